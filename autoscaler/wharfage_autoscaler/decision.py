@@ -1,0 +1,38 @@
+"""What was decided, and every reason on the way there."""
+
+from dataclasses import dataclass, replace
+
+from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule's say: why the target changed, or why it could not."""
+
+    reason: Reason
+    message: str
+    before: Fleet
+    after: Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A fleet that was considered and not taken, with its price where it has one."""
+
+    fleet: str
+    usd_per_hour: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The fleet to aim for, the trail of steps that led to it, and the next best."""
+
+    target: Fleet
+    steps: tuple[Step, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+    def amended(self, target: Fleet, reason: Reason, message: str) -> "Decision":
+        """Return this decision with a new target and one more step on its trail."""
+        return replace(self, target=target, steps=(*self.steps, Step(reason, message, self.target, target)))

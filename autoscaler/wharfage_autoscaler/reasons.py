@@ -1,0 +1,60 @@
+"""The one enum of reasons: decision steps, conditions, events, metric labels and reports share it.
+
+A reason says *why* in one CamelCase word; `FIXES` says what the user can do about it, and the
+reference page of the docs is generated from both.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a step was taken or a condition has its status."""
+
+    # what went well
+    ACCEPTED = "Accepted"
+    SERVING = "Serving"
+    STEADY = "Steady"
+    CAPACITY_BOUND = "CapacityBound"
+    PRICES_CURRENT = "PricesCurrent"
+    # decision steps
+    MANUAL_REPLICAS = "ManualReplicas"
+    MIN_REPLICAS = "MinReplicas"
+    CHEAPEST_OFFER = "CheapestOffer"
+    KEPT_OFFER = "KeptOffer"
+    MAX_REPLICAS = "MaxReplicas"
+    USD_PER_HOUR_LIMIT = "UsdPerHourLimit"
+    # what blocks
+    INVALID_SPEC = "InvalidSpec"
+    UNKNOWN_CATALOG = "UnknownCatalog"
+    UNKNOWN_SHAPE = "UnknownShape"
+    MODEL_DOES_NOT_FIT = "ModelDoesNotFit"
+    CAPACITY_UNAVAILABLE = "CapacityUnavailable"
+    NAME_CONFLICT = "NameConflict"
+    IMAGE_NOT_ALLOWED = "ImageNotAllowed"
+    PODS_FORBIDDEN = "PodsForbidden"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    SECRET_MISSING = "SecretMissing"
+    WAITING_FOR_NODE = "WaitingForNode"
+    UNSCHEDULABLE = "Unschedulable"
+    PULLING_IMAGE = "PullingImage"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    STARTING_ENGINE = "StartingEngine"
+    ENGINE_FAILED = "EngineFailed"
+    ROLLING_OUT = "RollingOut"
+    SCALING = "Scaling"
+    PAUSED = "Paused"
+    FORBIDDEN = "Forbidden"
+    RECONCILE_ERROR = "ReconcileError"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+    SCALE_IGNORED = "ScaleIgnored"
+    # measurements and money
+    NO_METRICS = "NoMetrics"
+    METRICS_FRESH = "MetricsFresh"
+    OBJECTIVES_MET = "ObjectivesMet"
+    OBJECTIVES_MISSED = "ObjectivesMissed"
+    PRICES_STALE = "PricesStale"
+    PRICES_UNKNOWN = "PricesUnknown"
+    NO_BUDGET = "NoBudget"
+    WITHIN_LIMIT = "WithinLimit"
+    LIMIT_REACHED = "LimitReached"
+    NOT_IMPLEMENTED = "NotImplemented"
