@@ -1,0 +1,1 @@
+"""What to run: decided here, over values, without a clock, a network or a file."""

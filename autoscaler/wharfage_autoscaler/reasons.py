@@ -33,7 +33,7 @@ class Reason(StrEnum):
     IMAGE_NOT_ALLOWED = "ImageNotAllowed"
     PODS_FORBIDDEN = "PodsForbidden"
     QUOTA_EXCEEDED = "QuotaExceeded"
-    SECRET_MISSING = "SecretMissing"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a secret
     WAITING_FOR_NODE = "WaitingForNode"
     UNSCHEDULABLE = "Unschedulable"
     PULLING_IMAGE = "PullingImage"

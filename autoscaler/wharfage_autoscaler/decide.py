@@ -1,0 +1,26 @@
+"""The decision: a list of rules, each of which may move the target and says why it did.
+
+Nothing here reads a clock, a file or the network: the same snapshot and memory give the same decision,
+which is what lets a simulator replay it and `explain` repeat it.
+"""
+
+from collections.abc import Callable
+
+from wharfage_autoscaler.ceilings import respect_ceilings
+from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.demand import meet_demand
+from wharfage_autoscaler.placing import choose_shape
+from wharfage_autoscaler.snapshot import Memory, Snapshot
+
+Rule = Callable[[Snapshot, Memory, Decision], Decision]
+
+RULES: tuple[Rule, ...] = (meet_demand, choose_shape, respect_ceilings)
+"""In this order; nothing after a rule about money may raise cost."""
+
+
+def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
+    """Choose the fleet for one deployment: how many replicas, on which offer, within which ceilings."""
+    decision = Decision(target=seen.fleet)
+    for rule in RULES:
+        decision = rule(seen, memory, decision)
+    return decision, memory.after(decision, seen.now)
