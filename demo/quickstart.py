@@ -1,0 +1,184 @@
+"""`make demo`: from nothing to a served model on machines that a cluster autoscaler bought for it.
+
+On a cluster of its own (a real control plane with Karpenter and fake GPU nodes, see tests/devcluster)
+by default; `--kube current` does the same on the cluster of the current kubeconfig context.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.devcluster.cluster import Cluster
+
+from demo.current import on_current_cluster
+from demo.kubectl import CommandFailed, Kubectl, run
+from demo.operator_process import operator, service_account_kubeconfig
+from demo.screen import Screen
+from tests.devcluster import build
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICKSTART = ROOT / "examples" / "quickstart"
+SYSTEM = "wharfage-system"
+NAMESPACE = "shop"
+NAME = "chat"
+LLM_COLUMNS = ("get", "llm", "-n", NAMESPACE)
+NODE_COLUMNS = (
+    "get",
+    "nodes",
+    "-L",
+    "node.kubernetes.io/instance-type,karpenter.sh/capacity-type,topology.kubernetes.io/zone",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--kube", choices=["devcluster", "current"], default=os.environ.get("KUBE") or "devcluster")
+    parser.add_argument("--keep", action="store_true", default=os.environ.get("KEEP") == "1")
+    parser.add_argument("--yes", action="store_true", default=os.environ.get("YES") == "1")
+    parser.add_argument("--image", default=os.environ.get("IMAGE"))
+    options = parser.parse_args(arguments)
+    screen = Screen()
+    try:
+        if options.kube == "current":
+            on_current_cluster(screen, image=options.image, yes=options.yes, keep=options.keep)
+        else:
+            on_devcluster(screen, keep=options.keep)
+    except (CommandFailed, TimeoutError) as trouble:
+        screen.bad(str(trouble))
+        return 1
+    except KeyboardInterrupt:
+        screen.bad("interrupted; everything this demo started has been stopped")
+        return 130
+    return 0
+
+
+def on_devcluster(screen: Screen, *, keep: bool) -> None:
+    """Start a cluster, install, serve, break, repair; then take it all down unless asked not to."""
+    screen.step("A real Kubernetes: etcd, API server, controllers, scheduler, Karpenter; fake machines from kwok")
+    build.binary()
+    with screen.timed("control plane up"):
+        cluster = Cluster.up(karpenter=True)
+    with cluster:
+        kubectl = Kubectl(build.kubectl(), cluster.kubeconfig)
+        install(screen, cluster.kubeconfig)
+        identity = service_account_kubeconfig(kubectl, cluster.folder, namespace=SYSTEM)
+        with operator(identity, cluster.folder, namespace=SYSTEM):
+            serve(screen, kubectl)
+            break_a_child(screen, kubectl)
+            lose_a_machine(screen, kubectl)
+            look_around(screen, cluster.kubeconfig)
+            if keep:
+                stay(screen, cluster.kubeconfig)
+    screen.say("\nThe cluster is gone. KEEP=1 make demo leaves it up for you to play with.")
+
+
+def install(screen: Screen, kubeconfig: Path) -> None:
+    """Install the chart; the operator runs as a process here, since fake machines run no pods."""
+    screen.step("Install wharfage with Helm")
+    command = ["upgrade", "--install", "wharfage", "charts/wharfage", "-n", SYSTEM, "--create-namespace"]
+    command += ["--set", "operator.replicas=0"]
+    screen.command(["helm", *command])
+    with screen.timed("chart installed; its operator has no replicas, since fake machines run no pods"):
+        run([str(build.helm()), *command], kubeconfig=kubeconfig, folder=ROOT)
+
+
+def serve(screen: Screen, kubectl: Kubectl) -> None:
+    """Apply the quick start and watch it become machines and pods."""
+    screen.step("Ask for a served model")
+    screen.command(["kubectl", "apply", "-f", "examples/quickstart/"])
+    screen.say(kubectl.run("apply", "-f", str(QUICKSTART)).rstrip())
+    screen.wait(f"{NAMESPACE}/{NAME} is Ready", lambda: readiness(kubectl), timeout_s=120)
+    show(screen, kubectl, *LLM_COLUMNS)
+    show(screen, kubectl, *NODE_COLUMNS)
+
+
+def break_a_child(screen: Screen, kubectl: Kubectl) -> None:
+    """Delete what the operator made, and see it come back."""
+    screen.step("Break something: delete the Deployment behind the model")
+    before = pools(kubectl)
+    began = time.monotonic()
+    show(screen, kubectl, "delete", "deployment", "-n", NAMESPACE, *sorted(before), "--wait=false")
+
+    def restored() -> tuple[bool | None, str]:
+        now = pools(kubectl)
+        back = now.keys() == before.keys() and not set(now.values()) & set(before.values())
+        return (True if back else None), f"{len(now)} of {len(before)} Deployments"
+
+    screen.wait("a new Deployment of the same name is there", restored, timeout_s=30, every_s=0.05)
+    screen.wait(f"{NAMESPACE}/{NAME} is Ready again", lambda: readiness(kubectl), timeout_s=120)
+    screen.say(f"  {time.monotonic() - began:.1f} s from the deletion to serving again")
+
+
+def lose_a_machine(screen: Screen, kubectl: Kubectl) -> None:
+    """Take a machine away, as a spot market does, and see a new one bought."""
+    screen.step("Lose a machine: the cloud takes it back")
+    node = serving_nodes(kubectl)[0]
+    show(
+        screen, kubectl, "delete", "nodeclaim", "-l", "", "--field-selector", f"status.nodeName={node}", "--wait=false"
+    )
+
+    def replaced() -> tuple[bool | None, str]:
+        nodes = serving_nodes(kubectl)
+        ready, seen = readiness(kubectl)
+        return (True if ready and nodes and node not in nodes else None), seen
+
+    screen.wait(f"{NAMESPACE}/{NAME} serves from another machine", replaced, timeout_s=120)
+    show(screen, kubectl, *LLM_COLUMNS)
+
+
+def look_around(screen: Screen, kubeconfig: Path) -> None:
+    """What the command line says about all this."""
+    screen.step("Ask wharfage itself")
+    for command in (["status", "-A"], ["doctor", "--operator-namespace", SYSTEM]):
+        screen.command(["wharfage", *command])
+        screen.say(run([sys.executable, "-m", "wharfage_cli", *command], kubeconfig=kubeconfig).rstrip())
+
+
+def stay(screen: Screen, kubeconfig: Path) -> None:
+    """Leave everything up until the reader has had enough."""
+    screen.say(f"\nThe cluster stays up until you press Ctrl-C.\n  export KUBECONFIG={kubeconfig}")
+    screen.say(f"  kubectl edit llm -n {NAMESPACE} {NAME}\n  kubectl get llm,nodes -A -w")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        screen.say()
+
+
+def show(screen: Screen, kubectl: Kubectl, *arguments: str) -> None:
+    """Run a command the reader could type, and print it with its output."""
+    screen.command(["kubectl", *arguments])
+    screen.say(kubectl.run(*arguments).rstrip())
+
+
+def readiness(kubectl: Kubectl) -> tuple[bool | None, str]:
+    """True once Ready, else None; and what the status says it is waiting for."""
+    found = kubectl.find("get", "llm", "-n", NAMESPACE, NAME)
+    if found is None:
+        return None, "not there yet"
+    status = found.get("status") or {}
+    ready: dict[str, Any] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+    current = ready.get("observedGeneration") == found["metadata"]["generation"]
+    seen = f"{ready.get('reason', 'not seen by the operator yet')}: {ready.get('message', '')}"
+    return (True if ready.get("status") == "True" and current else None), seen
+
+
+def pools(kubectl: Kubectl) -> dict[str, str]:
+    """Name to uid of the Deployments behind the model."""
+    found = kubectl.json("get", "deployments", "-n", NAMESPACE, "-l", f"wharfage.dev/llmdeployment={NAME}")
+    return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found["items"]}
+
+
+def serving_nodes(kubectl: Kubectl) -> list[str]:
+    """The machines that carry the model's pods."""
+    found = kubectl.json("get", "pods", "-n", NAMESPACE, "-l", f"wharfage.dev/llmdeployment={NAME}")
+    return sorted({each["spec"]["nodeName"] for each in found["items"] if each["spec"].get("nodeName")})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""`wharfage`, also `kubectl wharfage`: what is served at what cost, and whether the installation is whole."""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from wharfage_cli import examination
+from wharfage_cli.connection import Connection, Refused, Unreachable, connect
+from wharfage_cli.doctor import Level
+from wharfage_cli.output import show
+from wharfage_cli.status import line, total_usd_per_hour
+
+STATUS_COLUMNS = {
+    "namespace": "NAMESPACE",
+    "name": "NAME",
+    "ready": "READY",
+    "reason": "REASON",
+    "replicas": "REPLICAS",
+    "fleet": "FLEET",
+    "usd_per_hour": "$/H",
+    "usd_per_million_tokens": "$/M-TOK",
+    "waiting_for": "WAITING FOR",
+}
+FINDING_COLUMNS = {"level": "", "subject": "WHAT", "message": "FOUND", "fix": "DO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every command shares."""
+
+    context: str | None
+    namespace: str | None
+    form: str
+
+    def connection(self) -> Connection:
+        """Connect as the options say."""
+        return connect(context=self.context, namespace=self.namespace)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wharfage")
+@click.option("--context", help="The kubeconfig context to use.")
+@click.option("-n", "--namespace", help="The namespace to look at; default: the context's.")
+@click.option(
+    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
+)
+@click.pass_context
+def cli(ctx: click.Context, context: str | None, namespace: str | None, form: str) -> None:
+    """Cost-aware LLM serving on Kubernetes."""
+    ctx.obj = Options(context, namespace, form)
+
+
+@cli.command()
+@click.argument("name", required=False)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Every namespace.")
+@click.pass_obj
+def status(options: Options, name: str | None, all_namespaces: bool) -> None:
+    """Say of each deployment: is it serving, with what, at what cost, and what is it waiting for."""
+    connection = options.connection()
+    found = examination.deployments(connection, name=name, everywhere=all_namespaces)
+    lines = [line(each) for each in found]
+    if not lines and options.form == "table":
+        where = "any namespace" if all_namespaces else f"namespace {connection.namespace}"
+        click.echo(f"No LLMDeployment in {where}.", err=True)
+        return
+    show(lines, STATUS_COLUMNS, form=options.form)
+    if len(lines) > 1 and options.form == "table":
+        click.echo(f"\ntogether {total_usd_per_hour(lines):.2f} USD/h")
+
+
+@cli.command()
+@click.option("--operator-namespace", default="wharfage-system", show_default=True, help="Where the operator runs.")
+@click.option("--service-account", help="NAMESPACE/NAME: ask for its permissions instead of your own.")
+@click.pass_obj
+def doctor(options: Options, operator_namespace: str, service_account: str | None) -> None:
+    """Check permissions, API versions, the operator's life, price age and obtainable offers."""
+    findings = examination.findings(
+        options.connection(),
+        operator_namespace=operator_namespace,
+        service_account=service_account,
+        now=datetime.now(UTC),
+    )
+    show(findings, FINDING_COLUMNS, form=options.form)
+    sys.exit(any(finding.level is Level.ERROR for finding in findings))
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is said in one line, without a traceback."""
+    try:
+        cli(prog_name="wharfage")
+    except (Refused, Unreachable) as trouble:
+        click.echo(f"wharfage: {trouble}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

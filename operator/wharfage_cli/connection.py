@@ -1,0 +1,71 @@
+"""The command line's way to the API server: whatever the kubeconfig or the pod says, as plain dicts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from kubernetes import client, config
+
+TIMEOUT_S = 20.0
+IN_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Unreachable(Exception):  # noqa: N818 -- a state of the world, named as the user sees it
+    """No API server answered, or no configuration names one."""
+
+
+class Refused(Exception):  # noqa: N818 -- as above
+    """The API server answered, but not with what was asked for; `status` is the HTTP code."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One API server and the namespace to look at by default."""
+
+    api: Any  # kubernetes.client.ApiClient, which has no usable types
+    namespace: str
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """Read one object, list or discovery document; raises `Refused` or `Unreachable`."""
+        return self._call("GET", f"{path}?{urlencode(query)}" if query else path)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send one object, such as an access review; raises `Refused` or `Unreachable`."""
+        return self._call("POST", path, body)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        request = self.api.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        try:
+            response = self.api.call_api(*request, _request_timeout=TIMEOUT_S)
+            text = response.read()
+        except Exception as error:  # urllib3 and the client raise a dozen unrelated types here
+            raise Unreachable(f"{request[1]}: {error}") from error
+        answer = cast("dict[str, Any]", json.loads(text)) if text.startswith((b"{", b"[")) else {}
+        if response.status >= 400:
+            raise Refused(response.status, answer.get("message") or text.decode(errors="replace")[:300])
+        return answer
+
+
+def connect(*, context: str | None = None, namespace: str | None = None) -> Connection:
+    """Open a connection from the kubeconfig, or from the pod's service account where there is none."""
+    settings = client.Configuration()
+    try:
+        config.load_kube_config(context=context, client_configuration=settings)
+        _, current = config.list_kube_config_contexts()
+        chosen = namespace or current["context"].get("namespace")
+    except config.ConfigException as missing:
+        try:
+            config.load_incluster_config(client_configuration=settings)
+        except config.ConfigException:
+            raise Unreachable(f"no cluster to talk to: {missing}; set KUBECONFIG or pass --context") from None
+        chosen = namespace or IN_POD_NAMESPACE.read_text()
+    return Connection(client.ApiClient(settings), chosen or "default")

@@ -1,0 +1,119 @@
+"""What the commands read from the cluster before anything is judged."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from wharfage_api import GROUP, VERSION
+from wharfage_api.schema import definitions
+from wharfage_operator.rules import RULES, Rule
+
+from wharfage_cli import doctor
+from wharfage_cli.connection import Connection, Refused
+from wharfage_cli.doctor import Finding, Level
+
+API = f"/apis/{GROUP}/{VERSION}"
+LEASE = "wharfage-leader"
+
+
+def deployments(connection: Connection, *, name: str | None = None, everywhere: bool = False) -> list[dict[str, Any]]:
+    """The LLMDeployments of the connection's namespace, of all, or the one of that name."""
+    where = API if everywhere else f"{API}/namespaces/{connection.namespace}"
+    try:
+        items: list[dict[str, Any]] = connection.get(f"{where}/llmdeployments")["items"]
+    except Refused as refused:
+        if refused.status == 404:
+            raise Refused(404, "this cluster has no LLMDeployment kind: is wharfage installed?") from None
+        raise
+    return [item for item in items if name in (None, item["metadata"]["name"])]
+
+
+def findings(
+    connection: Connection, *, operator_namespace: str, service_account: str | None, now: datetime
+) -> list[Finding]:
+    """Look at everything `doctor` judges, and judge it."""
+    served = served_fields(connection)
+    found = [
+        *doctor.access({text: granted(connection, rule, service_account) for text, rule in permissions()}),
+        *doctor.api(served, {kind: set(fields) for kind, fields in wanted_fields()}),
+        *doctor.operator(lease(connection, operator_namespace), now),
+    ]
+    if "OfferCatalog" not in served:
+        return found
+    try:
+        return found + doctor.catalogs(connection.get(f"{API}/offercatalogs")["items"], now)
+    except Refused as refused:
+        return [*found, Finding(Level.WARNING, "offers", f"cannot be read: {refused}")]
+
+
+def permissions() -> Iterator[tuple[str, Rule]]:
+    """Every single permission of the operator, as text and as rule."""
+    for rule in RULES:
+        yield rule.text, rule
+
+
+def granted(connection: Connection, rule: Rule, service_account: str | None) -> bool:
+    """Whether oneself, or the service account `namespace/name`, holds the permission."""
+    attributes = {
+        "group": rule.group,
+        "resource": rule.resource,
+        "subresource": rule.subresource,
+        "verb": rule.verb,
+    }
+    path = "/apis/authorization.k8s.io/v1"
+    if service_account:
+        namespace, _, name = service_account.partition("/")
+        user = f"system:serviceaccount:{namespace}:{name}"
+        body = review("SubjectAccessReview", {"user": user, "resourceAttributes": attributes})
+        answer = connection.post(f"{path}/subjectaccessreviews", body)
+    else:
+        body = review("SelfSubjectAccessReview", {"resourceAttributes": attributes})
+        answer = connection.post(f"{path}/selfsubjectaccessreviews", body)
+    return bool(answer["status"]["allowed"])
+
+
+def review(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """An access review to be answered by the API server."""
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+
+
+def lease(connection: Connection, namespace: str) -> dict[str, Any] | None:
+    """The operator's Lease; None where there is none."""
+    try:
+        return connection.get(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}")
+    except Refused as refused:
+        if refused.status == 404:
+            return None
+        raise
+
+
+def served_fields(connection: Connection) -> dict[str, set[str]]:
+    """Field paths per kind, from the server's own OpenAPI document, which every user may read."""
+    try:
+        document = connection.get(f"/openapi/v3{API}")
+    except Refused:
+        return {}
+    found: dict[str, set[str]] = {}
+    for schema in document.get("components", {}).get("schemas", {}).values():
+        for kind in schema.get("x-kubernetes-group-version-kind", ()):
+            if kind["group"] == GROUP and not kind["kind"].endswith("List"):
+                found[kind["kind"]] = set(field_paths(schema))
+    return found
+
+
+def wanted_fields() -> Iterator[tuple[str, Iterator[str]]]:
+    """Field paths per kind, from the definitions this program was built with."""
+    for definition in definitions():
+        spec = definition["spec"]
+        version = next(each for each in spec["versions"] if each["name"] == VERSION)
+        yield spec["names"]["kind"], field_paths(version["schema"]["openAPIV3Schema"])
+
+
+def field_paths(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted paths below `spec` and `status` of a structural schema; lists add nothing of their own."""
+    inner = schema.get("items", schema)
+    for name, child in inner.get("properties", {}).items():
+        if not prefix and name not in ("spec", "status"):
+            continue
+        yield f"{prefix}{name}"
+        yield from field_paths(child, f"{prefix}{name}.")

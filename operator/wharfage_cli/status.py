@@ -1,0 +1,58 @@
+"""`wharfage status`: one line per deployment: is it serving, with what, at what cost, waiting for what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+UNKNOWN = "<none>"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one deployment's status says, ready to print; unknown figures are `<none>`, never 0."""
+
+    namespace: str
+    name: str
+    ready: str
+    reason: str
+    replicas: str
+    fleet: str
+    usd_per_hour: str
+    usd_per_million_tokens: str
+    waiting_for: str
+
+
+def line(deployment: dict[str, Any]) -> Line:
+    """Read one `LLMDeployment` as the API server returned it."""
+    status = deployment.get("status") or {}
+    summary = status.get("summary") or {}
+    ready = condition(status, "Ready")
+    blocking = next((c for c in (condition(status, "Accepted"), ready) if c.get("status") != "True"), {})
+    return Line(
+        namespace=deployment["metadata"]["namespace"],
+        name=deployment["metadata"]["name"],
+        ready=ready.get("status", "Unknown"),
+        reason=blocking.get("reason") or ready.get("reason") or "NotSeenYet",
+        replicas=summary.get("replicas", UNKNOWN),
+        fleet=summary.get("fleet") or UNKNOWN,
+        usd_per_hour=summary.get("usdPerHour", UNKNOWN),
+        usd_per_million_tokens=(status.get("cost") or {}).get("usdPerMillionTokens", UNKNOWN),
+        waiting_for=waiting_for(status, blocking),
+    )
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The condition of that type, or an empty one."""
+    return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
+
+
+def waiting_for(status: dict[str, Any], blocking: dict[str, Any]) -> str:
+    """The sentence of what blocks; empty when nothing does."""
+    if not status.get("conditions"):
+        return "no operator has looked at this object yet: is one running? `wharfage doctor` tells"
+    return str(blocking.get("message", ""))
+
+
+def total_usd_per_hour(lines: Iterable[Line]) -> float:
+    """What all deployments together cost by the hour; unknown ones are left out."""
+    return sum(float(each.usd_per_hour) for each in lines if each.usd_per_hour != UNKNOWN)

@@ -1,0 +1,42 @@
+from typing import Any
+
+from wharfage_cli.status import line, total_usd_per_hour
+
+
+def deployment(**status: Any) -> dict[str, Any]:
+    return {"metadata": {"namespace": "shop", "name": "chat"}, "status": status}
+
+
+def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, str]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def test_a_serving_deployment_waits_for_nothing() -> None:
+    shown = line(
+        deployment(
+            summary={"fleet": "3xL40S spot", "replicas": "3/3", "usdPerHour": "2.34"},
+            cost={"usdPerHour": "2.34", "usdPerMillionTokens": "0.41"},
+            conditions=[condition("Accepted", "True", "Accepted"), condition("Ready", "True", "Serving", "3 of 3")],
+        )
+    )
+    assert (shown.ready, shown.reason, shown.fleet, shown.waiting_for) == ("True", "Serving", "3xL40S spot", "")
+    assert shown.usd_per_million_tokens == "0.41"
+
+
+def test_a_blocked_deployment_says_what_blocks_it() -> None:
+    blocked = condition("Ready", "False", "WaitingForNode", "0/3 nodes are available")
+    shown = line(deployment(conditions=[condition("Accepted", "True", "Accepted"), blocked]))
+    assert (shown.reason, shown.waiting_for) == ("WaitingForNode", "0/3 nodes are available")
+
+
+def test_a_spec_that_was_not_accepted_comes_before_everything_else() -> None:
+    refused = condition("Accepted", "False", "ModelDoesNotFit", "short by 3.4 GiB")
+    shown = line(deployment(conditions=[condition("Ready", "False", "Unschedulable", "no node"), refused]))
+    assert (shown.reason, shown.waiting_for) == ("ModelDoesNotFit", "short by 3.4 GiB")
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    shown = line(deployment())
+    assert (shown.ready, shown.usd_per_hour, shown.usd_per_million_tokens) == ("Unknown", "<none>", "<none>")
+    assert "no operator has looked" in shown.waiting_for
+    assert total_usd_per_hour([shown]) == 0
