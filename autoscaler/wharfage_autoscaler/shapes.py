@@ -59,14 +59,23 @@ _TIED = {"tie_word_embeddings": True}
 _QWEN_MOE = {"num_experts": 128, "num_experts_per_tok": 8}
 _MIXTRAL = {"num_local_experts": 8, "num_experts_per_tok": 2}
 _GPT_OSS = {"model_type": "gpt_oss", "experts_per_token": 4, "sliding_window": 128}
-_SIGLIP = {"vision_config": {"num_hidden_layers": 27, "hidden_size": 1152, "intermediate_size": 4304}}
+_GEMMA2 = {"model_type": "gemma2", "sliding_window": 4096}
+_GEMMA3 = {
+    "model_type": "gemma3",
+    "sliding_window": 1024,
+    "vision_config": {"num_hidden_layers": 27, "hidden_size": 1152, "intermediate_size": 4304},
+}
 _LATENT = {"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128}
 _DEEPSEEK = {**_LATENT, "q_lora_rank": 1536, "moe_intermediate_size": 2048, "num_experts_per_tok": 8}
 _FP8 = "fp8"
 
 
-def _qwen25(name: str, row: Known) -> dict[str, Known]:
-    return {f"Qwen/Qwen2.5-{name}-Instruct": row, f"Qwen/Qwen2.5-{name}": row}
+def _longer(row: Known, context: int) -> Known:
+    return replace(row, config=MappingProxyType({**row.config, "max_position_embeddings": context}))
+
+
+def _qwen25(name: str, row: Known, *, base_context: int = 131072) -> dict[str, Known]:
+    return {f"Qwen/Qwen2.5-{name}-Instruct": row, f"Qwen/Qwen2.5-{name}": _longer(row, base_context)}
 
 
 def _llama(name: str, row: Known) -> dict[str, Known]:
@@ -80,9 +89,6 @@ _QWEN25_32B = _row((64, 5120, 27648, 152064), (40, 8, 128), 32768, 32.764)
 _LLAMA_8B = _row((32, 4096, 14336, 128256), (32, 8, 128), 131072, 8.0303)
 _LLAMA_70B = _row((80, 8192, 28672, 128256), (64, 8, 128), 131072, 70.554)
 _QWEN3_30B = _row((48, 2048, 6144, 151936), (32, 4, 128), 40960, 30.532, {"moe_intermediate_size": 768, **_QWEN_MOE})
-_QWEN3_30B_LONG = _row(
-    (48, 2048, 6144, 151936), (32, 4, 128), 262144, 30.532, {"moe_intermediate_size": 768, **_QWEN_MOE}
-)
 _QWEN3_235B = _row((94, 4096, 12288, 151936), (64, 4, 128), 40960, 235.09, {"moe_intermediate_size": 1536, **_QWEN_MOE})
 _DEEPSEEK_V3 = _row(
     (61, 7168, 18432, 129280),
@@ -95,9 +101,9 @@ _DEEPSEEK_V3 = _row(
 
 KNOWN = MappingProxyType(
     {
-        **_qwen25("0.5B", _row((24, 896, 4864, 151936), (14, 2, 64), 32768, 0.49403, _TIED)),
-        **_qwen25("1.5B", _QWEN25_1B5),
-        **_qwen25("3B", _row((36, 2048, 11008, 151936), (16, 2, 128), 32768, 3.0859, _TIED)),
+        **_qwen25("0.5B", _row((24, 896, 4864, 151936), (14, 2, 64), 32768, 0.49403, _TIED), base_context=32768),
+        **_qwen25("1.5B", _QWEN25_1B5, base_context=32768),
+        **_qwen25("3B", _row((36, 2048, 11008, 151936), (16, 2, 128), 32768, 3.0859, _TIED), base_context=32768),
         **_qwen25("7B", _QWEN25_7B),
         **_qwen25("14B", _QWEN25_14B),
         **_qwen25("32B", _QWEN25_32B),
@@ -111,8 +117,8 @@ KNOWN = MappingProxyType(
         "Qwen/Qwen3-14B": _row((40, 5120, 17408, 151936), (40, 8, 128), 40960, 14.768),
         "Qwen/Qwen3-32B": _row((64, 5120, 25600, 151936), (64, 8, 128), 40960, 32.762),
         "Qwen/Qwen3-30B-A3B": _QWEN3_30B,
-        "Qwen/Qwen3-30B-A3B-Instruct-2507": _QWEN3_30B_LONG,
-        "Qwen/Qwen3-Coder-30B-A3B-Instruct": _QWEN3_30B_LONG,
+        "Qwen/Qwen3-30B-A3B-Instruct-2507": _longer(_QWEN3_30B, 262144),
+        "Qwen/Qwen3-Coder-30B-A3B-Instruct": _longer(_QWEN3_30B, 262144),
         "Qwen/Qwen3-235B-A22B": _QWEN3_235B,
         **_llama("Llama-3.1-8B", _LLAMA_8B),
         **_llama("Llama-3.1-70B", _LLAMA_70B),
@@ -129,41 +135,15 @@ KNOWN = MappingProxyType(
         "mistralai/Mistral-Small-24B-Instruct-2501": _row((40, 5120, 32768, 131072), (32, 8, 128), 32768, 23.572),
         "mistralai/Mixtral-8x7B-Instruct-v0.1": _row((32, 4096, 14336, 32000), (32, 8, 128), 32768, 46.703, _MIXTRAL),
         "mistralai/Mixtral-8x22B-Instruct-v0.1": _row((56, 6144, 16384, 32768), (48, 8, 128), 65536, 140.63, _MIXTRAL),
-        "google/gemma-2-2b-it": _row(
-            (26, 2304, 9216, 256000), (8, 4, 256), 8192, 2.6143, {"model_type": "gemma2", "sliding_window": 4096}
-        ),
-        "google/gemma-2-9b-it": _row(
-            (42, 3584, 14336, 256000), (16, 8, 256), 8192, 9.2417, {"model_type": "gemma2", "sliding_window": 4096}
-        ),
-        "google/gemma-2-27b-it": _row(
-            (46, 4608, 36864, 256000), (32, 16, 128), 8192, 27.227, {"model_type": "gemma2", "sliding_window": 4096}
-        ),
+        "google/gemma-2-2b-it": _row((26, 2304, 9216, 256000), (8, 4, 256), 8192, 2.6143, _GEMMA2),
+        "google/gemma-2-9b-it": _row((42, 3584, 14336, 256000), (16, 8, 256), 8192, 9.2417, _GEMMA2),
+        "google/gemma-2-27b-it": _row((46, 4608, 36864, 256000), (32, 16, 128), 8192, 27.227, _GEMMA2),
         "google/gemma-3-1b-it": _row(
             (26, 1152, 6912, 262144), (4, 1, 256), 32768, 0.99989, {"model_type": "gemma3_text", "sliding_window": 512}
         ),
-        "google/gemma-3-4b-it": _row(
-            (34, 2560, 10240, 262208),
-            (8, 4, 256),
-            131072,
-            4.3001,
-            {"model_type": "gemma3", "sliding_window": 1024, **_SIGLIP},
-        ),
-        "google/gemma-3-12b-it": _row(
-            (48, 3840, 15360, 262208),
-            (16, 8, 256),
-            131072,
-            12.187,
-            {"model_type": "gemma3", "sliding_window": 1024, **_SIGLIP},
-        ),
-        "google/gemma-3-27b-it": _row(
-            (62, 5376, 21504, 262208),
-            (32, 16, 128),
-            131072,
-            27.432,
-            model_type="gemma3",
-            sliding_window=1024,
-            **_SIGLIP,
-        ),
+        "google/gemma-3-4b-it": _row((34, 2560, 10240, 262208), (8, 4, 256), 131072, 4.3001, _GEMMA3),
+        "google/gemma-3-12b-it": _row((48, 3840, 15360, 262208), (16, 8, 256), 131072, 12.187, _GEMMA3),
+        "google/gemma-3-27b-it": _row((62, 5376, 21504, 262208), (32, 16, 128), 131072, 27.432, _GEMMA3),
         "microsoft/Phi-3.5-mini-instruct": _row((32, 3072, 8192, 32064), (32, 32, 96), 131072, 3.8211),
         "microsoft/Phi-4-mini-instruct": _row((32, 3072, 8192, 200064), (24, 8, 128), 131072, 3.8360, _TIED),
         "microsoft/phi-4": _row((40, 5120, 17920, 100352), (40, 10, 128), 16384, 14.660),
@@ -184,9 +164,9 @@ KNOWN = MappingProxyType(
             quantization="mxfp4",
         ),
         "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": _row((28, 1536, 8960, 151936), (12, 2, 128), 131072, 1.7771),
-        "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": _QWEN25_7B,
-        "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B": _QWEN25_14B,
-        "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B": _QWEN25_32B,
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": _longer(_QWEN25_7B, 131072),
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B": _longer(_QWEN25_14B, 131072),
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-32B": _longer(_QWEN25_32B, 131072),
         "deepseek-ai/DeepSeek-R1-Distill-Llama-8B": _LLAMA_8B,
         "deepseek-ai/DeepSeek-R1-Distill-Llama-70B": _LLAMA_70B,
         "deepseek-ai/DeepSeek-V3": _DEEPSEEK_V3,
