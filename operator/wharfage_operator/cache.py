@@ -1,0 +1,175 @@
+"""What the API server holds, as far as the operator has been told: trimmed objects by kind and key.
+
+The cache never goes back in time: an event older than what is stored (the answer to one of our own
+writes, say) is dropped, and an object that was seen deleted is not brought back by a late answer.
+Resource versions of one resource compare as integers (Kubernetes documents it since 1.35).
+"""
+
+import sys
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+from wharfage_operator.kinds import NODES, PODS, Key, Kind, Object
+
+OWNER_LABEL = "wharfage.dev/llmdeployment"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_REMEMBERED_DELETIONS = 4096
+_POD_SPEC = ("nodeName", "nodeSelector")
+_POD_STATUS = (
+    "phase",
+    "podIP",
+    "reason",
+    "message",
+    "startTime",
+    "conditions",
+    "containerStatuses",
+    "initContainerStatuses",
+)
+_NODE_STATUS = ("allocatable", "capacity", "conditions", "nodeInfo")
+_HEARTBEATS = ("lastHeartbeatTime", "lastProbeTime")
+
+
+def trim(kind: Kind, obj: Object) -> Object:
+    """Copy of an object without what nobody reads; strings that repeat are shared."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name not in ("managedFields", "selfLink")}
+    annotations = metadata.get("annotations")
+    if annotations and _LAST_APPLIED in annotations:
+        metadata["annotations"] = {name: value for name, value in annotations.items() if name != _LAST_APPLIED}
+    slim = {**obj, "apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+    if kind is PODS:
+        slim["spec"] = _only(obj.get("spec", {}), _POD_SPEC)
+        slim["status"] = _only(obj.get("status", {}), _POD_STATUS)
+    elif kind is NODES:
+        slim["spec"] = _only(obj.get("spec", {}), ("taints", "unschedulable", "providerID"))
+        slim["status"] = _only(obj.get("status", {}), _NODE_STATUS)
+        slim["status"]["nodeInfo"] = _only(slim["status"].get("nodeInfo", {}), ("architecture", "operatingSystem"))
+    shared: Object = _shared(slim)
+    return shared
+
+
+def _only(mapping: Object, names: Iterable[str]) -> Object:
+    return {name: mapping[name] for name in names if name in mapping}
+
+
+def _shared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {sys.intern(name): _shared(item) for name, item in value.items() if name not in _HEARTBEATS}
+    if isinstance(value, list):
+        return [_shared(item) for item in value]
+    if isinstance(value, str) and len(value) < 64:
+        return sys.intern(value)
+    return value
+
+
+def version_of(obj: Object) -> int:
+    """The resource version as a number; 0 where it is absent or opaque."""
+    text = obj["metadata"].get("resourceVersion", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def owner_of(obj: Object) -> Key | None:
+    """The key of the LLMDeployment that an object belongs to, by owner reference, else by label."""
+    metadata = obj["metadata"]
+    for reference in metadata.get("ownerReferences", ()):
+        if reference.get("kind") == "LLMDeployment" and reference.get("apiVersion", "").startswith("wharfage.dev/"):
+            return metadata.get("namespace", ""), reference["name"]
+    name = metadata.get("labels", {}).get(OWNER_LABEL)
+    return (metadata.get("namespace", ""), name) if name else None
+
+
+class Cache:
+    """Trimmed objects by kind and key, with an index of what belongs to which LLMDeployment."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Kind, dict[Key, Object]] = {}
+        self._owned: dict[Key, dict[tuple[Kind, Key], None]] = {}
+        self._changes: dict[Kind, int] = {}
+        self._deleted: OrderedDict[str, None] = OrderedDict()
+
+    def put(self, kind: Kind, obj: Object) -> bool:
+        """Store what was seen; False when it says nothing new or is older than what is known."""
+        metadata = obj["metadata"]
+        if metadata.get("uid") in self._deleted:
+            return False
+        key = metadata.get("namespace", ""), metadata["name"]
+        objects = self._objects.setdefault(kind, {})
+        known = objects.get(key)
+        if known is not None and version_of(obj) < version_of(known):
+            return False
+        slim = trim(kind, obj)
+        if known is not None:
+            if _same(known, slim):
+                known["metadata"]["resourceVersion"] = slim["metadata"].get("resourceVersion", "")
+                return False
+            self._disown(kind, key, known)
+        objects[key] = slim
+        self._changes[kind] = self._changes.get(kind, 0) + 1
+        owner = owner_of(slim)
+        if owner is not None:
+            self._owned.setdefault(owner, {})[kind, key] = None
+        return True
+
+    def drop(self, kind: Kind, key: Key, *, uid: str = "") -> Object | None:
+        """Forget an object; with `uid` only if it is that one. Returns what was known of it."""
+        if uid:
+            self._deleted[uid] = None
+            if len(self._deleted) > _REMEMBERED_DELETIONS:
+                self._deleted.popitem(last=False)
+        objects = self._objects.get(kind, {})
+        known = objects.get(key)
+        if known is None or (uid and known["metadata"].get("uid") != uid):
+            return None
+        del objects[key]
+        self._changes[kind] = self._changes.get(kind, 0) + 1
+        self._disown(kind, key, known)
+        return known
+
+    def _disown(self, kind: Kind, key: Key, obj: Object) -> None:
+        owner = owner_of(obj)
+        if owner is None:
+            return
+        owned = self._owned.get(owner, {})
+        owned.pop((kind, key), None)
+        if not owned:
+            self._owned.pop(owner, None)
+
+    def get(self, kind: Kind, key: Key) -> Object | None:
+        """The object, if it is known."""
+        return self._objects.get(kind, {}).get(key)
+
+    def all(self, kind: Kind) -> Iterable[Object]:
+        """All known objects of a kind; do not change the cache while iterating."""
+        return self._objects.get(kind, {}).values()
+
+    def keys(self, kind: Kind) -> Iterable[Key]:
+        """Keys of all known objects of a kind."""
+        return self._objects.get(kind, {}).keys()
+
+    def owned(self, owner: Key, *, kinds: Iterable[Kind]) -> tuple[Object, ...]:
+        """What belongs to an LLMDeployment, of those kinds, in the order of their names."""
+        wanted = frozenset(kinds)
+        found = sorted(
+            ((key, kind.plural, kind) for kind, key in self._owned.get(owner, ()) if kind in wanted), key=_first_two
+        )
+        return tuple(self._objects[kind][key] for key, _, kind in found)
+
+    def changes(self, kind: Kind) -> int:
+        """A number that grows with every change of an object of that kind."""
+        return self._changes.get(kind, 0)
+
+    def count(self, kind: Kind) -> int:
+        """How many objects of a kind are known."""
+        return len(self._objects.get(kind, {}))
+
+
+def _first_two(found: tuple[Key, str, Kind]) -> tuple[Key, str]:
+    return found[0], found[1]
+
+
+def _same(known: Object, seen: Object) -> bool:
+    """Whether two trimmed versions differ in nothing but their resource version."""
+    if any(known.get(name) != seen.get(name) for name in known.keys() | seen.keys() if name != "metadata"):
+        return False
+    ours, theirs = known["metadata"], seen["metadata"]
+    return all(ours.get(name) == theirs.get(name) for name in ours.keys() | theirs.keys() if name != "resourceVersion")

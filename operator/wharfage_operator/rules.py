@@ -1,0 +1,66 @@
+"""The one table of what the operator may do: the preflight asks for it, the chart grants exactly it.
+
+A verb stands here only if the code uses it; tests compare the table with the rendered ClusterRole and
+with the requests that an API server was seen to receive.
+"""
+
+from dataclasses import dataclass
+
+from wharfage_api import GROUP
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Some verbs on one resource ("pods", "llmdeployments/status") and why they are needed.
+
+    `own_namespace` rules belong in a Role of the operator's namespace; the others in a ClusterRole
+    (in a namespaced install, in a Role of each watched namespace, unless `cluster_scoped`).
+    """
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    own_namespace: bool = False
+    cluster_scoped: bool = False
+    optional: bool = False
+    names: tuple[str, ...] = ()
+
+
+_READ = ("list", "watch")
+_CHILD = ("create", "delete", "get", "list", "patch", "watch")
+
+RULES = (
+    Rule(GROUP, "llmdeployments", ("get", *_READ), "what users ask for"),
+    Rule(GROUP, "llmdeployments/status", ("patch",), "what they read back"),
+    Rule(GROUP, "llmbudgets", _READ, "what may be spent", cluster_scoped=True),
+    Rule(GROUP, "llmbudgets/status", ("patch",), "what a budget does so far", cluster_scoped=True),
+    Rule(GROUP, "offercatalogs", _READ, "what can be rented, and its price", cluster_scoped=True),
+    Rule(GROUP, "offercatalogs/status", ("patch",), "which offers this cluster can give", cluster_scoped=True),
+    Rule("", "serviceaccounts", _CHILD, "one per deployment, without a token"),
+    Rule("", "services", _CHILD, "one per deployment"),
+    Rule("policy", "poddisruptionbudgets", _CHILD, "one per deployment"),
+    Rule("networking.k8s.io", "networkpolicies", _CHILD, "one per deployment"),
+    Rule("apps", "deployments", _CHILD, "one per pool of equal replicas"),
+    Rule("monitoring.coreos.com", "podmonitors", _CHILD, "one per deployment, where that API exists", optional=True),
+    Rule("", "pods", _READ, "which replicas are ready, and what blocks the others"),
+    Rule("", "events", ("create", "list"), "the scheduler's and Karpenter's words; and ours, on transitions"),
+    Rule("", "nodes", _READ, "which offers a running node provides", cluster_scoped=True),
+    Rule("karpenter.sh", "nodepools", _READ, "which offers Karpenter would buy", cluster_scoped=True, optional=True),
+    Rule(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        _READ,
+        "to notice that our API, Karpenter's or a PodMonitor's appears or goes",
+        cluster_scoped=True,
+    ),
+    Rule("coordination.k8s.io", "leases", ("create",), "only one replica acts", own_namespace=True),
+    Rule(
+        "coordination.k8s.io",
+        "leases",
+        ("get", "update"),
+        "only one replica acts",
+        own_namespace=True,
+        names=("wharfage-leader",),
+    ),
+)

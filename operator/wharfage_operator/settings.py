@@ -1,0 +1,129 @@
+"""Every setting of the operator: its default, its unit, what it is for.
+
+A setting is an environment variable (`WHARFAGE_WORKERS=4`) or a flag (`--workers 4`); the flag wins.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "WHARFAGE_"
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The operator's settings; durations are in seconds."""
+
+    namespace: str = _setting("wharfage-system", "namespace of the operator itself: its Lease lives there")
+    watch_namespaces: tuple[str, ...] = _setting((), "namespaces to serve; empty: all of them")
+    workers: int = _setting(8, "deployments worked on at the same time")
+    identity: str = _setting("", "this replica's name in the Lease; default: the host's name and process id")
+
+    lease_name: str = _setting("wharfage-leader", "the Lease that only one replica holds")
+    lease_duration_s: float = _setting(15.0, "after this time without renewal another replica may take over")
+    lease_renew_deadline_s: float = _setting(10.0, "a leader that could not renew for so long ends itself")
+    lease_retry_s: float = _setting(2.0, "pause between two attempts to take or renew the Lease")
+
+    resync_s: float = _setting(300.0, "every deployment is looked at again after so long, +-20 %")
+    backoff_first_s: float = _setting(0.2, "delay after one failure of a key; doubles with each further one")
+    backoff_longest_s: float = _setting(300.0, "upper bound of that delay")
+    world_settle_s: float = _setting(0.3, "pause after a change of nodes or prices before deployments are woken")
+    events_after_s: float = _setting(5.0, "a pod that waits longer has its events read for the true cause")
+    events_every_s: float = _setting(15.0, "and again after so long")
+    status_every_s: float = _setting(300.0, "moving figures are copied into the status at most so often")
+    prices_stale_after_s: float = _setting(14 * 86400.0, "prices observed longer ago than this are called stale")
+
+    request_timeout_s: float = _setting(30.0, "deadline of one request to the API server")
+    connect_timeout_s: float = _setting(5.0, "deadline of one connection to it")
+    watch_timeout_s: float = _setting(300.0, "the API server ends a watch after so long; it is opened again")
+    watch_inactivity_s: float = _setting(70.0, "a watch without even a bookmark for so long is opened again")
+    exit_grace_s: float = _setting(2.0, "on SIGTERM the work in hand may take so long")
+
+    http_host: str = _setting("0.0.0.0", "address of /healthz, /readyz and /metrics")  # noqa: S104 - probes come from the node
+    http_port: int = _setting(8080, "port of the same; 0 picks a free one and logs it")
+    loop_lag_s: float = _setting(5.0, "/healthz fails when the event loop is late by more than this")
+
+    scrape_every_s: float = _setting(15.0, "pause between two readings of the engines' /metrics; 0 turns them off")
+    scrape_window_s: float = _setting(60.0, "rates are taken over this window")
+    scrape_timeout_s: float = _setting(2.0, "deadline of one reading of one pod")
+    scrape_via: str = _setting(
+        "Pod", "Pod: the pods' own addresses; Proxy: through the API server (outside the cluster)"
+    )
+
+    engine_image: str = _setting("vllm/vllm-openai:v0.32.0", "image of the engine where the deployment names none")
+    allowed_images: tuple[str, ...] = _setting((), "prefixes that an engine image must have; empty: any image")
+    serving_image: str = _setting(
+        "ghcr.io/wharfage/serving:latest", "image that brings the drain into the engine's pod"
+    )
+    platform: str = _setting("auto", "label dialect of the cloud: auto, aws, gcp, azure, onprem or other")
+    pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
+    node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
+
+    log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if not self.lease_retry_s < self.lease_renew_deadline_s < self.lease_duration_s:
+            raise SettingsError(
+                "lease_retry_s < lease_renew_deadline_s < lease_duration_s must hold, or two replicas could lead"
+            )
+        if self.workers < 1:
+            raise SettingsError(f"workers is {self.workers}: at least 1 is needed")
+        if self.scrape_via not in ("Pod", "Proxy"):
+            raise SettingsError(f"scrape_via is {self.scrape_via!r}: write Pod or Proxy")
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot work; the message says which, and what to write."""
+
+
+def load(environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> Settings:
+    """Settings from the environment and the command line; SettingsError for a bad value."""
+    environment = os.environ if environment is None else environment
+    given: dict[str, Any] = {}
+    if "WHARFAGE_NAMESPACE" not in environment and _OWN_NAMESPACE.exists():
+        given["namespace"] = _OWN_NAMESPACE.read_text().strip()
+    flags = vars(_parser().parse_args(list(arguments)))
+    for setting in fields(Settings):
+        text = (
+            flags[setting.name] if flags[setting.name] is not None else environment.get(PREFIX + setting.name.upper())
+        )
+        if text is not None:
+            given[setting.name] = _parsed(setting.name, text, type(setting.default))
+    return Settings(**given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wharfage-operator", description="Places LLM replicas where they cost least.")
+    for setting in fields(Settings):
+        parser.add_argument(
+            "--" + setting.name.replace("_", "-"),
+            metavar="VALUE",
+            help=f"{setting.metadata['doc']} (default: {_shown(setting.default)})".replace("%", "%%"),
+        )
+    return parser
+
+
+def _shown(default: object) -> str:
+    return ",".join(default) or "none" if isinstance(default, tuple) else str(default) or "none"
+
+
+def _parsed(name: str, text: str, wanted: type) -> Any:
+    if wanted is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if wanted is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise SettingsError(f"{PREFIX}{name.upper()} is {text!r}: write true or false")
+        return text.lower() in ("true", "1")
+    try:
+        return wanted(text)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name.upper()} is {text!r}: a {wanted.__name__} is needed") from error

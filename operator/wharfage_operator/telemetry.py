@@ -1,0 +1,109 @@
+"""What the operator says about itself: JSON log lines without secrets, and Prometheus metrics `wharfage_*`."""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
+
+_LONGEST_TEXT = 1024
+_SECRETS = (
+    re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
+    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),  # a JWT
+    re.compile(r"\bhf_[A-Za-z0-9]{10,}"),
+    re.compile(r"\bsk-[A-Za-z0-9_-]{10,}"),
+    re.compile(r"(?i)(?<=token=)[^\s&\"']+"),
+    re.compile(r"(?i)(?<=password=)[^\s&\"']+"),
+    re.compile(r"(?i)(?<=api-key[= ])[^\s&\"']+"),
+)
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "settings",
+    "k8s_skip",
+    "k8s_ref",
+}
+
+
+def redacted(text: str) -> str:
+    """The text without what looks like a credential, on one line, at most 1 KiB of it."""
+    for secret in _SECRETS:
+        text = secret.sub("[redacted]", text)
+    return text[:_LONGEST_TEXT]
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; JSON escapes the newlines and control characters that names may smuggle in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one record with everything that was passed in `extra`."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+        }
+        line |= {
+            name: redacted(value) if isinstance(value, str) else value
+            for name, value in vars(record).items()
+            if name not in _PLAIN and isinstance(value, (str, int, float, bool))
+        }
+        if record.exc_info:
+            line["traceback"] = redacted(self.formatException(record.exc_info)[-_LONGEST_TEXT:])
+        return json.dumps(line, ensure_ascii=True)
+
+
+def log_to_stderr(level: str) -> None:
+    """Send every log record of the process to stderr as JSON; kopf is heard from warnings on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for chatty in ("kopf", "aiohttp.access", "asyncio"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+class Telemetry:
+    """The operator's own metrics in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.reconciles = Counter(
+            "wharfage_reconciles", "Looks taken at one object", ["kind", "outcome"], registry=self.registry
+        )
+        self.reconcile_seconds = Histogram(
+            "wharfage_reconcile_seconds",
+            "Duration of one look, writes included",
+            ["kind"],
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+            registry=self.registry,
+        )
+        self.writes = Counter(
+            "wharfage_writes", "Writes to the API server", ["resource", "verb"], registry=self.registry
+        )
+        self.write_failures = Counter(
+            "wharfage_write_failures",
+            "Writes that the API server refused",
+            ["resource", "status"],
+            registry=self.registry,
+        )
+        self.queue = Gauge("wharfage_queue_depth", "Objects that wait for a look", registry=self.registry)
+        self.leader = Gauge("wharfage_leader", "1 while this replica leads", registry=self.registry)
+        self.watch_age = Gauge(
+            "wharfage_watch_last_event_age_seconds",
+            "Time since a kind was last heard of",
+            ["resource"],
+            registry=self.registry,
+        )
+        self.objects = Gauge("wharfage_cached_objects", "Objects in the cache", ["resource"], registry=self.registry)
+        self.scrapes = Counter("wharfage_scrapes", "Readings of engines' metrics", ["outcome"], registry=self.registry)
+        self.usd_per_hour = Gauge(
+            "wharfage_usd_per_hour", "Cost of a deployment's fleet", ["namespace", "name"], registry=self.registry
+        )
+        self.replicas = Gauge(
+            "wharfage_replicas", "Replicas by state", ["namespace", "name", "state"], registry=self.registry
+        )

@@ -1,0 +1,120 @@
+"""Everything that reaches the operator from the API server: kopf's watch streams into the cache and the queue.
+
+kopf logs in, lists, watches, reconnects and notices CRDs that come and go. Nothing else of it is used: no
+change detection, finalizers, annotations, timers, indices or peering, so it writes nothing to any object.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from wharfage_operator.cache import OWNER_LABEL
+from wharfage_operator.connection import load_configuration
+from wharfage_operator.kinds import (
+    CHILDREN,
+    LLM_BUDGETS,
+    LLM_DEPLOYMENTS,
+    NODE_POOLS,
+    NODES,
+    OFFER_CATALOGS,
+    PODS,
+    Kind,
+    Object,
+)
+from wharfage_operator.settings import Settings
+
+Heard = Callable[[Kind, str | None, Object], None]
+"""Receives kind, "ADDED" | "MODIFIED" | "DELETED" | None (part of a list), and the raw object."""
+
+WATCHED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, *CHILDREN, PODS, NODES, NODE_POOLS)
+SELECTORS = dict.fromkeys(CHILDREN, "app.kubernetes.io/managed-by=wharfage") | {PODS: OWNER_LABEL}
+_BACKOFFS_S = (0.5, 1, 2, 4, 8, 15, 30, 30, 30)
+
+
+class Nothing(kopf.DiffBaseStorage):
+    """kopf's memory of what was handled, switched off: it would copy every object of every event."""
+
+    def build(self, **_: Any) -> Any:
+        """No essence."""
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        """Nothing was ever stored."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
+async def watch(heard: Heard, settings: Settings) -> None:
+    """Feed `heard` until SIGTERM or SIGINT; raises when a stream is refused for good."""
+    registry = kopf.OperatorRegistry()
+    for kind in WATCHED:
+        _subscribe(registry, kind, heard)
+    kopf.on.login(registry=registry)(_log_in)
+    await kopf.operator(
+        registry=registry,
+        settings=_configured(settings),
+        standalone=True,
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+    )
+
+
+def _subscribe(registry: kopf.OperatorRegistry, kind: Kind, heard: Heard) -> None:
+    @kopf.on.event(kind.group, kind.version, kind.plural, id=kind.plural, registry=registry)
+    async def on_event(event: Any, **_: Any) -> None:
+        heard(kind, event["type"], event["object"])
+
+
+async def _log_in(**_: Any) -> kopf.ConnectionInfo:
+    configuration = await load_configuration()
+    header = await configuration.get_api_key_with_prefix("BearerToken")
+    scheme, _separator, token = (header or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    )
+
+
+def _configured(settings: Settings) -> kopf.OperatorSettings:
+    configured = kopf.OperatorSettings()
+    configured.peering.standalone = True
+    configured.posting.enabled = False
+    configured.persistence.diffbase_storage = Nothing()
+    configured.execution.max_workers = 1
+    configured.queueing.idle_timeout = 0.5  # one task per object that changes now, none for those that rest
+    configured.queueing.exit_timeout = 0.5
+    configured.networking.request_timeout = settings.request_timeout_s
+    configured.networking.connect_timeout = settings.connect_timeout_s
+    configured.networking.error_backoffs = _BACKOFFS_S
+    configured.networking.enforce_retry_after = True
+    configured.watching.server_timeout = settings.watch_timeout_s
+    configured.watching.client_timeout = settings.watch_timeout_s + settings.request_timeout_s
+    configured.watching.inactivity_timeout = settings.watch_inactivity_s
+    configured.watching.chunk_size = 500
+    for kind, selector in SELECTORS.items():
+        configured.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
+    return configured
+
+
+class Freshness:
+    """When each kind was last heard of, by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._heard_at: dict[Kind, float] = {}
+
+    def note(self, kind: Kind) -> None:
+        """Something was just heard of `kind`."""
+        self._heard_at[kind] = time.monotonic()
+
+    def age_s(self, kind: Kind) -> float:
+        """Seconds since then; infinite if nothing ever was."""
+        return time.monotonic() - self._heard_at.get(kind, float("-inf"))
