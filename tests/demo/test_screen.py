@@ -24,7 +24,7 @@ def test_waiting_shows_each_change_once_and_then_the_result() -> None:
 
 
 def test_waiting_too_long_names_what_was_waited_for_and_the_last_thing_seen() -> None:
-    with pytest.raises(TimeoutError, match="it is Ready: not within .* s; last seen: no node"):
+    with pytest.raises(TimeoutError, match=r"it is Ready: not within .* s; last seen: no node"):
         screen().wait("it is Ready", lambda: (None, "no node"), timeout_s=-1, every_s=0)
 
 
