@@ -72,13 +72,15 @@ def status(options: Options, name: str | None, all_namespaces: bool) -> None:
 
 @cli.command()
 @click.option("--operator-namespace", default="wharfage-system", show_default=True, help="Where the operator runs.")
+@click.option("--watched", multiple=True, metavar="NAMESPACE", help="A namespace it serves; default: all. Repeatable.")
 @click.option("--service-account", help="NAMESPACE/NAME: ask for its permissions instead of your own.")
 @click.pass_obj
-def doctor(options: Options, operator_namespace: str, service_account: str | None) -> None:
+def doctor(options: Options, operator_namespace: str, watched: tuple[str, ...], service_account: str | None) -> None:
     """Check permissions, API versions, the operator's life, price age and obtainable offers."""
     findings = examination.findings(
         options.connection(),
         operator_namespace=operator_namespace,
+        watched=watched,
         service_account=service_account,
         now=datetime.now(UTC),
     )

@@ -1,12 +1,12 @@
 """What the commands read from the cluster before anything is judged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from wharfage_api import GROUP, VERSION
 from wharfage_api.schema import definitions
-from wharfage_operator.rules import RULES, Rule
+from wharfage_operator.permissions import Permission, absent_groups, permissions, review
 
 from wharfage_cli import doctor
 from wharfage_cli.connection import Connection, Refused
@@ -29,12 +29,19 @@ def deployments(connection: Connection, *, name: str | None = None, everywhere: 
 
 
 def findings(
-    connection: Connection, *, operator_namespace: str, service_account: str | None, now: datetime
+    connection: Connection,
+    *,
+    operator_namespace: str,
+    now: datetime,
+    watched: Collection[str] = (),
+    service_account: str | None = None,
 ) -> list[Finding]:
     """Look at everything `doctor` judges, and judge it."""
+    present = (group["name"] for group in connection.get("/apis")["groups"])
+    needed = permissions(operator_namespace, watched=watched, absent=absent_groups(present))
     served = served_fields(connection)
     found = [
-        *doctor.access({text: granted(connection, rule, service_account) for text, rule in permissions()}),
+        *doctor.access({str(each): granted(connection, each, service_account) for each in needed}),
         *doctor.api(served, {kind: set(fields) for kind, fields in wanted_fields()}),
         *doctor.operator(lease(connection, operator_namespace), now),
     ]
@@ -46,35 +53,12 @@ def findings(
         return [*found, Finding(Level.WARNING, "offers", f"cannot be read: {refused}")]
 
 
-def permissions() -> Iterator[tuple[str, Rule]]:
-    """Every single permission of the operator, as text and as rule."""
-    for rule in RULES:
-        yield rule.text, rule
-
-
-def granted(connection: Connection, rule: Rule, service_account: str | None) -> bool:
+def granted(connection: Connection, permission: Permission, service_account: str | None) -> bool:
     """Whether oneself, or the service account `namespace/name`, holds the permission."""
-    attributes = {
-        "group": rule.group,
-        "resource": rule.resource,
-        "subresource": rule.subresource,
-        "verb": rule.verb,
-    }
-    path = "/apis/authorization.k8s.io/v1"
-    if service_account:
-        namespace, _, name = service_account.partition("/")
-        user = f"system:serviceaccount:{namespace}:{name}"
-        body = review("SubjectAccessReview", {"user": user, "resourceAttributes": attributes})
-        answer = connection.post(f"{path}/subjectaccessreviews", body)
-    else:
-        body = review("SelfSubjectAccessReview", {"resourceAttributes": attributes})
-        answer = connection.post(f"{path}/selfsubjectaccessreviews", body)
-    return bool(answer["status"]["allowed"])
-
-
-def review(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """An access review to be answered by the API server."""
-    return {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+    user = "system:serviceaccount:" + service_account.replace("/", ":") if service_account else ""
+    kind = "subjectaccessreviews" if user else "selfsubjectaccessreviews"
+    answer = connection.post(f"/apis/authorization.k8s.io/v1/{kind}", review(permission, user=user))
+    return bool(answer["status"].get("allowed"))
 
 
 def lease(connection: Connection, namespace: str) -> dict[str, Any] | None:
