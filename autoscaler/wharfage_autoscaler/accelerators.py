@@ -180,6 +180,16 @@ _ROWS = (
         source="NVIDIA A100 datasheet (2021), SXM 80 GB: 312 TF bf16, 624 TOPS int8, 2039 GB/s",
     ),
     _nvidia(
+        "A100-80-PCIE",
+        80,
+        visible_gib=79.2,
+        terabytes_per_second=1.935,
+        teraflops=(312, 624),
+        quantizations=_AMPERE,
+        interconnect=Interconnect.PCIE,
+        source="NVIDIA A100 datasheet (2021), PCIe 80 GB: 312 TF bf16, 1935 GB/s; bridged in pairs only",
+    ),
+    _nvidia(
         "H100",
         80,
         visible_gib=79.6,
