@@ -1,0 +1,64 @@
+{{- /* The release's name, with the chart's name in it. */ -}}
+{{- define "wharfage.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Objects without a namespace carry the release's, so that two releases of one name do not collide. */ -}}
+{{- define "wharfage.clusterName" -}}
+{{ include "wharfage.fullname" . }}.{{ .Release.Namespace }}
+{{- end -}}
+
+{{- define "wharfage.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "wharfage.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What the operator's pods are found by. */ -}}
+{{- define "wharfage.selectorLabels" -}}
+app.kubernetes.io/name: wharfage
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "wharfage.labels" -}}
+{{ include "wharfage.selectorLabels" . }}
+{{ include "wharfage.releaseLabels" . }}
+{{- end -}}
+
+{{- define "wharfage.releaseLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: wharfage
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* An image's address: (dict "image" .Values.image "root" $). A digest wins over a tag. */ -}}
+{{- define "wharfage.image" -}}
+{{- with .root.Values.global.imageRegistry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- .image.repository -}}
+{{- if .image.digest }}@{{ .image.digest }}{{ else }}:{{ default .root.Chart.AppVersion .image.tag }}{{ end -}}
+{{- end -}}
+
+{{- /* The namespaces in which a namespaced install may write. */ -}}
+{{- define "wharfage.namespaces" -}}
+{{- if .Values.watchNamespaces -}}
+{{- join "," .Values.watchNamespaces -}}
+{{- else if .Values.rbac.namespaced -}}
+{{- .Release.Namespace -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,65 @@
+{{- /*
+What the operator may do. Equal to operator/wharfage_operator/rules.py, which says why each is needed;
+a test compares the two.
+*/ -}}
+
+{{- /* On objects in namespaces: a ClusterRole's, or in a namespaced install those of a Role per namespace. */ -}}
+{{- define "wharfage.rules.served" -}}
+- apiGroups: [wharfage.dev]
+  resources: [llmdeployments]
+  verbs: [get, list, watch]
+- apiGroups: [wharfage.dev]
+  resources: [llmdeployments/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [serviceaccounts, services]
+  verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors]
+  verbs: [create, delete, get, list, patch, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, list]
+{{- end -}}
+
+{{- /* On objects of the cluster. */ -}}
+{{- define "wharfage.rules.cluster" -}}
+- apiGroups: [wharfage.dev]
+  resources: [llmbudgets, offercatalogs]
+  verbs: [list, watch]
+- apiGroups: [wharfage.dev]
+  resources: [llmbudgets/status, offercatalogs/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list, watch]
+- apiGroups: [karpenter.sh]
+  resources: [nodepools]
+  verbs: [list, watch]
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+{{- end -}}
+
+{{- /* In the operator's own namespace: the Lease that only one replica holds. */ -}}
+{{- define "wharfage.rules.own" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [wharfage-leader]
+  verbs: [get, update]
+{{- end -}}
