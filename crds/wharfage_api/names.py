@@ -1,0 +1,90 @@
+"""Names that Kubernetes accepts, and references by name within the same namespace."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from wharfage_api.part import Part, Rule, rules
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DNS_LABEL = f"^{_LABEL}$"
+DNS_NAME = f"^{_LABEL}([.]{_LABEL})*$"
+LABEL_VALUE = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
+
+ShortName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL),
+    Field(
+        json_schema_extra=rules(
+            Rule(
+                f"self.matches('{DNS_LABEL}')",
+                "write a name of lower-case letters, digits and '-', such as fp8 or chat-small",
+            )
+        )
+    ),
+]
+"""A DNS label: at most 63 characters."""
+
+ObjectName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=DNS_NAME),
+    Field(
+        json_schema_extra=rules(
+            Rule(f"self.matches('{DNS_NAME}')", "write the name of an object: lower-case letters, digits, '-' and '.'")
+        )
+    ),
+]
+"""The name of a Kubernetes object: at most 253 characters."""
+
+KeyName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$"),
+    Field(
+        json_schema_extra=rules(
+            Rule(
+                "self.matches('^[-._a-zA-Z0-9]+$')",
+                "write the key inside the Secret or ConfigMap: letters, digits, '-', '_' and '.'",
+            )
+        )
+    ),
+]
+"""A key of a Secret or ConfigMap."""
+
+LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
+LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=LABEL_VALUE)]
+Labels = dict[str, LabelValue]
+"""Labels or a selector of labels."""
+
+AbsolutePath = Annotated[
+    str,
+    StringConstraints(min_length=2, max_length=255, pattern="^/[A-Za-z0-9._/-]+$"),
+    Field(
+        json_schema_extra=rules(
+            Rule(
+                "self.startsWith('/') && !self.contains('..')",
+                "write an absolute path without '..', such as /opt/engine",
+            )
+        )
+    ),
+]
+"""A path inside the engine's container."""
+
+
+class SecretKey(Part):
+    """One key of a Secret in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the Secret, in the namespace of this object.")
+    key: KeyName = Field(description="Key inside the Secret whose value is used.")
+
+
+class SecretName(Part):
+    """A Secret in the same namespace, by name."""
+
+    name: ObjectName = Field(description="Name of the Secret, in the namespace of this object.")
+
+
+class ConfigMapKey(Part):
+    """One key of a ConfigMap in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the ConfigMap, in the namespace of this object.")
+    key: KeyName = Field(description="Key inside the ConfigMap whose value is used.")

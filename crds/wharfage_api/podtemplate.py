@@ -1,0 +1,37 @@
+"""What of the pods a user may set: the part that gives nobody more than `create pods` gives."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from wharfage_api.names import Labels, ObjectName, SecretName
+from wharfage_api.part import Part, Rule, keyed, rules
+
+_OURS = (
+    "self.all(k, !k.startsWith('wharfage.dev/') && !k.startsWith('app.kubernetes.io/'))",
+    "write keys other than wharfage.dev/... and app.kubernetes.io/..., which the operator sets",
+)
+
+
+class PodTemplate(Part):
+    """The safe subset of a pod: labels, annotations, pull secrets and priority class."""
+
+    labels: Labels = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Labels added to the pods.",
+        json_schema_extra=rules(Rule(*_OURS)),
+    )
+    annotations: dict[str, Annotated[str, StringConstraints(max_length=1024)]] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="Annotations added to the pods.",
+        json_schema_extra=rules(Rule(*_OURS)),
+    )
+    image_pull_secrets: tuple[SecretName, ...] = Field(
+        (),
+        max_length=8,
+        description="Secrets of this namespace that hold registry credentials.",
+        json_schema_extra=keyed("name"),
+    )
+    priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
