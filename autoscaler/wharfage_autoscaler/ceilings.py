@@ -2,27 +2,33 @@
 
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.demand import shrunk
+from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
+
+_ROUNDING = 1e-9  # three machines at 0.1 usd/h are within 0.3
 
 
 def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     """Lower the count until `max_replicas` and the dollar limit hold, to zero if it must be."""
-    wanted = seen.wanted
-    before = decision.target.replicas
-    if before > wanted.max_replicas:
-        message = f"{before} replicas wanted, maxReplicas is {wanted.max_replicas}"
-        decision = decision.amended(shrunk(decision.target, wanted.max_replicas), Reason.MAX_REPLICAS, message)
-    limit = wanted.usd_per_hour_limit
-    if limit is None or decision.target.usd_per_hour <= limit:
+    count, most = decision.target.replicas, seen.wanted.max_replicas
+    if count > most:
+        message = f"{count} replicas wanted, maxReplicas is {most}"
+        decision = decision.amended(shrunk(decision.target, most), Reason.MAX_REPLICAS, message)
+    limit = seen.wanted.usd_per_hour_limit
+    if limit is None or decision.target.usd_per_hour <= limit + _ROUNDING:
         return decision
-    target = decision.target
-    count = target.replicas
-    while count > 0 and target.usd_per_hour > limit:
-        count -= 1
-        target = shrunk(decision.target, count)
+    target = _affordable(decision.target, limit)
     message = (
         f"{decision.target.replicas} replicas cost {decision.target.usd_per_hour:.2f} usd/h, limits.usdPerHour is "
-        f"{limit:.2f}: {count} replicas at {target.usd_per_hour:.2f} usd/h"
+        f"{limit:.2f}: {target.replicas} replicas at {target.usd_per_hour:.2f} usd/h"
     )
     return decision.amended(target, Reason.USD_PER_HOUR_LIMIT, message)
+
+
+def _affordable(fleet: Fleet, limit_usd_per_hour: float) -> Fleet:
+    counts = range(fleet.replicas - 1, 0, -1)
+    smaller = (shrunk(fleet, count) for count in counts)
+    return next(
+        (target for target in smaller if target.usd_per_hour <= limit_usd_per_hour + _ROUNDING), shrunk(fleet, 0)
+    )

@@ -6,14 +6,17 @@ What passes all three is admitted and ranked; the rest is kept, because a good r
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wharfage_autoscaler.fit import Fit, Miss, fit
+from wharfage_autoscaler.fit import Fit, Miss, fit, named
 from wharfage_autoscaler.fleet import Pool
 from wharfage_autoscaler.model import Placement, SpotPolicy, Variant, Wanted
 from wharfage_autoscaler.offers import Market, Offer
 
-_NEVER = 10**9  # replicas; what an offer affords without a limit
+_UNLIMITED = 10**9  # replicas, where no price bounds them
+_SLOWEST_S_PER_TOKEN = 0.1  # on a CPU that nobody asked for; the API's default objective
+
+_ORDER_OF_MARKETS = {Market.RESERVED: 0, Market.ON_DEMAND: 1, Market.SPOT: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +31,31 @@ class Candidate:
         """That many replicas of it, as a target."""
         return Pool(self.offer, self.variant.name, replicas, self.fit.accelerators)
 
-    def affords(self, usd_per_hour: float | None) -> int:
-        """The most replicas whose whole machines stay within the limit; None is no limit."""
-        if usd_per_hour is None or self.offer.usd_per_hour <= 0:
-            return _NEVER
-        machines = math.floor(usd_per_hour / self.offer.usd_per_hour + 1e-9)
+    def usd_per_hour(self, replicas: int) -> float:
+        """What that many replicas cost, and at least one, so that a count of zero still compares prices."""
+        return self.pool(max(1, replicas)).usd_per_hour
+
+    def carries(self, wanted: Wanted, replicas: int) -> int:
+        """Of that many replicas (at least one), those that fit under `max_replicas` and the dollar limit."""
+        return min(max(1, replicas), wanted.max_replicas, self._affordable(wanted.usd_per_hour_limit))
+
+    def _affordable(self, limit_usd_per_hour: float | None) -> int:
+        if limit_usd_per_hour is None or self.offer.usd_per_hour <= 0:
+            return _UNLIMITED
+        machines = math.floor(limit_usd_per_hour / self.offer.usd_per_hour + 1e-9)
         return machines * max(1, self.offer.accelerators // self.fit.accelerators)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Every offer under exactly one heading."""
+    """Every offer under exactly one heading, for one variant."""
 
-    admitted: tuple[Candidate, ...] = ()  # allowed, fits, obtainable
-    against_shares: tuple[Candidate, ...] = ()  # admitted but for the spot shares
-    unobtainable: tuple[Candidate, ...] = ()  # allowed and fits, but nothing here gives it
-    misses: tuple[Miss, ...] = ()  # allowed, does not fit; nearest first
-    excluded: tuple[Offer, ...] = field(default=())  # not allowed by placement
+    variant: Variant
+    admitted: tuple[Candidate, ...]  # allowed, fits, obtainable
+    against_shares: tuple[Candidate, ...]  # admitted but for the spot shares
+    unobtainable: tuple[Candidate, ...]  # allowed and fits, but nothing here gives it
+    misses: tuple[Miss, ...]  # allowed, does not fit; nearest first
+    excluded: tuple[Offer, ...]  # not allowed by placement
 
 
 def options(wanted: Wanted, variant: Variant, offers: Iterable[Offer]) -> Options:
@@ -58,7 +69,7 @@ def options(wanted: Wanted, variant: Variant, offers: Iterable[Offer]) -> Option
         if not allowed(wanted.placement, offer):
             excluded.append(offer)
             continue
-        seat = fit(variant, offer, max_model_tokens=wanted.max_model_tokens, max_num_seqs=wanted.max_num_seqs)
+        seat = _seat(wanted, variant, offer)
         if isinstance(seat, Miss):
             misses.append(seat)
             continue
@@ -69,13 +80,8 @@ def options(wanted: Wanted, variant: Variant, offers: Iterable[Offer]) -> Option
             against_shares.append(candidate)
         else:
             admitted.append(candidate)
-    return Options(
-        tuple(admitted),
-        tuple(against_shares),
-        tuple(unobtainable),
-        tuple(sorted(misses, key=lambda miss: (miss.short_by_gib, miss.offer.key))),
-        tuple(excluded),
-    )
+    misses.sort(key=lambda miss: (miss.short_by_gib, miss.offer.key))
+    return Options(variant, tuple(admitted), tuple(against_shares), tuple(unobtainable), tuple(misses), tuple(excluded))
 
 
 def allowed(placement: Placement, offer: Offer) -> bool:
@@ -104,22 +110,41 @@ def within_shares(placement: Placement, market: Market) -> bool:
 
 
 def ranked(candidates: Iterable[Candidate], wanted: Wanted, replicas: int) -> tuple[Candidate, ...]:
-    """Best first: carries the most within the dollar limit, then spot if preferred, then costs the least.
+    """Best first: carries the most under the ceilings, then spot if preferred, then costs the least.
 
-    Equal prices are settled by fewer interruptions, fewer accelerators and the name: the order is total.
+    Equal prices are settled by the safer market, fewer interruptions, fewer accelerators and the name: the
+    order is total.
     """
-    prefer_spot = wanted.placement.spot is SpotPolicy.PREFER
+    prefers_spot = wanted.placement.spot is SpotPolicy.PREFER
 
-    def order(candidate: Candidate) -> tuple[object, ...]:
+    def order(candidate: Candidate) -> tuple[int, bool, float, int, float, int, tuple[str, str, Market, str]]:
         offer = candidate.offer
-        carried = min(max(1, replicas), wanted.max_replicas, candidate.affords(wanted.usd_per_hour_limit))
+        carried = candidate.carries(wanted, replicas)
         return (
             -carried,
-            prefer_spot and offer.market is not Market.SPOT,
-            candidate.pool(max(1, carried)).usd_per_hour,
+            prefers_spot and offer.market is not Market.SPOT,
+            candidate.usd_per_hour(carried),
+            _ORDER_OF_MARKETS[offer.market],
             offer.interruptions_per_month or 0.0,
             candidate.fit.accelerators,
             offer.key,
         )
 
     return tuple(sorted(candidates, key=order))
+
+
+def _seat(wanted: Wanted, variant: Variant, offer: Offer) -> Fit | Miss:
+    """How the variant sits there; a CPU too slow to be useful is taken only where placement names it.
+
+    By price alone a large model would land on an idle server at two tokens per second.
+    """
+    seat = fit(variant, offer, max_model_tokens=wanted.max_model_tokens, max_num_seqs=wanted.max_num_seqs)
+    if isinstance(seat, Miss) or seat.seconds_per_token is None or offer.accelerator in wanted.placement.accelerators:
+        return seat
+    if seat.seconds_per_token <= _SLOWEST_S_PER_TOKEN:
+        return seat
+    message = (
+        f"{named(offer)}: too slow: {seat.seconds_per_token * 1000:.0f} ms per token on {seat.accelerators} cores, "
+        f"{_SLOWEST_S_PER_TOKEN * 1000:.0f} wanted; placement.accelerators: [{offer.accelerator}] accepts it"
+    )
+    return Miss(offer, math.inf, message)

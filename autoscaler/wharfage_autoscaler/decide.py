@@ -5,10 +5,12 @@ which is what lets a simulator replay it and `explain` repeat it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from wharfage_autoscaler.ceilings import respect_ceilings
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.demand import meet_demand
+from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.placing import choose_shape
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 
@@ -23,4 +25,8 @@ def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
     decision = Decision(target=seen.fleet)
     for rule in RULES:
         decision = rule(seen, memory, decision)
+    wanted = Fleet(
+        tuple(replace(pool, ready=0) for pool in decision.target.pools)
+    )  # readiness is observed, not aimed for
+    decision = replace(decision, target=wanted)
     return decision, memory.after(decision, seen.now)

@@ -40,8 +40,8 @@ _WEIGHT_BYTES = {
 _KV_BYTES = 2  # the cache stays in 16 bit
 _GRAPHS_GIB = 1.2e9 / GIB  # CUDA graphs and context
 _NCCL_GIB = 0.45e9 / GIB
-_CPU_PROCESS_GIB = 1.25  # measured 1.06 GiB RSS with --enforce-eager and the uni executor, rounded up
-_CPU_WEIGHTS_GIB_PER_CORE = 1.0  # one core reads about 5 GB/s: at least some 5 tokens/s for a single stream
+_CPU_PROCESS_GIB = 1.5  # measured 1.06 GiB RSS with --enforce-eager and the uni executor; the rest is page cache
+_CPU_S_PER_TOKEN = 0.1  # what the cores of a replica are counted for: every token reads all active weights once
 _CPU_SEQUENCES = 16
 _PCIE_MAX_TENSOR_PARALLEL = 2
 
@@ -66,6 +66,7 @@ class Fit:
     max_num_batched_tokens: int
     cores: float
     host_memory_gib: float
+    seconds_per_token: float | None = None  # of a single stream; only where it is the first worry: on a CPU
 
     def __str__(self) -> str:
         return (
@@ -126,20 +127,20 @@ def fit(variant: Variant, offer: Offer, *, max_model_tokens: int = 0, max_num_se
     """
     facts = accelerator(offer.accelerator)
     if facts is None:
-        return Miss(offer, math.inf, f"{_named(offer)}: {unknown(offer.accelerator)}")
+        return Miss(offer, math.inf, f"{named(offer)}: {unknown(offer.accelerator)}")
     shape = variant.shape
     if shape is None:
-        return Miss(offer, math.inf, f"{_named(offer)}: the shape of {variant.source} is not known")
+        return Miss(offer, math.inf, f"{named(offer)}: the shape of {variant.source} is not known")
     quantization = variant.quantization or native_quantization(variant.source)
     if quantization not in _WEIGHT_BYTES or not facts.runs(quantization):
-        return Miss(offer, math.inf, f"{_named(offer)}: does not run {quantization} weights")
+        return Miss(offer, math.inf, f"{named(offer)}: does not run {quantization} weights")
     own = shape.max_context_tokens
     if own and max_model_tokens > own:
         return Miss(
-            offer, math.inf, f"{_named(offer)}: {max_model_tokens} tokens asked for, the model's own limit is {own}"
+            offer, math.inf, f"{named(offer)}: {max_model_tokens} tokens asked for, the model's own limit is {own}"
         )
     if facts.interconnect is Interconnect.NONE:
-        return _fit_cores(variant, offer, quantization, tokens=max_model_tokens, sequences=max_num_seqs)
+        return _fit_cores(variant, offer, facts, quantization=quantization, tokens=max_model_tokens, seqs=max_num_seqs)
     return _fit_devices(variant, offer, facts, quantization=quantization, tokens=max_model_tokens, seqs=max_num_seqs)
 
 
@@ -177,7 +178,7 @@ def _fit_devices(
         needed_gib = sequence_bytes(shape, wanted) / shards / GIB
         if kv_gib < needed_gib:
             message = (
-                f"{_named(offer, size)}: short by {needed_gib - kv_gib:.1f} GiB: needs {weights_gib / size:.1f} GiB "
+                f"{named(offer, size)}: short by {needed_gib - kv_gib:.1f} GiB: needs {weights_gib / size:.1f} GiB "
                 f"weights + {needed_gib:.1f} GiB KV for {wanted} tokens + {overhead_gib:.1f} GiB overhead = "
                 f"{weights_gib / size + needed_gib + overhead_gib:.1f} of {usable_gib:.1f} usable"
                 f"{' on each' if size > 1 else ''}"
@@ -199,32 +200,34 @@ def _fit_devices(
             host_memory_gib=math.floor(0.7 * offer.memory_gib * size / offer.accelerators * 4) / 4,
         )
     return miss or Miss(
-        offer, math.inf, f"{_named(offer)}: {shape.attention_heads} attention heads cannot be split over its cards"
+        offer, math.inf, f"{named(offer)}: {shape.attention_heads} attention heads cannot be split over its cards"
     )
 
 
-def _fit_cores(variant: Variant, offer: Offer, quantization: str, *, tokens: int, sequences: int) -> Fit | Miss:
+def _fit_cores(
+    variant: Variant, offer: Offer, facts: Accelerator, *, quantization: str, tokens: int, seqs: int
+) -> Fit | Miss:
     """A replica takes as many cores as its weights need to be read, and as its share of the memory asks for."""
     shape = variant.shape
     assert shape is not None  # noqa: S101 - checked by the caller; narrows the type
-    limits = _Limits(sequences or _CPU_SEQUENCES, 2048)
+    limits = _Limits(seqs or _CPU_SEQUENCES, max(seqs, 2048))
     weights_gib = weight_bytes(shape, quantization) / GIB
     overhead_gib = _CPU_PROCESS_GIB + _activation_gib(shape, 1, limits)
     wanted = tokens or min(shape.max_context_tokens or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
-    per_core_gib = offer.accelerator_memory_gib * UTILIZATION
+    per_core_gib = offer.memory_gib * UTILIZATION / offer.accelerators
     usable_gib = per_core_gib * offer.accelerators
     needed_gib = sequence_bytes(shape, wanted) / GIB
     total_gib = weights_gib + needed_gib + overhead_gib
     if total_gib > usable_gib:
         message = (
-            f"{_named(offer)}: short by {total_gib - usable_gib:.1f} GiB: needs {weights_gib:.1f} GiB weights + "
+            f"{named(offer)}: short by {total_gib - usable_gib:.1f} GiB: needs {weights_gib:.1f} GiB weights + "
             f"{needed_gib:.1f} GiB KV for {wanted} tokens + {overhead_gib:.1f} GiB overhead = {total_gib:.1f} of "
             f"{usable_gib:.1f} usable"
         )
         return Miss(offer, total_gib - usable_gib, message)
-    active_gib = weights_gib * min(1.0, shape.active_parameters / shape.parameters)
-    for_speed = min(math.ceil(active_gib / _CPU_WEIGHTS_GIB_PER_CORE), offer.accelerators - 1)
-    cores = min(offer.accelerators, max(1, for_speed, math.ceil(total_gib / per_core_gib - 1e-9)))
+    core_seconds = weights_gib * GIB * shape.active_parameters / shape.parameters / facts.bandwidth_bytes_per_second
+    for_speed, for_memory = math.ceil(core_seconds / _CPU_S_PER_TOKEN), math.ceil(total_gib / per_core_gib - 1e-9)
+    cores = min(offer.accelerators, max(1, for_speed, for_memory))
     served = tokens or _longest(shape, (per_core_gib * cores - weights_gib - overhead_gib) * GIB, at_least=wanted)
     sequence_gib = sequence_bytes(shape, served) / GIB
     room_gib = per_core_gib * cores - weights_gib - overhead_gib
@@ -241,6 +244,7 @@ def _fit_cores(variant: Variant, offer: Offer, quantization: str, *, tokens: int
         max_num_batched_tokens=limits.batched_tokens,
         cores=float(cores),
         host_memory_gib=math.ceil((weights_gib + kept * sequence_gib + overhead_gib) * 8) / 8,
+        seconds_per_token=core_seconds / cores,
     )
 
 
@@ -277,7 +281,8 @@ def _longest(shape: ModelShape, room_bytes: float, *, at_least: int) -> int:
     return max(at_least, min(own, fitting) // 1024 * 1024)
 
 
-def _named(offer: Offer, size: int | None = None) -> str:
+def named(offer: Offer, size: int | None = None) -> str:
+    """The offer as a message names it, with as many accelerators as a replica would take."""
     if offer.accelerator == "CPU":
         return f"{offer.name} ({offer.accelerators} cores, {offer.memory_gib:g} GiB)"
     return f"{offer.accelerator} x{size or offer.accelerators} ({offer.accelerator_memory_gib:g} GiB, {offer.name})"
