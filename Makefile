@@ -1,0 +1,67 @@
+# Everything that is done here is a target; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON3 ?= python3
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
+ARGS ?=
+
+.PHONY: help setup crds format check test test-node test-engine demo demo-engine bench-operator clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  ARGS=... is handed to the target's program: make test ARGS='tests/crds -k budget'"
+
+setup: $(READY) ## Make the virtual environment (uv if there is one, else plain pip)
+
+$(READY): pyproject.toml
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON3=/path/to/python3.11")'
+	@echo "setting up $(VENV) (about a minute)"
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing --python $(PYTHON3) $(VENV); \
+		uv pip install --quiet --python $(PYTHON) --editable '.[operator,simulator]' --group dev; \
+	else \
+		$(PYTHON3) -m venv $(VENV); \
+		$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
+		$(PYTHON) -m pip install --quiet --editable '.[operator,simulator]' --group dev; \
+	fi
+	@touch $@
+
+crds: $(READY) ## Write the CRDs, the chart's copy of them and the API reference from the types
+	@$(PYTHON) -m wharfage_api
+
+format: $(READY) ## Lay the code out and mend what can be mended without thought
+	@$(VENV)/bin/ruff check --fix --quiet
+	@$(VENV)/bin/ruff format --quiet
+	@$(PYTHON) -c 'from tests.devcluster import build; print(build.go().with_name("gofmt"))' | xargs -I{} {} -w tests/devcluster
+
+check: $(READY) ## Everything that can be said without running it: style, types, layers, chart, images, workflows
+	@$(PYTHON) -m tools.check $(ONLY)
+
+test: $(READY) ## Unit tests, and API, operator and chart against a real API server (no root needed)
+	@$(PYTEST) --ignore=tests/node --ignore=tests/engine $(ARGS)
+
+test-node: $(READY) ## The operator as a pod on a real node, installed by Helm from the built image (root)
+	@$(PYTEST) tests/node $(ARGS)
+
+test-engine: $(READY) ## Real vLLM in the pods that the operator makes (root)
+	@$(PYTEST) tests/engine $(ARGS)
+
+demo: $(READY) ## A model served on machines that Karpenter bought: KEEP=1 leaves it up, KUBE=current uses your cluster
+	@$(PYTHON) -m demo.quickstart $(ARGS)
+
+demo-engine: $(READY) ## Tokens out of a real vLLM in a real pod (root)
+	@$(PYTHON) -m demo.engine $(ARGS)
+
+bench-operator: $(READY) ## The operator against a bare writer: JSON=file writes the numbers
+	@$(PYTHON) -m benchmarks.operator $(ARGS)
+
+clean: ## Remove what was made in the tree; the cache of built programs stays
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
