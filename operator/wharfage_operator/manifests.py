@@ -1,0 +1,105 @@
+"""The objects of one deployment, complete and in the order in which to apply them."""
+
+from typing import Any
+
+from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_api.placement import RolloutStrategy
+from wharfage_autoscaler.fit import Miss, fit
+from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.model import Variant
+from wharfage_autoscaler.reasons import Reason
+
+from wharfage_operator.children import (
+    ChildSettings,
+    Identity,
+    disruption_budget,
+    engine_files,
+    network_policy,
+    pod_monitor,
+    service,
+    service_account,
+)
+from wharfage_operator.errors import Rejected
+from wharfage_operator.plan import intended
+from wharfage_operator.platforms import Platform
+from wharfage_operator.pod import Replica, selector, template
+from wharfage_operator.pools import POOL, description, pool_hash
+from wharfage_operator.spec import wanted
+
+_HISTORY = 2  # old ReplicaSets kept for kubectl rollout undo
+
+Manifest = dict[str, Any]
+
+
+def manifests(
+    deployment: LLMDeployment, uid: str, target: Fleet, settings: ChildSettings, platform: Platform
+) -> tuple[Manifest, ...]:
+    """Everything the deployment needs, with an intent hash on each object.
+
+    What pods refer to comes before them. A pool whose variant the spec no longer has is left out: it
+    stays as it is until a new pool serves.
+
+    Raises:
+        Rejected: for an image outside the allow-list, or a pool that cannot hold the model.
+
+    """
+    _check_image(deployment, settings)
+    whose = Identity(deployment.metadata.namespace, deployment.metadata.name, uid)
+    variants = {v.name: v for v in wanted(deployment, max_num_seqs=settings.max_num_seqs).variants}
+    replicas = (
+        _replica(deployment, whose, pool, variants[pool.variant], settings=settings, platform=platform)
+        for pool in sorted(target.pools, key=lambda pool: pool.key)
+        if pool.variant in variants
+    )
+    objects = (
+        service_account(whose),
+        engine_files(whose),
+        service(whose),
+        disruption_budget(whose),
+        network_policy(whose, settings),
+        *(_pool_deployment(replica) for replica in replicas),
+        *((pod_monitor(whose),) if settings.pod_monitors else ()),
+    )
+    return tuple(intended(obj) for obj in objects)
+
+
+def _check_image(deployment: LLMDeployment, settings: ChildSettings) -> None:
+    """The operator's own default image is always allowed."""
+    image = deployment.spec.engine.image
+    if not image or not settings.allowed_image_prefixes or image.startswith(settings.allowed_image_prefixes):
+        return
+    allowed = ", ".join(settings.allowed_image_prefixes)
+    message = f"spec.engine.image {image} is not allowed here: write one that starts with {allowed}, or leave it out"
+    raise Rejected(Reason.IMAGE_NOT_ALLOWED, message)
+
+
+def _replica(
+    deployment: LLMDeployment, whose: Identity, pool: Pool, variant: Variant, *, settings: ChildSettings, platform: Platform
+) -> Replica:
+    seat = fit(
+        variant,
+        pool.offer,
+        max_model_tokens=deployment.spec.engine.max_model_tokens,
+        max_num_seqs=settings.max_num_seqs,
+    )
+    if isinstance(seat, Miss):
+        raise Rejected(Reason.MODEL_DOES_NOT_FIT, seat.message)
+    return Replica(deployment, whose, pool, variant, seat, settings, platform)
+
+
+def _pool_deployment(replica: Replica) -> Manifest:
+    surge = replica.deployment.spec.rollout.strategy is RolloutStrategy.SURGE
+    rolling = {"maxSurge": 1, "maxUnavailable": 0} if surge else {"maxSurge": 0, "maxUnavailable": 1}
+    spec = {
+        "replicas": replica.pool.replicas,
+        "revisionHistoryLimit": _HISTORY,
+        "progressDeadlineSeconds": replica.settings.progress_deadline_s,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
+        "selector": {"matchLabels": selector(replica)},
+        "template": template(replica),
+    }
+    digest = pool_hash(replica.pool.key)
+    obj = replica.whose.child("apps/v1", "Deployment", suffix=f"-{digest}", spec=spec)
+    obj["metadata"]["labels"] = {**replica.whose.labels, POOL: digest}
+    obj["metadata"]["annotations"] = {POOL: description(replica.pool)}
+    return obj

@@ -1,0 +1,89 @@
+"""Pools as objects: how a pool's Deployment is called, and how a fleet is read back from Deployments."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
+from wharfage_autoscaler.offers import Market, Offer
+
+POOL = "wharfage.dev/pool"
+"""Label and selector of a pool's pods: the hash in the Deployment's name. As an annotation: the pool in words."""
+
+_HASH = 8  # hex digits
+
+
+def pool_hash(key: PoolKey) -> str:
+    """Eight hex digits that stay the same for as long as the pool is the same."""
+    text = "/".join((key.catalog, key.offer, key.market, key.zone, key.variant))
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH]
+
+
+def pool_name(name: str, key: PoolKey) -> str:
+    """Name of the pool's Deployment; a deployment's name is at most 52 characters, so this is at most 61."""
+    return f"{name}-{pool_hash(key)}"
+
+
+def description(pool: Pool) -> str:
+    """What a later reader needs to know the pool again, also when its offer has left the catalog.
+
+    Prices are not in it: they change without the pool changing.
+    """
+    offer = pool.offer
+    return json.dumps(
+        {
+            "catalog": offer.catalog,
+            "offer": offer.name,
+            "market": offer.market,
+            "zone": offer.zone,
+            "variant": pool.variant,
+            "machine": offer.machine,
+            "accelerator": offer.accelerator,
+            "accelerators": offer.accelerators,
+            "accelerator_memory_gib": offer.accelerator_memory_gib,
+            "vcpus": offer.vcpus,
+            "memory_gib": offer.memory_gib,
+            "node_selector": list(map(list, offer.node_selector)),
+            "per_replica": pool.accelerators,
+        },
+        sort_keys=True,
+    )
+
+
+def observed_fleet(deployments: Iterable[dict[str, Any]], offers: Iterable[Offer]) -> Fleet:
+    """The fleet that the pools' Deployments make up, with today's prices.
+
+    A pool whose offer is in no catalog any more keeps running; its price is not known and counts as 0.
+    """
+    known = {offer.key: offer for offer in offers}
+    pools = (_observed_pool(deployment, known) for deployment in deployments)
+    return Fleet(tuple(sorted((pool for pool in pools if pool is not None), key=lambda pool: pool.key)))
+
+
+def _observed_pool(deployment: dict[str, Any], known: dict[tuple[str, str, Market, str], Offer]) -> Pool | None:
+    text = (deployment["metadata"].get("annotations") or {}).get(POOL)
+    if text is None or deployment["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        row = json.loads(text)
+        offer = Offer(
+            catalog=row["catalog"],
+            name=row["offer"],
+            market=Market(row["market"]),
+            zone=row["zone"],
+            machine=row["machine"],
+            accelerator=row["accelerator"],
+            accelerators=row["accelerators"],
+            accelerator_memory_gib=row["accelerator_memory_gib"],
+            vcpus=row["vcpus"],
+            memory_gib=row["memory_gib"],
+            usd_per_hour=0.0,
+            node_selector=tuple((key, value) for key, value in row["node_selector"]),
+        )
+        pool = Pool(offer, row["variant"], deployment["spec"].get("replicas", 1), row["per_replica"])
+    except (KeyError, TypeError, ValueError):
+        return None  # somebody edited the annotation: the pool is no longer known, and is made anew
+    ready = (deployment.get("status") or {}).get("readyReplicas", 0)
+    return replace(pool, offer=known.get(offer.key, offer), ready=ready)
