@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
-# Two images from one file: `operator` (the default) and `serving`, what runs beside the engine in its pods.
+# Two images from one file: `operator`, and `serving`, what the operator brings into the engine's pods.
 # BASE is what runs in production; pin it by digest: --build-arg BASE=docker.io/library/python@sha256:...
-# BUILDER needs a shell and venv; it is a build argument of its own because a distroless BASE has neither. Both must have
-# the same Python at the same path.
+# BUILDER needs a shell and venv; it is an argument of its own because a distroless BASE has neither. Both must have the
+# same Python at the same path.
 ARG BASE=docker.io/library/python:3.13-slim
 ARG BUILDER=${BASE}
 
-# The dependencies alone, so that an edit of the linter's configuration does not install them again.
+# The dependencies' names alone, so that an edit of a linter's configuration does not install them again.
 FROM ${BUILDER} AS requirements
 WORKDIR /requirements
 COPY pyproject.toml ./
@@ -24,19 +24,21 @@ COPY crds crds
 COPY autoscaler autoscaler
 COPY operator operator
 COPY serving serving
+# A folder of its own: a release that changes only our code shares the layer of dependencies with the one before.
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
-    && /build/bin/pip --python /opt/wharfage/bin/python install --no-deps /wheels/*.whl \
-    && /build/bin/pip --python /opt/wharfage/bin/python install --no-deps --target /opt/serving /wheels/*.whl
+    && /build/bin/pip --python /opt/wharfage/bin/python install --no-deps --target /opt/app /wheels/*.whl
 
-# Standard library only; the engine's pods mount or copy what they need from here.
+# The standard library is all that our code in an engine's pod uses.
 FROM ${BASE} AS serving
-COPY --from=builder /opt/serving /opt/serving
-ENV PYTHONPATH=/opt/serving PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=builder /opt/app /opt/app
+ENV PYTHONPATH=/opt/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
-ENTRYPOINT ["python3"]
+ENTRYPOINT ["python3", "-m", "wharfage_serving.drain"]
 
 FROM ${BASE} AS operator
 COPY --from=builder /opt/wharfage /opt/wharfage
-ENV PATH=/opt/wharfage/bin:/usr/local/bin:/usr/bin:/bin PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=builder /opt/app /opt/app
+ENV PATH=/opt/app/bin:/opt/wharfage/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
-ENTRYPOINT ["/opt/wharfage/bin/wharfage-operator"]
+ENTRYPOINT ["/opt/app/bin/wharfage-operator"]
