@@ -12,7 +12,7 @@ a test compares the two.
   resources: [llmdeployments/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [serviceaccounts, services]
+  resources: [configmaps, serviceaccounts, services]
   verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]

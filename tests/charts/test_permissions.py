@@ -1,0 +1,106 @@
+"""The chart grants exactly what the operator's table says, and users get what their role allows."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.charts.release import Manifest, of_kind, rendered, the
+from wharfage_operator.rules import RULES, Rule
+
+Grant = tuple[str, str, str, str]  # group, resource, verb, name of the one object or ""
+
+
+def granted(rules: Iterable[dict[str, Any]]) -> set[Grant]:
+    return {
+        (group, resource, verb, name)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
+    }
+
+
+def wanted(rules: Iterable[Rule]) -> set[Grant]:
+    return {
+        (rule.group, rule.resource, verb, name) for rule in rules for verb in rule.verbs for name in rule.names or ("",)
+    }
+
+
+def role(release: tuple[Manifest, ...], kind: str, name: str, namespace: str | None = None) -> list[dict[str, Any]]:
+    (found,) = (
+        each
+        for each in of_kind(release, kind)
+        if each["metadata"]["name"] == name and each["metadata"].get("namespace") == namespace
+    )
+    return list(found["rules"])
+
+
+def test_the_roles_equal_the_operators_table() -> None:
+    release = rendered()
+    assert granted(role(release, "ClusterRole", "wharfage.wharfage-system")) == wanted(
+        rule for rule in RULES if not rule.own_namespace
+    )
+    assert granted(role(release, "Role", "wharfage-leader", "wharfage-system")) == wanted(
+        rule for rule in RULES if rule.own_namespace
+    )
+    assert len(of_kind(release, "Role")) == 1
+
+
+def test_a_namespaced_release_writes_only_in_its_namespaces() -> None:
+    release = rendered({"rbac": {"namespaced": True}, "watchNamespaces": ["shop", "search"]})
+    served = wanted(rule for rule in RULES if not rule.own_namespace and not rule.cluster_scoped)
+    for namespace in ("shop", "search"):
+        assert granted(role(release, "Role", "wharfage.wharfage-system", namespace)) == served
+    assert granted(role(release, "ClusterRole", "wharfage.wharfage-system")) == wanted(
+        rule for rule in RULES if rule.cluster_scoped
+    )
+
+
+def test_a_namespaced_release_serves_its_own_namespace_by_default() -> None:
+    release = rendered({"rbac": {"namespaced": True}}, namespace="shop")
+    assert role(release, "Role", "wharfage.shop", "shop")
+    environment = the(release, "Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "WHARFAGE_WATCH_NAMESPACES", "value": "shop"} in environment
+
+
+def test_every_binding_names_the_operators_account_and_an_existing_role() -> None:
+    release = rendered({"rbac": {"namespaced": True}, "watchNamespaces": ["shop"]})
+    account = the(release, "ServiceAccount")["metadata"]
+    roles = {
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
+        for each in (*of_kind(release, "Role"), *of_kind(release, "ClusterRole"))
+    }
+    bindings = (*of_kind(release, "RoleBinding"), *of_kind(release, "ClusterRoleBinding"))
+    assert len(bindings) == 3
+    for binding in bindings:
+        reference = binding["roleRef"]
+        assert (reference["kind"], binding["metadata"].get("namespace"), reference["name"]) in roles
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}
+        ]
+
+
+def test_no_rule_has_a_wildcard_or_touches_what_it_must_not() -> None:
+    release = rendered()
+    rules = [rule for kind in ("ClusterRole", "Role") for each in of_kind(release, kind) for rule in each["rules"]]
+    resources = {resource for rule in rules for resource in rule["resources"]}
+    assert not any("*" in rule[key] for rule in rules for key in ("apiGroups", "resources", "verbs"))
+    assert not resources & {"secrets", "pods/exec", "roles", "rolebindings", "clusterroles", "clusterrolebindings"}
+
+
+def test_users_get_the_kinds_with_the_roles_that_they_have() -> None:
+    release = rendered()
+    labels = {each["metadata"]["name"]: each["metadata"]["labels"] for each in of_kind(release, "ClusterRole")}
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    aggregated = {
+        name.removeprefix("wharfage.wharfage-system"): [key for key in each if key.startswith(prefix)]
+        for name, each in labels.items()
+    }
+    assert aggregated == {"": [], ".view": [f"{prefix}view"], ".edit": [f"{prefix}edit"], ".finops": []}
+    edit = granted(role(release, "ClusterRole", "wharfage.wharfage-system.edit"))
+    assert {resource for _, resource, _, _ in edit} == {"llmdeployments", "llmdeployments/scale"}
+
+
+def test_without_rbac_nothing_is_granted() -> None:
+    release = rendered({"rbac": {"create": False, "userRoles": False}})
+    assert not [each for each in release if each["apiVersion"].startswith("rbac.authorization.k8s.io")]
