@@ -21,6 +21,7 @@ from tests.devcluster import build, network, objects, registry
 from tests.devcluster.access import AccessError, Kubectl, is_ready
 from tests.devcluster.assembly import Assembly
 from tests.devcluster.components import Component, Layout, Ports
+from tests.devcluster.node import Node, Programs
 from tests.devcluster.supervisor import SOCKET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +70,7 @@ class Cluster:
             cluster = cls(name, layout, assembly.write_credentials())
             cluster._bring_up(assembly, karpenter=karpenter, kwok=kwok, catalogs=catalogs, boot_s=boot_s)
             if node:
-                cluster.add_node()
+                cluster.node.start()
         except BaseException:
             _ask(folder, {"do": "end"})
             raise
@@ -172,14 +173,14 @@ class Cluster:
                 raise ClusterError(f"devcluster {self.name} does not end: see {self.folder}")
             time.sleep(0.02)
 
-    def add_node(self) -> Any:
-        """Bring up the real node; returns its `node.Node`."""
-        from tests.devcluster import node  # only root can use it, and only then its tools must be there
+    def kubeconfig_of(self, user: str) -> Path:
+        """The file by which one of the cluster's own parts talks to the API server."""
+        return self.layout.kubeconfig(user)
 
-        programs = node.Programs(kubernetes=self.layout.binary, containerd=build.containerd())
-        real = node.Node(self.name, programs, node.Access(kubeconfig=self.kubeconfig, ca=self.ca))
-        real.start()
-        return real
+    @property
+    def node(self) -> Node:
+        """The real node of a cluster that was brought up with one."""
+        return Node(self, Programs(kubernetes=self.layout.binary, containerd=build.containerd()))
 
     def wait_ready(self) -> None:
         """Wait until the API server answers. Raises `ClusterError` when a process has ended instead."""

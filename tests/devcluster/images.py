@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.devcluster import debian
+from tests.devcluster.build import cache_folder
 
 PAUSE = "registry.invalid/pause:1"
 """The sandbox image. The name resolves nowhere: a missing image fails at once instead of being looked for."""
@@ -140,8 +141,7 @@ def _run(*argv: str, env: dict[str, str] | None = None) -> str:
 
 
 def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("WHARFAGE_CACHE") or Path(home) / "wharfage") / "images"
+    folder = cache_folder() / "images"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

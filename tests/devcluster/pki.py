@@ -12,6 +12,8 @@ _GROUPS = {
     "admin": "system:masters",
     "system:kube-controller-manager": "",
     "system:kube-scheduler": "",
+    "system:kube-proxy": "",
+    "system:node:real-0": "system:nodes",
     "kwok": "system:masters",
     "karpenter": "system:masters",
 }

@@ -55,6 +55,7 @@ def remove(cluster: str) -> None:
     if os.geteuid() != 0:
         return
     _end_processes(cluster)
+    existed = root_of(cluster).exists()
     for point in _mounts(cluster):
         subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
     kernel.restore(root_of(cluster))
@@ -63,9 +64,8 @@ def remove(cluster: str) -> None:
     for folder in (root_of(cluster), run_of(cluster)):
         if folder.exists():
             shutil.rmtree(folder)
-    if not any(_ROOTS.glob("*")):
-        for socket in _DEVICE_PLUGINS.glob("*"):
-            socket.unlink()
+    if existed and not any(_ROOTS.glob("*")):
+        (_DEVICE_PLUGINS / "kubelet.sock").unlink(missing_ok=True)
     shared_folders = (_CONTAINER_LOGS, _CNI_RESULTS, _CNI_RESULTS.parent, _DEVICE_PLUGINS, _DEVICE_PLUGINS.parent)
     for shared in (_ROOTS, _RUNS, *shared_folders):
         with contextlib.suppress(OSError):  # another node's, or the machine's own
