@@ -22,8 +22,9 @@ from wharfage_operator.children import (
 from wharfage_operator.errors import Rejected
 from wharfage_operator.plan import intended
 from wharfage_operator.platforms import Platform
-from wharfage_operator.pod import Replica, selector, template
+from wharfage_operator.pod import selector, template
 from wharfage_operator.pools import POOL, description, pool_hash
+from wharfage_operator.replica import Replica
 from wharfage_operator.spec import wanted
 
 _HISTORY = 2  # old ReplicaSets kept for kubectl rollout undo
@@ -74,7 +75,13 @@ def _check_image(deployment: LLMDeployment, settings: ChildSettings) -> None:
 
 
 def _replica(
-    deployment: LLMDeployment, whose: Identity, pool: Pool, variant: Variant, *, settings: ChildSettings, platform: Platform
+    deployment: LLMDeployment,
+    whose: Identity,
+    pool: Pool,
+    variant: Variant,
+    *,
+    settings: ChildSettings,
+    platform: Platform,
 ) -> Replica:
     seat = fit(
         variant,

@@ -151,7 +151,9 @@ def _satisfiable(requirement: Expression, known: Mapping[str, str]) -> bool:
 
 def _well_known(key: str) -> bool:
     domain = key.partition("/")[0]
-    return domain.endswith(("kubernetes.io", "k8s.io", "karpenter.sh", "k8s.aws", "amazonaws.com", "google.com", "azure.com"))
+    return domain.endswith(
+        ("kubernetes.io", "k8s.io", "karpenter.sh", "k8s.aws", "amazonaws.com", "google.com", "azure.com")
+    )
 
 
 def _labels_to_be(offer: Offer) -> dict[str, str]:

@@ -128,7 +128,7 @@ def serves(deployment: Object) -> bool:
     metadata, wanted = deployment["metadata"], deployment["spec"].get("replicas", 1)
     current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
     updated = status.get("updatedReplicas", 0) >= wanted
-    return current and updated and status.get("readyReplicas", 0) >= wanted
+    return bool(current and updated and status.get("readyReplicas", 0) >= wanted)
 
 
 def _identity(obj: Object) -> tuple[str, str]:

@@ -20,9 +20,7 @@ from wharfage_operator.obtainable import INSTANCE_TYPE, Obtainability, judged
 _BILLION = 1e9
 
 
-def wanted(
-    deployment: LLMDeployment, *, spot_default: SpotPolicy = SpotPolicy.FORBID, max_num_seqs: int = 0
-) -> Wanted:
+def wanted(deployment: LLMDeployment, *, spot_default: SpotPolicy = SpotPolicy.FORBID, max_num_seqs: int = 0) -> Wanted:
     """What the user asked for, with every default filled in.
 
     A variant whose shape neither the spec nor the built-in table tells keeps `shape=None`; the decision

@@ -38,7 +38,9 @@ def weights(source: str, *, credentials: tuple[str, str] | None = None) -> Weigh
     """
     scheme, _, rest = source.partition("://")
     if not rest:
-        raise Rejected(Reason.INVALID_SPEC, f"model source {source!r} has no scheme: write hf://, pvc://, oci://, s3:// or gs://")
+        raise Rejected(
+            Reason.INVALID_SPEC, f"model source {source!r} has no scheme: write hf://, pvc://, oci://, s3:// or gs://"
+        )
     match scheme:
         case "hf":
             return _with_secret(Weights(rest.strip("/")), credentials, variable="HF_TOKEN_PATH")

@@ -13,9 +13,9 @@ This one file is both halves, uses the standard library only, and is mounted int
 """
 
 import argparse
+import http.client
 import os
 import time
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class DrainMiddleware:
             return
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and Path(self._drain_file).exists():
+            if message["type"] == "http.response.start" and os.path.exists(self._drain_file):  # noqa: ASYNC240, PTH110 - one stat
                 headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"connection"]
                 message["headers"] = [*headers, (b"connection", b"close")]
             await send(message)
@@ -78,10 +78,19 @@ def busy(port: int) -> bool:
     if connections(_tables(), port) > 0:
         return True
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:  # noqa: S310 - fixed scheme
-            return requests_in_flight(answer.read().decode()) > 0
-    except OSError:
+        return requests_in_flight(_metrics(port)) > 0
+    except (OSError, http.client.HTTPException):
         return False
+
+
+def _metrics(port: int) -> str:
+    # Not urllib: a proxy that the pod's environment names must not be asked for this.
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/metrics", headers={"Connection": "close"})
+        return connection.getresponse().read().decode(errors="replace")
+    finally:
+        connection.close()
 
 
 def _tables() -> list[str]:

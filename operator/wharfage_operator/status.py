@@ -1,0 +1,204 @@
+"""The whole status of an LLMDeployment from what was seen; the same in, the same out, so that idling writes nothing.
+
+A figure that moved by less than 5 % keeps its old text. What is not known is absent, never 0.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wharfage_api.conditions import ConditionType
+from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.reasons import Reason
+from wharfage_serving.arguments import PORT
+
+from wharfage_operator.children import OWNER
+from wharfage_operator.conditions import conditions, instant
+from wharfage_operator.lines import tidy
+from wharfage_operator.verdicts import Seen, verdicts
+
+_STEPS = 8
+_REJECTED = 5
+_KEPT = 0.05  # a smaller relative change is not worth a write
+_PLACED = frozenset(
+    {
+        Reason.CHEAPEST_OFFER,
+        Reason.KEPT_OFFER,
+        Reason.CAPACITY_UNAVAILABLE,
+        Reason.MODEL_DOES_NOT_FIT,
+        Reason.UNKNOWN_SHAPE,
+        Reason.INVALID_SPEC,
+    }
+)
+_MARKETS = {Market.SPOT: " spot", Market.RESERVED: " reserved", Market.ON_DEMAND: ""}
+
+Row = dict[str, Any]
+
+
+def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mapping[str, Any]) -> Row:
+    """The status to write; `previous` is the one that stands, `now` Unix seconds."""
+    name, namespace = deployment.metadata.name, deployment.metadata.namespace
+    generation = deployment.metadata.generation
+    said = verdicts(deployment, seen, now=now)
+    rows = fleet_rows(seen, previous)
+    usd_per_hour = _usd_per_hour(seen)
+    cost = _cost(usd_per_hour, seen, previous)
+    readiness = next(verdict for verdict in said if verdict.type is ConditionType.READY)
+    waits = readiness.holds and seen.blocker is not None
+    summary = {
+        "fleet": fleet_words(seen) or None,
+        "replicas": f"{seen.fleet.ready}/{seen.target.replicas}",
+        "usdPerHour": cost.get("usdPerHour"),
+        "usdPerMillionTokens": cost.get("usdPerMillionTokens"),
+        "reason": seen.blocker.reason.value if waits and seen.blocker else readiness.reason.value,
+    }
+    return _known(
+        {
+            "observedGeneration": generation,
+            "replicas": seen.fleet.replicas,
+            "readyReplicas": seen.fleet.ready,
+            "selector": f"{OWNER}={name}",
+            "endpoint": f"http://{name}.{namespace}.svc:{PORT}/v1",
+            "summary": _known(summary),
+            "fleet": rows,
+            "cost": cost,
+            "load": _load(seen.load, previous.get("load") or {}),
+            "decision": _decision(seen.decision, previous.get("decision") or {}, now) if seen.decision else None,
+            "conditions": conditions(said, previous=previous, generation=generation, now=now),
+        }
+    )
+
+
+def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
+    """One row per pool that runs or is wanted; a pool on its way out is wanted 0."""
+    before = {_row_key(row): row for row in previous.get("fleet") or ()}
+    rows = []
+    for key in _keys(seen):
+        wanted, running = seen.target.pool(key), seen.fleet.pool(key)
+        pool = wanted or running
+        assert pool is not None  # noqa: S101 - the key came from one of the two
+        row = {
+            "catalog": key.catalog,
+            "offer": key.offer,
+            "market": key.market.value,
+            "zone": key.zone,
+            "variant": key.variant,
+            "accelerator": f"{pool.offer.accelerator} x{pool.accelerators}",
+            "wanted": wanted.replicas if wanted else 0,
+            "ready": running.ready if running else 0,
+        }
+        last = before.get(_row_key(row), {})
+        if pool.offer.usd_per_hour > 0:
+            same = last.get("wanted") == row["wanted"]
+            row["usdPerHour"] = _figure(pool.usd_per_hour, last.get("usdPerHour") if same else None)
+        rows.append(row)
+    return rows
+
+
+def fleet_words(seen: Seen) -> str:
+    """The fleet in the words of a printer column: `3xL40S spot, 2xL40S`."""
+    return ", ".join(_words(pool) for pool in _paid(seen) if pool.replicas)
+
+
+def _words(pool: Pool) -> str:
+    offer = pool.offer
+    per_replica = f"({pool.accelerators}x{offer.accelerator})" if pool.accelerators > 1 else offer.accelerator
+    if offer.accelerator == "CPU":
+        per_replica = "CPU"  # counts cores: "2x(4xCPU)" would be read as machines
+    zone = f" {offer.zone}" if offer.zone else ""
+    return f"{pool.replicas}x{per_replica}{_MARKETS[offer.market]}{zone}"
+
+
+def _keys(seen: Seen) -> list[PoolKey]:
+    return sorted({pool.key for pool in (*seen.target.pools, *seen.fleet.pools)})
+
+
+def _paid(seen: Seen) -> list[Pool]:
+    """What costs money now: the wanted pools, and those that still run."""
+    both = ((seen.target.pool(key), seen.fleet.pool(key)) for key in _keys(seen))
+    return [pool for wanted, running in both if (pool := wanted or running) is not None]
+
+
+def _usd_per_hour(seen: Seen) -> float | None:
+    """What the fleet costs; None where nothing is wanted or a price is not known."""
+    paid = _paid(seen)
+    if not paid or any(pool.offer.usd_per_hour <= 0 for pool in paid if pool.replicas):
+        return None
+    return Fleet(tuple(paid)).usd_per_hour
+
+
+def _cost(usd_per_hour: float | None, seen: Seen, previous: Mapping[str, Any]) -> Row:
+    if usd_per_hour is None:
+        return {}
+    before = previous.get("cost") or {}
+    # Another fleet is news whatever it costs; a price that crept is not.
+    same_fleet = (previous.get("summary") or {}).get("fleet") == fleet_words(seen)
+    cost: Row = {"usdPerHour": _figure(usd_per_hour, before.get("usdPerHour") if same_fleet else None)}
+    tokens = seen.load.output_tokens_per_second if seen.load else 0.0
+    if tokens > 0:
+        cost["usdPerMillionTokens"] = _figure(usd_per_hour / (tokens * 3600) * 1e6, before.get("usdPerMillionTokens"))
+    return cost
+
+
+def _load(load: Load | None, before: Mapping[str, Any]) -> Row | None:
+    if load is None:
+        return None
+    return _known(
+        {
+            "requestsPerSecond": _figure(load.requests_per_second, before.get("requestsPerSecond")),
+            "promptTokensPerSecond": _figure(load.prompt_tokens_per_second, before.get("promptTokensPerSecond")),
+            "outputTokensPerSecond": _figure(load.output_tokens_per_second, before.get("outputTokensPerSecond")),
+            "ttftP95": _milliseconds(load.ttft_p95_s, before.get("ttftP95")),
+            "tpotP95": _milliseconds(load.tpot_p95_s, before.get("tpotP95")),
+        }
+    )
+
+
+def _decision(decision: Decision, before: Mapping[str, Any], now: float) -> Row:
+    """The decision; `at` is when it last said something new."""
+    steps = [{"reason": step.reason.value, "message": tidy(step.message)} for step in decision.steps[-_STEPS:]]
+    placed = [step for step in decision.steps if step.reason in _PLACED] or list(decision.steps)
+    content: Row = {"summary": tidy(placed[-1].message) if placed else "nothing to decide", "steps": steps}
+    if decision.rejected:
+        content["rejected"] = [
+            _known(
+                {
+                    "fleet": tidy(row.fleet, longest=200),
+                    "usdPerHour": None if row.usd_per_hour is None else _figure(row.usd_per_hour, None),
+                    "why": tidy(row.why, longest=400),
+                }
+            )
+            for row in decision.rejected[:_REJECTED]
+        ]
+    same = {name: value for name, value in before.items() if name != "at"} == content
+    return {"at": before["at"] if same and "at" in before else instant(now), **content}
+
+
+def _row_key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(row.get(name) or "" for name in ("catalog", "offer", "market", "zone", "variant"))
+
+
+def _figure(value: float, before: str | None) -> str:
+    """A number for people, in the old words where it has hardly moved."""
+    if before is not None:
+        try:
+            old = float(before)
+        except ValueError:
+            old = 0.0
+        if old and abs(value - old) < _KEPT * abs(old):
+            return before
+    return f"{value:.0f}" if value >= 1000 else f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
+
+
+def _milliseconds(seconds: float | None, before: str | None) -> str | None:
+    if seconds is None:
+        return None
+    kept = _figure(seconds * 1000, before.removesuffix("ms") if before else None)
+    return before if before and kept == before.removesuffix("ms") else f"{seconds * 1000:.0f}ms"
+
+
+def _known(row: Row) -> Row:
+    return {name: value for name, value in row.items() if value is not None}

@@ -1,0 +1,243 @@
+"""The eight conditions of an LLMDeployment: each a question, answered with a reason and a sentence.
+
+Sentences hold no figures that move by themselves: a condition changes when something has happened.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from wharfage_api.conditions import ConditionType, Reason
+from wharfage_api.durations import written
+from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_autoscaler.decision import Decision, Step
+from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.model import Mode
+
+from wharfage_operator.blockers import Blocker
+from wharfage_operator.conditions import Verdict
+from wharfage_operator.errors import NotYet, Rejected
+from wharfage_operator.plan import serves
+
+_DAY_S = 86400.0
+_NOT_ACCEPTED = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.UNKNOWN_CATALOG,
+        Reason.UNKNOWN_SHAPE,
+        Reason.IMAGE_NOT_ALLOWED,
+        Reason.NOT_IMPLEMENTED,
+    }
+)
+_NO_CAPACITY = frozenset({Reason.CAPACITY_UNAVAILABLE, Reason.MODEL_DOES_NOT_FIT})
+_REFUSALS = _NOT_ACCEPTED | _NO_CAPACITY
+_NO_MACHINE = frozenset(
+    {Reason.CAPACITY_UNAVAILABLE, Reason.UNSCHEDULABLE, Reason.WAITING_FOR_NODE, Reason.QUOTA_EXCEEDED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """Everything that one status is made of. Times are Unix seconds.
+
+    `fleet` is the observed one; `decision` is None where the spec was refused before a decision.
+    `pools` are the raw Deployments of the pools. `prices_observed_at` is by catalog; catalogs that the
+    fleet does not use may be in it.
+    """
+
+    fleet: Fleet = field(default_factory=Fleet)
+    decision: Decision | None = None
+    problem: Rejected | NotYet | None = None
+    blocker: Blocker | None = None
+    pools: tuple[Mapping[str, Any], ...] = ()
+    load: Load | None = None
+    prices_observed_at: Mapping[str, float] = field(default_factory=dict)
+    prices_stale_after_s: float = 14 * _DAY_S
+
+    @property
+    def target(self) -> Fleet:
+        """The fleet aimed for; without a decision the one that runs."""
+        return self.decision.target if self.decision is not None else self.fleet
+
+    @property
+    def refusal(self) -> Step | None:
+        """The decision's step that found nothing to run on, if one did."""
+        steps = self.decision.steps if self.decision is not None else ()
+        return next((step for step in reversed(steps) if step.reason in _REFUSALS), None)
+
+    def step(self, reason: Reason) -> Step | None:
+        """The decision's step of that reason."""
+        steps = self.decision.steps if self.decision is not None else ()
+        return next((step for step in steps if step.reason is reason), None)
+
+
+def verdicts(deployment: LLMDeployment, seen: Seen, *, now: float) -> tuple[Verdict, ...]:
+    """All eight, in the API's order."""
+    return (
+        accepted(deployment, seen),
+        ready(deployment, seen),
+        progressing(seen),
+        capacity_available(seen),
+        objectives_met(deployment, seen),
+        within_budget(deployment, seen),
+        metrics_fresh(seen),
+        prices_fresh(seen, now=now),
+    )
+
+
+def accepted(deployment: LLMDeployment, seen: Seen) -> Verdict:
+    """Whether the spec is understood and allowed."""
+    problem = _problem(seen)
+    if problem is not None and problem[0] in _NOT_ACCEPTED:
+        return _no(ConditionType.ACCEPTED, *problem)
+    spec = deployment.spec
+    if spec.scaling.mode is Mode.AUTO and spec.replicas != 1:
+        message = (
+            f"spec.replicas {spec.replicas} is ignored in mode Auto: write scaling.mode: Manual to steer the count "
+            "yourself, or scaling.minReplicas and maxReplicas to bound it"
+        )
+        return _yes(ConditionType.ACCEPTED, Reason.SCALE_IGNORED, message)
+    return _yes(ConditionType.ACCEPTED, Reason.ACCEPTED, "The spec is understood and allowed.")
+
+
+def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
+    """Whether clients are served by at least as many replicas as the floor asks for."""
+    running, aimed = seen.fleet.ready, seen.target.replicas
+    floor = min(aimed, _floor(deployment))
+    problem = _problem(seen)
+    if running >= max(1, floor):
+        if problem is not None:
+            return _yes(
+                ConditionType.READY, Reason.SERVING, f"{_count(running)} of before this edit; now: {problem[1]}"
+            )
+        return _yes(ConditionType.READY, Reason.SERVING, f"{_count(running)}.")
+    if problem is not None:
+        return _no(ConditionType.READY, *problem)
+    limit = seen.step(Reason.USD_PER_HOUR_LIMIT)
+    if aimed == 0 and limit is not None:
+        return _no(ConditionType.READY, Reason.USD_PER_HOUR_LIMIT, limit.message)
+    if seen.blocker is not None:
+        return _no(ConditionType.READY, *seen.blocker)
+    return _no(ConditionType.READY, Reason.SCALING, f"{running} of {aimed} replicas serve.")
+
+
+def progressing(seen: Seen) -> Verdict:
+    """Whether something is on its way: True while it is, False when all is as wanted or nothing moves any more."""
+    problem = _problem(seen)
+    if problem is not None:
+        return _no(ConditionType.PROGRESSING, *problem)
+    stuck = next((pool for pool in seen.pools if _deadline_exceeded(pool)), None)
+    if stuck is not None:
+        reason, message = seen.blocker or (Reason.ROLLING_OUT, "")
+        return _no(ConditionType.PROGRESSING, reason, f"no progress within the deadline. {message}".strip())
+    moving = {pool.key for pool in seen.fleet.pools} != {pool.key for pool in seen.target.pools}
+    outdated = not all(serves(dict(pool)) for pool in seen.pools)
+    if seen.fleet.ready < seen.target.replicas or outdated or moving:
+        reason = Reason.ROLLING_OUT if moving or outdated else Reason.SCALING
+        message = seen.blocker.message if seen.blocker else "replicas are being replaced or added."
+        return _yes(ConditionType.PROGRESSING, reason, message)
+    return _no(ConditionType.PROGRESSING, Reason.STEADY, "Everything runs as decided.")
+
+
+def capacity_available(seen: Seen) -> Verdict:
+    """Whether the machines for the decided fleet are there."""
+    problem = _problem(seen)
+    if problem is not None and problem[0] in _NO_CAPACITY:
+        return _no(ConditionType.CAPACITY_AVAILABLE, *problem)
+    if seen.blocker is not None and seen.blocker.reason in _NO_MACHINE:
+        return _no(ConditionType.CAPACITY_AVAILABLE, *seen.blocker)
+    if not seen.fleet.pools:
+        return Verdict(
+            ConditionType.CAPACITY_AVAILABLE, None, Reason.SCALING, "No replica has asked for a machine yet."
+        )
+    return _yes(ConditionType.CAPACITY_AVAILABLE, Reason.CAPACITY_BOUND, "Every replica has its machine.")
+
+
+def objectives_met(deployment: LLMDeployment, seen: Seen) -> Verdict:
+    """Whether the last minute met both thresholds; too few requests say nothing."""
+    load = seen.load
+    if load is None or load.ttft_p95_s is None or load.tpot_p95_s is None:
+        return Verdict(ConditionType.OBJECTIVES_MET, None, Reason.NO_METRICS, "Too few requests to tell.")
+    objectives = deployment.spec.objectives
+    measured = (
+        ("time to first token", load.ttft_p95_s, objectives.ttft.p95),
+        ("time per output token", load.tpot_p95_s, objectives.tpot.p95),
+    )
+    missed = [f"p95 {name} is above {written(most)}" for name, value, most in measured if value > most.total_seconds()]
+    if missed:
+        return _no(ConditionType.OBJECTIVES_MET, Reason.OBJECTIVES_MISSED, "; ".join(missed))
+    return _yes(ConditionType.OBJECTIVES_MET, Reason.OBJECTIVES_MET, "Both latency thresholds are met.")
+
+
+def within_budget(deployment: LLMDeployment, seen: Seen) -> Verdict:
+    """Whether money lets the deployment have what it asks for."""
+    limit = deployment.spec.limits.usd_per_hour
+    if limit is None:
+        return _yes(ConditionType.WITHIN_BUDGET, Reason.NO_BUDGET, "No limit in dollars is set.")
+    reached = seen.step(Reason.USD_PER_HOUR_LIMIT)
+    if reached is not None:
+        return _no(ConditionType.WITHIN_BUDGET, Reason.LIMIT_REACHED, reached.message)
+    return _yes(ConditionType.WITHIN_BUDGET, Reason.WITHIN_LIMIT, f"Below limits.usdPerHour of {limit}.")
+
+
+def metrics_fresh(seen: Seen) -> Verdict:
+    """Whether the engines' own figures are being read."""
+    if seen.load is not None:
+        return _yes(ConditionType.METRICS_FRESH, Reason.METRICS_FRESH, "The engines' metrics are read.")
+    if seen.fleet.ready == 0:
+        return Verdict(
+            ConditionType.METRICS_FRESH, None, Reason.NO_METRICS, "No replica serves that could be measured."
+        )
+    message = "The replicas' /metrics have not been read twice yet, or do not answer on port 8000."
+    return _no(ConditionType.METRICS_FRESH, Reason.NO_METRICS, message)
+
+
+def prices_fresh(seen: Seen, *, now: float) -> Verdict:
+    """Whether the prices behind the fleet were observed lately; a catalog's age is told by its date."""
+    used = {pool.offer.catalog for pool in seen.target.pools or seen.fleet.pools}
+    known = {name: at for name, at in seen.prices_observed_at.items() if name in used or not used}
+    if not known or used - known.keys():
+        gone = ", ".join(sorted(used - known.keys()))
+        message = f"No catalog has prices for {gone}." if gone else "No OfferCatalog is there."
+        return Verdict(ConditionType.PRICES_FRESH, None, Reason.PRICES_UNKNOWN, message)
+    stale = {name: at for name, at in known.items() if now - at > seen.prices_stale_after_s}
+    if not stale:
+        return _yes(ConditionType.PRICES_FRESH, Reason.PRICES_CURRENT, f"Prices of {_dates(known)}.")
+    days = f"{seen.prices_stale_after_s / _DAY_S:g} days"
+    message = f"Prices are older than {days}: {_dates(stale)}. Refresh the catalog and set its observedAt."
+    return _no(ConditionType.PRICES_FRESH, Reason.PRICES_STALE, message)
+
+
+def _problem(seen: Seen) -> tuple[Reason, str] | None:
+    """What stopped the round before or at the decision."""
+    if seen.problem is not None:
+        return seen.problem.reason, seen.problem.message
+    return (seen.refusal.reason, seen.refusal.message) if seen.refusal is not None else None
+
+
+def _floor(deployment: LLMDeployment) -> int:
+    spec = deployment.spec
+    return spec.scaling.min_replicas if spec.scaling.mode is Mode.AUTO else spec.replicas
+
+
+def _count(replicas: int) -> str:
+    return f"{replicas} replica{'s serve' if replicas != 1 else ' serves'}"
+
+
+def _deadline_exceeded(pool: Mapping[str, Any]) -> bool:
+    conditions: Iterable[Mapping[str, Any]] = (pool.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded" for c in conditions)
+
+
+def _dates(observed_at: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {datetime.fromtimestamp(at, UTC):%Y-%m-%d}" for name, at in sorted(observed_at.items()))
+
+
+def _yes(about: ConditionType, reason: Reason, message: str) -> Verdict:
+    return Verdict(about, holds=True, reason=reason, message=message)
+
+
+def _no(about: ConditionType, reason: Reason, message: str) -> Verdict:
+    return Verdict(about, holds=False, reason=reason, message=message)
