@@ -1,6 +1,6 @@
 """The one enum of reasons: decision steps, conditions, events, metric labels and reports share it.
 
-A reason says *why* in one CamelCase word; `FIXES` says what the user can do about it, and the
+A reason says *why* in one CamelCase word; `fixes.FIXES` says what the user can do about it, and the
 reference page of the docs is generated from both.
 """
 

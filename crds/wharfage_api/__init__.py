@@ -4,9 +4,7 @@ from wharfage_api.conditions import Condition, ConditionStatus, ConditionType, R
 from wharfage_api.llmbudget import LLMBudget
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_api.offercatalog import OfferCatalog
-
-GROUP = "wharfage.dev"
-VERSION = "v1alpha1"
+from wharfage_api.version import GROUP, VERSION
 
 __all__ = [
     "GROUP",

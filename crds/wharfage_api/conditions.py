@@ -44,6 +44,20 @@ class ConditionType(StrEnum):
     ENFORCED = "Enforced"
 
 
+CONDITIONS = {
+    ConditionType.ACCEPTED: "The spec is understood and allowed.",
+    ConditionType.READY: "It serves as asked; the message of a `False` one names what blocks.",
+    ConditionType.PROGRESSING: "What runs is on its way to what was decided.",
+    ConditionType.CAPACITY_AVAILABLE: "Every replica has, or will get, its machine.",
+    ConditionType.OBJECTIVES_MET: "Latency is within its thresholds.",
+    ConditionType.WITHIN_BUDGET: "The cost is within every ceiling that applies.",
+    ConditionType.METRICS_FRESH: "The replicas' metrics are recent.",
+    ConditionType.PRICES_FRESH: "The prices decided upon are recent.",
+    ConditionType.ENFORCED: "The stages act on the deployments.",
+}
+"""What `True` means, for each condition of the API."""
+
+
 DEPLOYMENT_CONDITIONS = (
     ConditionType.ACCEPTED,
     ConditionType.READY,
@@ -70,9 +84,9 @@ class Condition(StatusPart):
         min_length=1, max_length=63, pattern="^[A-Z][A-Za-z]*$", description="What the condition is about."
     )
     status: ConditionStatus = Field(description="True, False or Unknown.")
-    observed_generation: int = Field(0, ge=0, description="Generation of the spec this was observed for.")
+    observed_generation: int = Field(default=0, ge=0, description="Generation of the spec this was observed for.")
     last_transition_time: Instant = Field(description="When status last changed.")
     reason: str = Field(
         min_length=1, max_length=64, pattern="^[A-Z][A-Za-z]*$", description="Why, in one word of a closed list."
     )
-    message: str = Field("", max_length=4096, description="Why, in a sentence, with what to do next.")
+    message: str = Field(default="", max_length=4096, description="Why, in a sentence, with what to do next.")

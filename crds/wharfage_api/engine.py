@@ -6,18 +6,14 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from wharfage_api.names import AbsolutePath, ConfigMapKey, ObjectName, SecretKey
 from wharfage_api.owned_arguments import ARGUMENT_RULES, VARIABLE_RULES
-from wharfage_api.part import Part, Rule, also, keyed, replaced, rules
+from wharfage_api.part import Checked, Part, Rule, also, keyed, replaced, rules
 
 Argument = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 StorageSize = Annotated[
     str,
     StringConstraints(min_length=2, max_length=16, pattern="^[1-9][0-9]{0,5}(Mi|Gi|Ti)$"),
-    Field(
-        json_schema_extra=rules(
-            Rule("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')", "write a size such as 40Gi (Mi, Gi or Ti)")
-        )
-    ),
+    Checked(Rule("self.matches('^[1-9][0-9]{0,5}(Mi|Gi|Ti)$')", "write a size such as 40Gi (Mi, Gi or Ti)")),
 ]
 """A size of storage: `40Gi`."""
 
@@ -34,8 +30,8 @@ class VariableSource(Part):
         )
     )
 
-    secret_key_ref: SecretKey | None = Field(None, description="A key of a Secret.")
-    config_map_key_ref: ConfigMapKey | None = Field(None, description="A key of a ConfigMap.")
+    secret_key_ref: SecretKey | None = Field(default=None, description="A key of a Secret.")
+    config_map_key_ref: ConfigMapKey | None = Field(default=None, description="A key of a ConfigMap.")
 
 
 class Variable(Part):
@@ -60,8 +56,12 @@ class Variable(Part):
             )
         ),
     )
-    value: str | None = Field(None, max_length=4096, description="Literal value. Secrets belong into valueFrom.")
-    value_from: VariableSource | None = Field(None, description="A Secret's or ConfigMap's key to take the value from.")
+    value: str | None = Field(
+        default=None, max_length=4096, description="Literal value. Secrets belong into valueFrom."
+    )
+    value_from: VariableSource | None = Field(
+        default=None, description="A Secret's or ConfigMap's key to take the value from."
+    )
 
 
 class WeightCache(Part):
@@ -82,11 +82,13 @@ class WeightCache(Part):
     )
 
     claim: ObjectName | None = Field(
-        None, description="An existing PersistentVolumeClaim of this namespace, shared by the replicas."
+        default=None, description="An existing PersistentVolumeClaim of this namespace, shared by the replicas."
     )
-    size: StorageSize | None = Field(None, description="Size of a volume per replica, kept while the pod lives: 40Gi.")
+    size: StorageSize | None = Field(
+        default=None, description="Size of a volume per replica, kept while the pod lives: 40Gi."
+    )
     storage_class: ObjectName | None = Field(
-        None, description="StorageClass of the volume per replica; default: the node's own disk."
+        default=None, description="StorageClass of the volume per replica; default: the node's own disk."
     )
 
 
@@ -94,55 +96,58 @@ class Mount(Part):
     """An existing claim mounted into the engine's container."""
 
     claim: ObjectName = Field(description="A PersistentVolumeClaim of this namespace.")
-    path: AbsolutePath = Field(
-        description="Where it is mounted, absolute, unique in the list.",
-        json_schema_extra=rules(
+    path: Annotated[
+        AbsolutePath,
+        Checked(
             Rule(
                 "!(self in ['/dev', '/dev/shm', '/proc', '/sys', '/etc', '/tmp'])",
                 "write a path that is free in the container, such as /opt/engine",
             )
         ),
-    )
-    read_only: bool = Field(True, description="Mount it read-only (the default).")
+    ] = Field(description="Where it is mounted, absolute, unique in the list.")
+    read_only: bool = Field(default=True, description="Mount it read-only (the default).")
 
 
 class Engine(Part):
     """The inference engine (vLLM) and what it is started with."""
 
     image: str = Field(
-        "",
+        default="",
         max_length=512,
         pattern="^[^ ]*$",
-        description="Image of the engine; default: the operator's. The operator's settings may allow only some prefixes.",
+        description="Image of the engine; default: the operator's, whose settings may allow only some prefixes.",
         json_schema_extra=rules(
             Rule("self.matches('^[^ ]*$')", "write an image reference without blanks, such as vllm/vllm-openai:v0.33.0")
         ),
     )
     command: tuple[Argument, ...] = Field(
-        (), max_length=16, description="Entry point in place of the image's own.", json_schema_extra=replaced()
+        default=(), max_length=16, description="Entry point in place of the image's own.", json_schema_extra=replaced()
     )
     args: tuple[Argument, ...] = Field(
-        (),
+        default=(),
         max_length=64,
         description="Arguments appended to those the operator sets. One that the operator owns is refused.",
         json_schema_extra=also(replaced(), rules(*ARGUMENT_RULES)),
     )
     env: tuple[Variable, ...] = Field(
-        (), max_length=64, description="Environment variables of the engine.", json_schema_extra=keyed("name")
+        default=(), max_length=64, description="Environment variables of the engine.", json_schema_extra=keyed("name")
     )
     max_model_tokens: int = Field(
-        0,
+        default=0,
         ge=0,
         le=16777216,
         description="Longest prompt plus answer to serve, in tokens; sizes the KV cache. "
         "0: the model's own, as far as it fits.",
     )
     api_key_secret: SecretKey | None = Field(
-        None, description="Key that clients must send as a bearer token; without it the port asks for none."
+        default=None, description="Key that clients must send as a bearer token; without it the port asks for none."
     )
     weight_cache: WeightCache | None = Field(
-        None, description="Where weights are kept between starts; without it every replica downloads them."
+        default=None, description="Where weights are kept between starts; without it every replica downloads them."
     )
     mounts: tuple[Mount, ...] = Field(
-        (), max_length=8, description="Existing claims mounted into the container.", json_schema_extra=keyed("path")
+        default=(),
+        max_length=8,
+        description="Existing claims mounted into the container.",
+        json_schema_extra=keyed("path"),
     )

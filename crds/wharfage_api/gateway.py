@@ -29,7 +29,7 @@ class Queue(Part):
     """Requests waiting for a replica."""
 
     max_requests: int = Field(
-        1000, ge=1, le=1000000, description="Requests that may wait; further ones are answered 429."
+        default=1000, ge=1, le=1000000, description="Requests that may wait; further ones are answered 429."
     )
 
 
@@ -37,7 +37,7 @@ class RequestClass(Part):
     """A class of requests with its share of capacity when it is scarce."""
 
     name: ShortName = Field(description="Name of the class, unique in the list.")
-    weight: int = Field(1, ge=1, le=1000, description="Share of capacity relative to the other classes.")
+    weight: int = Field(default=1, ge=1, le=1000, description="Share of capacity relative to the other classes.")
 
 
 class Split(Part):
@@ -54,33 +54,33 @@ class Fallback(Part):
         json_schema_extra=rules(Rule("has(self.variant) != has(self.deployment)", "write either variant or deployment"))
     )
 
-    variant: ShortName | None = Field(None, description="A variant of this deployment.")
-    deployment: ObjectName | None = Field(None, description="Another LLMDeployment of this namespace.")
+    variant: ShortName | None = Field(default=None, description="A variant of this deployment.")
+    deployment: ObjectName | None = Field(default=None, description="Another LLMDeployment of this namespace.")
 
 
 class Gateway(Part):
     """Settings of the gateway; only with routing: Gateway."""
 
     hold: Duration = Field(
-        timedelta(minutes=10),
+        default=timedelta(minutes=10),
         description="How long a request may wait for a cold model before it is answered 503.",
     )
-    queue: Queue = Field(Queue(), description="Bounds of the queue before the replicas.")
+    queue: Queue = Field(default=Queue(), description="Bounds of the queue before the replicas.")
     classes: tuple[RequestClass, ...] = Field(
-        (), max_length=8, description="Classes of requests and their weights.", json_schema_extra=keyed("name")
+        default=(), max_length=8, description="Classes of requests and their weights.", json_schema_extra=keyed("name")
     )
     affinity: Affinity = Field(
-        Affinity.PREFIX,
+        default=Affinity.PREFIX,
         description="None: any replica. Prefix: prompts with the same beginning go to the same replica.",
     )
     max_prompt_tokens: int | None = Field(
-        None, ge=1, le=16777216, description="Longer prompts are refused; default: maxModelTokens."
+        default=None, ge=1, le=16777216, description="Longer prompts are refused; default: maxModelTokens."
     )
     max_output_tokens: int | None = Field(
-        None, ge=1, le=16777216, description="Longer answers are cut; default: maxModelTokens."
+        default=None, ge=1, le=16777216, description="Longer answers are cut; default: maxModelTokens."
     )
     split: tuple[Split, ...] = Field(
-        (),
+        default=(),
         max_length=4,
         description="Variants tried on a share of the traffic.",
         json_schema_extra=also(
@@ -94,7 +94,7 @@ class Gateway(Part):
         ),
     )
     fallback: tuple[Fallback, ...] = Field(
-        (),
+        default=(),
         max_length=4,
         description="Who answers while this deployment has no capacity, tried in order.",
         json_schema_extra=replaced(),

@@ -11,7 +11,7 @@ from wharfage_api.decimals import Figure, PositiveNumber, Usd
 from wharfage_api.instants import Instant
 from wharfage_api.metadata import Metadata
 from wharfage_api.names import SecretName
-from wharfage_api.part import Part, Rule, StatusPart, also, keyed, replaced, rules
+from wharfage_api.part import Checked, Part, Rule, StatusPart, also, keyed, replaced, rules
 from wharfage_api.selectors import LabelSelector
 
 
@@ -74,20 +74,21 @@ class Stage(Part):
         description="Notify, PreferCheaper (spot, cheaper variants, less headroom), Throttle (at the gateway), "
         "Freeze (no rise of dollars per hour), Floor (down to minReplicas) or Stop (everything)."
     )
-    at: PositiveNumber = Field(
-        description='Share of the budget at which the stage begins, as a decimal string: "0.95".',
-        json_schema_extra=rules(
+    at: Annotated[
+        PositiveNumber,
+        Checked(
             Rule("!self.matches('^[0-9.]+$') || double(self) <= 2.0", 'write a share of the budget up to "2.0" (200 %)')
         ),
-    )
+    ] = Field(description='Share of the budget at which the stage begins, as a decimal string: "0.95".')
     of: Basis = Field(
-        Basis.SPENT, description="Spent: dollars spent so far. Forecast: dollars expected by the end of the period."
+        default=Basis.SPENT,
+        description="Spent: dollars spent so far. Forecast: dollars expected by the end of the period.",
     )
     tokens_per_second_per_tenant: int | None = Field(
-        None, ge=1, le=10000000, description="With Throttle: tokens per second that each tenant keeps."
+        default=None, ge=1, le=10000000, description="With Throttle: tokens per second that each tenant keeps."
     )
     burst_tokens: int | None = Field(
-        None, ge=1, le=100000000, description="With Throttle: tokens a tenant may take at once after a pause."
+        default=None, ge=1, le=100000000, description="With Throttle: tokens a tenant may take at once after a pause."
     )
 
 
@@ -135,12 +136,16 @@ class LLMBudgetSpec(Part):
     """Dollars per period, for whom, and what happens on the way to the limit."""
 
     namespace_selector: LabelSelector = Field(
-        LabelSelector(), description="Namespaces whose deployments count; empty: all."
+        default=LabelSelector(), description="Namespaces whose deployments count; empty: all."
     )
-    selector: LabelSelector = Field(LabelSelector(), description="Labels of the deployments that count; empty: all.")
-    period: Period = Field(Period.MONTH, description="How long the dollars must last: Hour, Day, Week or Month.")
+    selector: LabelSelector = Field(
+        default=LabelSelector(), description="Labels of the deployments that count; empty: all."
+    )
+    period: Period = Field(
+        default=Period.MONTH, description="How long the dollars must last: Hour, Day, Week or Month."
+    )
     time_zone: str = Field(
-        "UTC",
+        default="UTC",
         max_length=64,
         pattern=_ZONE,
         description="Time zone in which periods begin, by its IANA name: Europe/Berlin.",
@@ -150,7 +155,7 @@ class LLMBudgetSpec(Part):
     )
     usd: Usd = Field(description='Dollars per period, as a decimal string: "12000".')
     mode: BudgetMode = Field(
-        BudgetMode.ENFORCE, description="Enforce: stages act. Observe: they only report what they would do."
+        default=BudgetMode.ENFORCE, description="Enforce: stages act. Observe: they only report what they would do."
     )
     stages: tuple[Stage, ...] = Field(
         default_factory=_default_stages,
@@ -159,17 +164,17 @@ class LLMBudgetSpec(Part):
         json_schema_extra=also(keyed("action"), rules(_IN_ORDER)),
     )
     notify: Notification | None = Field(
-        None, description="Where stage changes are reported, besides events and metrics."
+        default=None, description="Where stage changes are reported, besides events and metrics."
     )
-    override: Override | None = Field(None, description="Other dollars for a while.")
+    override: Override | None = Field(default=None, description="Other dollars for a while.")
 
 
 class UsdForecast(StatusPart):
     """Dollars expected by the end of the period."""
 
-    low: Figure | None = Field(None, description="With a chance of 10 % it is less.")
-    mid: Figure | None = Field(None, description="As likely more as less.")
-    high: Figure | None = Field(None, description="With a chance of 10 % it is more.")
+    low: Figure | None = Field(default=None, description="With a chance of 10 % it is less.")
+    mid: Figure | None = Field(default=None, description="As likely more as less.")
+    high: Figure | None = Field(default=None, description="With a chance of 10 % it is more.")
 
 
 class Spender(StatusPart):
@@ -177,33 +182,37 @@ class Spender(StatusPart):
 
     namespace: Annotated[str, StringConstraints(max_length=63)] = Field(description="Namespace of the deployment.")
     name: Annotated[str, StringConstraints(max_length=253)] = Field(description="Name of the deployment.")
-    usd_spent: Figure | None = Field(None, description="Dollars spent in this period.")
-    usd_per_hour: Figure | None = Field(None, description="Dollars per hour now.")
+    usd_spent: Figure | None = Field(default=None, description="Dollars spent in this period.")
+    usd_per_hour: Figure | None = Field(default=None, description="Dollars per hour now.")
 
 
 class Spenders(StatusPart):
     """The deployments the budget selects."""
 
-    count: int = Field(0, ge=0, description="How many the budget selects.")
-    top: tuple[Spender, ...] = Field((), max_length=20, description="The dearest.", json_schema_extra=replaced())
+    count: int = Field(default=0, ge=0, description="How many the budget selects.")
+    top: tuple[Spender, ...] = Field(
+        default=(), max_length=20, description="The dearest.", json_schema_extra=replaced()
+    )
 
 
 class LLMBudgetStatus(StatusPart):
     """Where the budget stands."""
 
-    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec this status is about.")
-    period_start: Instant | None = Field(None, description="When the present period began.")
-    usd_spent: Figure | None = Field(None, description="Dollars spent in this period.")
-    usd_forecast: UsdForecast | None = Field(None, description="Dollars expected by the end of the period.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="Generation of the spec this status is about."
+    )
+    period_start: Instant | None = Field(default=None, description="When the present period began.")
+    usd_spent: Figure | None = Field(default=None, description="Dollars spent in this period.")
+    usd_forecast: UsdForecast | None = Field(default=None, description="Dollars expected by the end of the period.")
     usd_per_hour_allowance: Figure | None = Field(
-        None, description="Dollars per hour that make the rest last to the end of the period."
+        default=None, description="Dollars per hour that make the rest last to the end of the period."
     )
     stage: Annotated[str, StringConstraints(max_length=32)] | None = Field(
-        None, description="The harshest active stage."
+        default=None, description="The harshest active stage."
     )
-    deployments: Spenders | None = Field(None, description="The deployments the budget selects.")
+    deployments: Spenders | None = Field(default=None, description="The deployments the budget selects.")
     conditions: tuple[Condition, ...] = Field(
-        (), max_length=8, description="Observations about the budget.", json_schema_extra=keyed("type")
+        default=(), max_length=8, description="Observations about the budget.", json_schema_extra=keyed("type")
     )
 
 
@@ -222,4 +231,4 @@ class LLMBudget(Part):
     kind: Literal["LLMBudget"] = "LLMBudget"
     metadata: Metadata
     spec: LLMBudgetSpec = Field(description="Dollars per period, for whom, and what happens on the way to the limit.")
-    status: LLMBudgetStatus = Field(LLMBudgetStatus(), description="Where the budget stands.")
+    status: LLMBudgetStatus = Field(default=LLMBudgetStatus(), description="Where the budget stands.")

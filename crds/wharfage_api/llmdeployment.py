@@ -48,14 +48,14 @@ class LLMDeploymentSpec(Part):
 
     model: ServedModel = Field(description="The weights, the name they are served under, and their shape.")
     variants: tuple[Variant, ...] = Field(
-        (),
+        default=(),
         max_length=8,
         description="The same service from other weights, best quality first; default: the model itself, quality 1.",
         json_schema_extra=also(keyed("name"), rules(_BEST_FIRST)),
     )
     variant_policy: VariantPolicy = Field(
-        VariantPolicy.ONE,
-        description="One: a single variant serves, two only during a move. Mixed: several at once (needs routing: Gateway).",
+        default=VariantPolicy.ONE,
+        description="One: one variant serves, two only during a move. Mixed: several at once (needs routing: Gateway).",
         json_schema_extra=rules(
             Rule(
                 "self != 'Mixed'",
@@ -63,11 +63,13 @@ class LLMDeploymentSpec(Part):
             )
         ),
     )
-    engine: Engine = Field(Engine(), description="The inference engine and what it is started with.")
-    objectives: Objectives = Field(Objectives(), description="What good means: latency, attainment and quality.")
-    traffic: Traffic | None = Field(None, description="What to expect before there is history.")
+    engine: Engine = Field(default=Engine(), description="The inference engine and what it is started with.")
+    objectives: Objectives = Field(
+        default=Objectives(), description="What good means: latency, attainment and quality."
+    )
+    traffic: Traffic | None = Field(default=None, description="What to expect before there is history.")
     routing: Routing = Field(
-        Routing.SERVICE,
+        default=Routing.SERVICE,
         description="Service: a plain Kubernetes Service. Gateway: requests are weighted by measured capacity.",
         json_schema_extra=rules(
             Rule(
@@ -76,9 +78,9 @@ class LLMDeploymentSpec(Part):
             )
         ),
     )
-    gateway: Gateway | None = Field(None, description="Settings of the gateway; only with routing: Gateway.")
+    gateway: Gateway | None = Field(default=None, description="Settings of the gateway; only with routing: Gateway.")
     replicas: int = Field(
-        1,
+        default=1,
         ge=0,
         le=1000,
         description="Replicas to run in the modes Manual and Recommend; ignored in Auto. Written by kubectl scale.",
@@ -90,17 +92,17 @@ class LLMDeploymentSpec(Part):
             )
         ),
     )
-    scaling: Scaling = Field(Scaling(), description="How many replicas, decided by whom, within which bounds.")
-    rollout: Rollout = Field(Rollout(), description="How replicas are replaced when the spec changes.")
-    placement: Placement = Field(Placement(), description="Where replicas may run.")
-    limits: Limits = Field(Limits(), description="Ceilings in dollars that no decision may cross.")
+    scaling: Scaling = Field(default=Scaling(), description="How many replicas, decided by whom, within which bounds.")
+    rollout: Rollout = Field(default=Rollout(), description="How replicas are replaced when the spec changes.")
+    placement: Placement = Field(default=Placement(), description="Where replicas may run.")
+    limits: Limits = Field(default=Limits(), description="Ceilings in dollars that no decision may cross.")
     priority: int = Field(
-        100,
+        default=100,
         ge=0,
         le=1000,
         description="Rank among deployments that share a budget or reserved capacity; higher goes first.",
     )
-    pod_template: PodTemplate = Field(PodTemplate(), description="Additions to the pods.")
+    pod_template: PodTemplate = Field(default=PodTemplate(), description="Additions to the pods.")
 
 
 class LLMDeployment(Part):
@@ -125,5 +127,5 @@ class LLMDeployment(Part):
     metadata: Metadata
     spec: LLMDeploymentSpec = Field(description="What to serve, how well, and for how much at most.")
     status: LLMDeploymentStatus = Field(
-        LLMDeploymentStatus(), description="What the operator last observed and decided."
+        default=LLMDeploymentStatus(), description="What the operator last observed and decided."
     )

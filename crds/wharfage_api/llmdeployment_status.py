@@ -19,12 +19,12 @@ Cost = Figure | None
 class Summary(StatusPart):
     """Ready-made texts of the printer columns: JSONPath cannot build them."""
 
-    fleet: Line | None = Field(None, description="The pools in words: 3xL40S spot, 2xL40S.")
-    replicas: Line | None = Field(None, description="Ready and wanted replicas: 5/5.")
-    usd_per_hour: Line | None = Field(None, description="Dollars per hour of the machines that run.")
-    usd_per_million_tokens: Line | None = Field(None, description="Dollars per million output tokens.")
-    month: Line | None = Field(None, description="Dollars this month, and the share of the tightest budget.")
-    reason: Line | None = Field(None, description="Reason of the condition that blocks, or Serving.")
+    fleet: Line | None = Field(default=None, description="The pools in words: 3xL40S spot, 2xL40S.")
+    replicas: Line | None = Field(default=None, description="Ready and wanted replicas: 5/5.")
+    usd_per_hour: Line | None = Field(default=None, description="Dollars per hour of the machines that run.")
+    usd_per_million_tokens: Line | None = Field(default=None, description="Dollars per million output tokens.")
+    month: Line | None = Field(default=None, description="Dollars this month, and the share of the tightest budget.")
+    reason: Line | None = Field(default=None, description="Reason of the condition that blocks, or Serving.")
 
 
 class PoolStatus(StatusPart):
@@ -33,87 +33,93 @@ class PoolStatus(StatusPart):
     catalog: Name = Field(description="OfferCatalog of the offer.")
     offer: Name = Field(description="Offer within the catalog.")
     market: Market = Field(description="How the machines are rented: OnDemand, Spot or Reserved.")
-    zone: Annotated[str, StringConstraints(max_length=63)] = Field("", description="Zone of the offer; empty: any.")
-    variant: Annotated[str, StringConstraints(max_length=63)] = Field("", description="Variant that is served.")
-    accelerator: Line | None = Field(None, description="What one replica takes: L40S x1.")
-    wanted: int = Field(0, ge=0, le=100000, description="Replicas to run.")
-    ready: int = Field(0, ge=0, le=100000, description="Replicas that serve.")
-    usd_per_hour: Cost = Field(None, description="Dollars per hour of the pool's machines.")
+    zone: Annotated[str, StringConstraints(max_length=63)] = Field(
+        default="", description="Zone of the offer; empty: any."
+    )
+    variant: Annotated[str, StringConstraints(max_length=63)] = Field(default="", description="Variant that is served.")
+    accelerator: Line | None = Field(default=None, description="What one replica takes: L40S x1.")
+    wanted: int = Field(default=0, ge=0, le=100000, description="Replicas to run.")
+    ready: int = Field(default=0, ge=0, le=100000, description="Replicas that serve.")
+    usd_per_hour: Cost = Field(default=None, description="Dollars per hour of the pool's machines.")
 
 
 class CostStatus(StatusPart):
     """What the deployment costs; what is not known yet is absent, never 0."""
 
-    usd_per_hour: Cost = Field(None, description="Dollars per hour now.")
-    usd_per_million_tokens: Cost = Field(None, description="Dollars per million output tokens at the present load.")
-    usd_today: Cost = Field(None, description="Dollars since midnight.")
-    usd_this_month: Cost = Field(None, description="Dollars since the first of the month.")
-    usd_month_forecast: Cost = Field(None, description="Dollars expected for the whole month.")
+    usd_per_hour: Cost = Field(default=None, description="Dollars per hour now.")
+    usd_per_million_tokens: Cost = Field(
+        default=None, description="Dollars per million output tokens at the present load."
+    )
+    usd_today: Cost = Field(default=None, description="Dollars since midnight.")
+    usd_this_month: Cost = Field(default=None, description="Dollars since the first of the month.")
+    usd_month_forecast: Cost = Field(default=None, description="Dollars expected for the whole month.")
 
 
 class LoadStatus(StatusPart):
     """What the deployment is asked to do; what is not known yet is absent, never 0."""
 
-    requests_per_second: Cost = Field(None, description="Requests that arrive per second.")
-    prompt_tokens_per_second: Cost = Field(None, description="Prompt tokens per second.")
-    output_tokens_per_second: Cost = Field(None, description="Tokens generated per second.")
-    ttft_p95: Cost = Field(None, description="95th percentile of the time to first token.")
-    tpot_p95: Cost = Field(None, description="95th percentile of the time per output token.")
+    requests_per_second: Cost = Field(default=None, description="Requests that arrive per second.")
+    prompt_tokens_per_second: Cost = Field(default=None, description="Prompt tokens per second.")
+    output_tokens_per_second: Cost = Field(default=None, description="Tokens generated per second.")
+    ttft_p95: Cost = Field(default=None, description="95th percentile of the time to first token.")
+    tpot_p95: Cost = Field(default=None, description="95th percentile of the time per output token.")
 
 
 class StepStatus(StatusPart):
     """One rule's say in the decision."""
 
     reason: Annotated[str, StringConstraints(max_length=64)] = Field(description="Why, in one word.")
-    message: Paragraph = Field("", description="Why, in a sentence with its numbers.")
+    message: Paragraph = Field(default="", description="Why, in a sentence with its numbers.")
 
 
 class RejectedFleet(StatusPart):
     """A fleet that was considered and not taken."""
 
     fleet: Line = Field(description="The fleet in words.")
-    usd_per_hour: Cost = Field(None, description="What it would cost per hour.")
-    why: Paragraph = Field("", description="Why it was not taken.")
+    usd_per_hour: Cost = Field(default=None, description="What it would cost per hour.")
+    why: Paragraph = Field(default="", description="Why it was not taken.")
 
 
 class Savings(StatusPart):
     """What another mode would save."""
 
-    usd_per_hour: Cost = Field(None, description="Dollars per hour that mode: Auto would save now.")
+    usd_per_hour: Cost = Field(default=None, description="Dollars per hour that mode: Auto would save now.")
 
 
 class DecisionStatus(StatusPart):
     """The last decision and every reason on the way to it."""
 
-    at: Instant | None = Field(None, description="When it was taken.")
-    summary: Paragraph | None = Field(None, description="The decision in one sentence.")
+    at: Instant | None = Field(default=None, description="When it was taken.")
+    summary: Paragraph | None = Field(default=None, description="The decision in one sentence.")
     steps: tuple[StepStatus, ...] = Field(
-        (), max_length=16, description="The rules that had a say, in order.", json_schema_extra=replaced()
+        default=(), max_length=16, description="The rules that had a say, in order.", json_schema_extra=replaced()
     )
     rejected: tuple[RejectedFleet, ...] = Field(
-        (), max_length=8, description="The next best fleets, with their price.", json_schema_extra=replaced()
+        default=(), max_length=8, description="The next best fleets, with their price.", json_schema_extra=replaced()
     )
-    savings: Savings | None = Field(None, description="In Recommend: what switching to Auto would change now.")
+    savings: Savings | None = Field(default=None, description="In Recommend: what switching to Auto would change now.")
 
 
 class LLMDeploymentStatus(StatusPart):
     """What the operator last observed and decided."""
 
-    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec this status is about.")
-    replicas: int | None = Field(None, ge=0, le=100000, description="Replicas that exist.")
-    ready_replicas: int | None = Field(None, ge=0, le=100000, description="Replicas that serve.")
-    selector: Line | None = Field(None, description="Label selector of the pods, for the scale subresource.")
-    endpoint: Line | None = Field(None, description="Where clients send requests.")
-    summary: Summary | None = Field(None, description="Ready-made texts of the printer columns.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="Generation of the spec this status is about."
+    )
+    replicas: int | None = Field(default=None, ge=0, le=100000, description="Replicas that exist.")
+    ready_replicas: int | None = Field(default=None, ge=0, le=100000, description="Replicas that serve.")
+    selector: Line | None = Field(default=None, description="Label selector of the pods, for the scale subresource.")
+    endpoint: Line | None = Field(default=None, description="Where clients send requests.")
+    summary: Summary | None = Field(default=None, description="Ready-made texts of the printer columns.")
     fleet: tuple[PoolStatus, ...] = Field(
-        (),
+        default=(),
         max_length=32,
         description="The pools, one row each.",
         json_schema_extra=keyed("catalog", "offer", "market", "zone", "variant"),
     )
-    cost: CostStatus | None = Field(None, description="What the deployment costs.")
-    load: LoadStatus | None = Field(None, description="What the deployment is asked to do.")
-    decision: DecisionStatus | None = Field(None, description="The last decision and its reasons.")
+    cost: CostStatus | None = Field(default=None, description="What the deployment costs.")
+    load: LoadStatus | None = Field(default=None, description="What the deployment is asked to do.")
+    decision: DecisionStatus | None = Field(default=None, description="The last decision and its reasons.")
     conditions: tuple[Condition, ...] = Field(
-        (), max_length=16, description="Observations about the deployment.", json_schema_extra=keyed("type")
+        default=(), max_length=16, description="Observations about the deployment.", json_schema_extra=keyed("type")
     )

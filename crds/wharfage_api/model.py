@@ -7,31 +7,29 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from wharfage_api.decimals import PositiveNumber, Share
 from wharfage_api.names import SecretKey, ShortName
-from wharfage_api.part import Part, Rule, rules
+from wharfage_api.part import Checked, Part, Rule, rules
 
 _SCHEMES = "^(hf|s3|gs|pvc|oci)://[^ ]+$"
 
 Source = Annotated[
     str,
     StringConstraints(min_length=6, max_length=512, pattern=_SCHEMES),
-    Field(
-        json_schema_extra=rules(
-            Rule(
-                f"self.matches('{_SCHEMES}')",
-                "write where the weights are as hf://org/name, s3://bucket/path, gs://bucket/path, pvc://claim/path "
-                "or oci://registry/image:tag",
-            ),
-            Rule(
-                "!self.startsWith('hf://') || self.matches('^hf://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)?$')",
-                "write a Hugging Face model as hf://org/name; its revision goes into spec.model.revision",
-            ),
-            Rule(
-                "!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
-                "write a volume as pvc://claim/path, claim being a PersistentVolumeClaim of this namespace "
-                "(lower-case letters, digits and '-')",
-            ),
-            Rule("!self.contains('/../') && !self.endsWith('/..')", "write the path to the weights without '..'"),
-        )
+    Checked(
+        Rule(
+            f"self.matches('{_SCHEMES}')",
+            "write where the weights are as hf://org/name, s3://bucket/path, gs://bucket/path, pvc://claim/path "
+            "or oci://registry/image:tag",
+        ),
+        Rule(
+            "!self.startsWith('hf://') || self.matches('^hf://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)?$')",
+            "write a Hugging Face model as hf://org/name; its revision goes into spec.model.revision",
+        ),
+        Rule(
+            "!self.startsWith('pvc://') || self.matches('^pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/.*)?$')",
+            "write a volume as pvc://claim/path, claim being a PersistentVolumeClaim of this namespace "
+            "(lower-case letters, digits and '-')",
+        ),
+        Rule("!self.contains('/../') && !self.endsWith('/..')", "write the path to the weights without '..'"),
     ),
 ]
 """Where weights are: `hf://`, `s3://`, `gs://`, `pvc://` or `oci://`."""
@@ -53,16 +51,18 @@ class Experts(Part):
         )
     )
 
-    total: int = Field(0, ge=0, le=4096, description="Routed experts per layer; 0 for a dense model.")
-    active: int = Field(0, ge=0, le=4096, description="Experts that one token passes through.")
-    ffn_size: int = Field(0, ge=0, le=1048576, description="Inner width of one expert's feed-forward network.")
+    total: int = Field(default=0, ge=0, le=4096, description="Routed experts per layer; 0 for a dense model.")
+    active: int = Field(default=0, ge=0, le=4096, description="Experts that one token passes through.")
+    ffn_size: int = Field(default=0, ge=0, le=1048576, description="Inner width of one expert's feed-forward network.")
 
 
 class Window(Part):
     """Layers that look back over a bounded number of tokens only."""
 
-    tokens: int = Field(0, ge=0, le=16777216, description="Tokens a sliding-window layer looks back; 0: none does.")
-    layers: int = Field(0, ge=0, le=1024, description="How many of the layers use the sliding window.")
+    tokens: int = Field(
+        default=0, ge=0, le=16777216, description="Tokens a sliding-window layer looks back; 0: none does."
+    )
+    layers: int = Field(default=0, ge=0, le=1024, description="How many of the layers use the sliding window.")
 
 
 class Shape(Part):
@@ -86,7 +86,7 @@ class Shape(Part):
         description='Parameters in billions, all experts counted, as a decimal string: "8.19".'
     )
     active_parameters_billions: PositiveNumber | None = Field(
-        None,
+        default=None,
         description="Parameters one token passes through, in billions; default: parametersBillions. "
         "Differs for a mixture of experts.",
     )
@@ -99,16 +99,16 @@ class Shape(Part):
     )
     kv_heads: int = Field(ge=1, le=4096, description="Key and value heads (num_key_value_heads).")
     head_dimension: int = Field(ge=1, le=4096, description="Width of one head (head_dim).")
-    experts: Experts = Field(Experts(), description="Experts of a mixture-of-experts model.")
-    window: Window = Field(Window(), description="Sliding-window attention.")
+    experts: Experts = Field(default=Experts(), description="Experts of a mixture-of-experts model.")
+    window: Window = Field(default=Window(), description="Sliding-window attention.")
     kv_bytes_per_token: int = Field(
-        0,
+        default=0,
         ge=0,
         le=1073741824,
-        description="Bytes of KV cache per token; overrides the formula (latent attention, hybrid models). 0: the formula.",
+        description="Bytes of KV cache per token, in place of the formula (for latent attention). 0: the formula.",
     )
     max_context_tokens: int = Field(
-        0, ge=0, le=268435456, description="Longest context the model was trained for; 0: unknown."
+        default=0, ge=0, le=268435456, description="Longest context the model was trained for; 0: unknown."
     )
 
 
@@ -120,23 +120,23 @@ class ServedModel(Part):
         "or oci://registry/image:tag."
     )
     revision: str = Field(
-        "",
+        default="",
         max_length=128,
         pattern="^[A-Za-z0-9._/-]*$",
-        description="Branch, tag or commit of the weights; pins them. A change is a rollout. Empty: the source's default.",
+        description="Branch, tag or commit that pins the weights; a change is a rollout. Empty: the source's default.",
     )
     served_name: str = Field(
-        "",
+        default="",
         max_length=128,
         pattern="^[A-Za-z0-9._:/-]*$",
         description="What clients write in the `model` field of a request; default: metadata.name.",
     )
     credentials_secret: SecretKey | None = Field(
-        None,
-        description="Token for downloading the weights. Mounted as a file; never an environment variable or an argument.",
+        default=None,
+        description="Token for downloading the weights; mounted as a file, never a variable or an argument.",
     )
     shape: Shape | None = Field(
-        None,
+        default=None,
         description="What sizing needs to know of the model. Default: the built-in table of common models.",
     )
 
@@ -149,18 +149,20 @@ class Variant(Part):
         description='Quality relative to the best variant, from 0 to 1, as a decimal string: "0.97".'
     )
     quantization: str = Field(
-        "",
+        default="",
         max_length=32,
         pattern="^[a-z0-9_-]*$",
-        description="How the weights are quantised, in the engine's words: fp8, awq, gptq, ... Empty: 16 bit, or as stored.",
+        description="How the weights are quantised, in the engine's words: fp8, awq, gptq. Empty: as stored.",
     )
-    source: Source | None = Field(None, description="Where this variant's weights are; default: spec.model.source.")
+    source: Source | None = Field(
+        default=None, description="Where this variant's weights are; default: spec.model.source."
+    )
     revision: str = Field(
-        "",
+        default="",
         max_length=128,
         pattern="^[A-Za-z0-9._/-]*$",
         description="Revision of this variant's own source. Without a source of its own it has spec.model.revision.",
     )
     shape: Shape | None = Field(
-        None, description="Shape of this variant, if its weights are another model; default: spec.model.shape."
+        default=None, description="Shape of this variant, if its weights are another model; default: spec.model.shape."
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from wharfage_api.part import Part, Rule, rules
+from wharfage_api.part import Checked, Part, Rule
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = f"^{_LABEL}$"
@@ -14,12 +14,10 @@ LABEL_VALUE = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 ShortName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=63, pattern=DNS_LABEL),
-    Field(
-        json_schema_extra=rules(
-            Rule(
-                f"self.matches('{DNS_LABEL}')",
-                "write a name of lower-case letters, digits and '-', such as fp8 or chat-small",
-            )
+    Checked(
+        Rule(
+            f"self.matches('{DNS_LABEL}')",
+            "write a name of lower-case letters, digits and '-', such as fp8 or chat-small",
         )
     ),
 ]
@@ -28,10 +26,8 @@ ShortName = Annotated[
 ObjectName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=253, pattern=DNS_NAME),
-    Field(
-        json_schema_extra=rules(
-            Rule(f"self.matches('{DNS_NAME}')", "write the name of an object: lower-case letters, digits, '-' and '.'")
-        )
+    Checked(
+        Rule(f"self.matches('{DNS_NAME}')", "write the name of an object: lower-case letters, digits, '-' and '.'")
     ),
 ]
 """The name of a Kubernetes object: at most 253 characters."""
@@ -39,12 +35,10 @@ ObjectName = Annotated[
 KeyName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$"),
-    Field(
-        json_schema_extra=rules(
-            Rule(
-                "self.matches('^[-._a-zA-Z0-9]+$')",
-                "write the key inside the Secret or ConfigMap: letters, digits, '-', '_' and '.'",
-            )
+    Checked(
+        Rule(
+            "self.matches('^[-._a-zA-Z0-9]+$')",
+            "write the key inside the Secret or ConfigMap: letters, digits, '-', '_' and '.'",
         )
     ),
 ]
@@ -58,12 +52,10 @@ Labels = dict[str, LabelValue]
 AbsolutePath = Annotated[
     str,
     StringConstraints(min_length=2, max_length=255, pattern="^/[A-Za-z0-9._/-]+$"),
-    Field(
-        json_schema_extra=rules(
-            Rule(
-                "self.startsWith('/') && !self.contains('..')",
-                "write an absolute path without '..', such as /opt/engine",
-            )
+    Checked(
+        Rule(
+            "self.startsWith('/') && !self.contains('..')",
+            "write an absolute path without '..', such as /opt/engine",
         )
     ),
 ]

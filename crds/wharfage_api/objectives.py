@@ -14,7 +14,7 @@ class FirstToken(Part):
     """Time to the first token of an answer."""
 
     p95: PositiveDuration = Field(
-        timedelta(seconds=2), description="95 % of requests must see a first token within this."
+        default=timedelta(seconds=2), description="95 % of requests must see a first token within this."
     )
 
 
@@ -22,7 +22,7 @@ class NextToken(Part):
     """Time per further token of an answer."""
 
     p95: PositiveDuration = Field(
-        timedelta(milliseconds=100), description="95 % of requests must average no more than this per token."
+        default=timedelta(milliseconds=100), description="95 % of requests must average no more than this per token."
     )
 
 
@@ -30,21 +30,23 @@ class Objectives(Part):
     """What "good" means: percentiles over one minute with at least 5 requests."""
 
     ttft: FirstToken = Field(
-        FirstToken(),
+        default=FirstToken(),
         description="Time to first token. Rounded down to a bucket edge of the engine's histogram.",
     )
     tpot: NextToken = Field(
-        NextToken(), description="Time per output token. Rounded down to a bucket edge of the engine's histogram."
+        default=NextToken(),
+        description="Time per output token. Rounded down to a bucket edge of the engine's histogram.",
     )
     attainment: Share = Field(
-        Decimal("0.99"), description='Share of minutes that must meet both thresholds, as a decimal string: "0.99".'
+        default=Decimal("0.99"),
+        description='Share of minutes that must meet both thresholds, as a decimal string: "0.99".',
     )
     quality_floor: Share = Field(
-        Decimal("1.0"), description="No variant of lower quality is ever used. 1.0: the best variant only."
+        default=Decimal("1.0"), description="No variant of lower quality is ever used. 1.0: the best variant only."
     )
     usd_per_bad_minute: Number = Field(
-        Decimal("1.00"),
-        description="What a minute that misses its thresholds costs you, in dollars. Decides how much spare capacity pays.",
+        default=Decimal("1.00"),
+        description="What a minute that misses its thresholds costs you, in dollars; decides how much headroom pays.",
     )
 
 
@@ -62,8 +64,8 @@ class Tokens(Part):
 class Traffic(Part):
     """What to expect before there is history; measurements replace it."""
 
-    prompt_tokens: Tokens | None = Field(None, description="Tokens per prompt.")
-    output_tokens: Tokens | None = Field(None, description="Tokens per answer.")
+    prompt_tokens: Tokens | None = Field(default=None, description="Tokens per prompt.")
+    output_tokens: Tokens | None = Field(default=None, description="Tokens per answer.")
     peak_requests_per_second: PositiveNumber | None = Field(
-        None, description="Requests per second in the busiest hour, as a decimal string."
+        default=None, description="Requests per second in the busiest hour, as a decimal string."
     )

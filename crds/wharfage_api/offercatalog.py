@@ -1,4 +1,4 @@
-"""`OfferCatalog`: what can be rented; machine, accelerator, price per market and zone, and how its nodes are labelled."""
+"""`OfferCatalog`: what can be rented; machines, accelerators, prices per market and zone, and labels of the nodes."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -47,7 +47,10 @@ class Accelerator(Part):
     name: AcceleratorName = Field(description="Short name: L4, L40S, H100, or CPU.")
     count: int = Field(ge=1, le=1024, description="How many the machine has; cores for CPU.")
     memory_gib: int | None = Field(
-        None, ge=1, le=4096, description="Memory of one accelerator in GiB; for CPU the machine's memory is used."
+        default=None,
+        ge=1,
+        le=4096,
+        description="Memory of one accelerator in GiB; for CPU the machine's memory is used.",
     )
 
 
@@ -71,13 +74,13 @@ class Price(Part):
 
     market: Market = Field(description="How the machine is rented: OnDemand, Spot or Reserved.")
     zone: Annotated[str, StringConstraints(max_length=63, pattern="^[A-Za-z0-9._-]*$")] = Field(
-        "", description="Zone the price holds for; empty: any zone of the region."
+        default="", description="Zone the price holds for; empty: any zone of the region."
     )
     usd_per_hour: Usd = Field(description='Dollars per hour for the whole machine, as a decimal string: "1.861".')
     interruptions_per_month: Number | None = Field(
-        None, description='How often a spot machine is taken away per month, as a decimal string: "0.10".'
+        default=None, description='How often a spot machine is taken away per month, as a decimal string: "0.10".'
     )
-    count: int | None = Field(None, ge=1, le=100000, description="With Reserved: machines that are reserved.")
+    count: int | None = Field(default=None, ge=1, le=100000, description="With Reserved: machines that are reserved.")
 
 
 class OfferRow(Part):
@@ -94,7 +97,7 @@ class OfferRow(Part):
         description="Labels of the nodes that are this machine; default: by provider.",
     )
     node_group: Annotated[str, StringConstraints(max_length=253)] = Field(
-        "",
+        default="",
         description="A node group that gives this machine on demand (cluster-autoscaler and the like). "
         "Declares the offer obtainable while no node of it exists.",
     )
@@ -111,26 +114,28 @@ class OfferCatalogSpec(Part):
 
     provider: Provider = Field(description="Whose labels the nodes carry: aws, gcp, azure, onprem or other.")
     region: Annotated[str, StringConstraints(max_length=63, pattern="^[A-Za-z0-9._-]*$")] = Field(
-        "", description="The provider's region: us-east-1."
+        default="", description="The provider's region: us-east-1."
     )
     observed_at: Instant = Field(description="When the prices were true (RFC 3339); old prices are reported as stale.")
     usd_per_unit: PositiveNumber = Field(
-        Decimal(1),
+        default=Decimal(1),
         description="Dollars per unit of the currency that the prices are in; 1 for prices in dollars.",
     )
     offers: tuple[OfferRow, ...] = Field(
-        (), max_length=512, description="The machines that can be rented.", json_schema_extra=keyed("name")
+        default=(), max_length=512, description="The machines that can be rented.", json_schema_extra=keyed("name")
     )
 
 
 class OfferCatalogStatus(StatusPart):
     """What of the catalog this cluster can have."""
 
-    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec this status is about.")
-    offers: int | None = Field(None, ge=0, description="Offers in the catalog.")
-    obtainable: int | None = Field(None, ge=0, description="Offers that this cluster can give now.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="Generation of the spec this status is about."
+    )
+    offers: int | None = Field(default=None, ge=0, description="Offers in the catalog.")
+    obtainable: int | None = Field(default=None, ge=0, description="Offers that this cluster can give now.")
     conditions: tuple[Condition, ...] = Field(
-        (), max_length=8, description="Observations about the catalog.", json_schema_extra=keyed("type")
+        default=(), max_length=8, description="Observations about the catalog.", json_schema_extra=keyed("type")
     )
 
 
@@ -149,4 +154,6 @@ class OfferCatalog(Part):
     kind: Literal["OfferCatalog"] = "OfferCatalog"
     metadata: Metadata
     spec: OfferCatalogSpec = Field(description="What can be rented at one provider, in one region.")
-    status: OfferCatalogStatus = Field(OfferCatalogStatus(), description="What of the catalog this cluster can have.")
+    status: OfferCatalogStatus = Field(
+        default=OfferCatalogStatus(), description="What of the catalog this cluster can have."
+    )

@@ -50,7 +50,8 @@ ARGUMENT_RULES = (
         "gpu-memory-utilization",
     ),
     _argument(
-        "leave out arguments about the listening socket: the engine listens on port 8000, where probes and Service expect it",
+        "leave out arguments about the listening socket: the engine listens on port 8000, "
+        "where probes and Service expect it",
         "host",
         "port",
         "uds",
@@ -71,7 +72,7 @@ ARGUMENT_RULES = (
 )
 """Rules on `spec.engine.args`."""
 
-_SECRET_ENDING = "(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS)$"
+_CONFIDENTIAL = "(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS)$"
 
 VARIABLE_RULES = (
     Rule(
@@ -81,12 +82,13 @@ VARIABLE_RULES = (
     ),
     Rule("self.name != 'VLLM_API_KEY'", "leave out VLLM_API_KEY: write spec.engine.apiKeySecret", field=".name"),
     Rule(
-        f"!self.name.matches('{_SECRET_ENDING}') || !has(self.value)",
+        f"!self.name.matches('{_CONFIDENTIAL}') || !has(self.value)",
         "write a secret as valueFrom.secretKeyRef, not as a literal value that everyone who may read this object sees",
         field=".value",
     ),
     Rule(
-        "!(self.name in ['VLLM_PORT', 'VLLM_HOST_IP', 'HF_HOME', 'HOME', 'NVIDIA_VISIBLE_DEVICES', 'CUDA_VISIBLE_DEVICES'])",
+        "!(self.name in ['VLLM_PORT', 'VLLM_HOST_IP', 'HF_HOME', 'HOME',"
+        " 'NVIDIA_VISIBLE_DEVICES', 'CUDA_VISIBLE_DEVICES'])",
         "leave out this variable: the operator sets it (port, cache directory, visible accelerators)",
         field=".name",
     ),

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 Extra = dict[str, Any]
 
@@ -51,6 +53,19 @@ class Rule:
 def rules(*rules: Rule) -> Extra:
     """Schema keywords of CEL rules, for `json_schema_extra`."""
     return {"x-kubernetes-validations": [rule.schema() for rule in rules]}
+
+
+class Checked:
+    """Annotates a type with CEL rules; rules of an annotation within it are kept."""
+
+    def __init__(self, *rules: Rule) -> None:
+        self._rules = [rule.schema() for rule in rules]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Add the rules to the schema of the annotated type."""
+        schema = handler(core)
+        inner = schema.get("x-kubernetes-validations", [])
+        return schema | {"x-kubernetes-validations": [*inner, *self._rules]}
 
 
 def keyed(*keys: str) -> Extra:

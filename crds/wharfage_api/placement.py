@@ -37,20 +37,20 @@ class Spot(Part):
     )
 
     policy: SpotPolicy | None = Field(
-        None,
+        default=None,
         description="Forbid: never. Allow: where cheaper, within the shares. Prefer: up to maxShare first. "
         "Require: only spot. Default: the operator's setting, which is Forbid unless changed.",
     )
     max_share: Share = Field(
-        Decimal("0.6"),
+        default=Decimal("0.6"),
         description='Largest share of capacity on spot, as a decimal string: "0.6". Ignored by Forbid and Require.',
     )
     min_on_demand_share: Share = Field(
-        Decimal("0.4"),
-        description='Smallest share of capacity that is not spot, as a decimal string: "0.4". Ignored by Forbid and Require.',
+        default=Decimal("0.4"),
+        description='Least share of capacity not on spot, as a decimal string: "0.4". Ignored by Forbid and Require.',
     )
     spread: tuple[Spread, ...] = Field(
-        (),
+        default=(),
         max_length=2,
         description="Spread spot replicas over zones, machine types or both, so that one withdrawal takes few.",
         json_schema_extra=unique(),
@@ -90,14 +90,16 @@ class Toleration(Part):
         )
     )
 
-    key: LabelKey | None = Field(None, description="Key of the taint; without one, every taint is meant.")
+    key: LabelKey | None = Field(default=None, description="Key of the taint; without one, every taint is meant.")
     operator: TolerationOperator = Field(
-        TolerationOperator.EQUAL, description="Equal: value must be the taint's. Exists: any value."
+        default=TolerationOperator.EQUAL, description="Equal: value must be the taint's. Exists: any value."
     )
-    value: LabelValue | None = Field(None, description="Value of the taint; with operator Equal.")
-    effect: TaintEffect | None = Field(None, description="Effect of the taint; without one, all effects are meant.")
+    value: LabelValue | None = Field(default=None, description="Value of the taint; with operator Equal.")
+    effect: TaintEffect | None = Field(
+        default=None, description="Effect of the taint; without one, all effects are meant."
+    )
     toleration_seconds: int | None = Field(
-        None, ge=0, le=86400, description="How long a pod stays after the taint appears; with effect NoExecute."
+        default=None, ge=0, le=86400, description="How long a pod stays after the taint appears; with effect NoExecute."
     )
 
 
@@ -105,23 +107,23 @@ class Placement(Part):
     """Where replicas may run; what is left empty allows anything."""
 
     catalogs: tuple[ObjectName, ...] = Field(
-        (),
+        default=(),
         max_length=16,
         description="OfferCatalogs to choose from; default: every catalog with an offer this cluster can give.",
         json_schema_extra=unique(),
     )
     accelerators: tuple[AcceleratorName, ...] = Field(
-        (),
+        default=(),
         max_length=32,
         description="Accelerators to choose from, such as L4, L40S, H100 or CPU; default: any that holds the model.",
         json_schema_extra=unique(),
     )
-    spot: Spot = Field(Spot(), description="How far replicas may run on machines that can be taken away.")
+    spot: Spot = Field(default=Spot(), description="How far replicas may run on machines that can be taken away.")
     node_selector: Labels = Field(
         default_factory=dict, max_length=16, description="Labels a node must carry, besides those of the offer."
     )
     tolerations: tuple[Toleration, ...] = Field(
-        (),
+        default=(),
         max_length=16,
         description="Taints the replicas tolerate, besides those of the platform.",
         json_schema_extra=replaced(),
@@ -139,7 +141,7 @@ class Rollout(Part):
     """How replicas are replaced when the spec changes."""
 
     strategy: RolloutStrategy = Field(
-        RolloutStrategy.SURGE,
+        default=RolloutStrategy.SURGE,
         description="Surge: new before old; becomes Replace, and says so, where no machine comes for the new one. "
         "Replace: old before new, for fixed pools of accelerators.",
     )
@@ -148,4 +150,4 @@ class Rollout(Part):
 class Limits(Part):
     """Ceilings that no decision may cross; money per month is LLMBudget's."""
 
-    usd_per_hour: Usd | None = Field(None, description='Most dollars per hour for all replicas together: "40".')
+    usd_per_hour: Usd | None = Field(default=None, description='Most dollars per hour for all replicas together: "40".')

@@ -29,9 +29,9 @@ class PodTemplate(Part):
         json_schema_extra=rules(Rule(*_OURS)),
     )
     image_pull_secrets: tuple[SecretName, ...] = Field(
-        (),
+        default=(),
         max_length=8,
         description="Secrets of this namespace that hold registry credentials.",
         json_schema_extra=keyed("name"),
     )
-    priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
+    priority_class_name: ObjectName | None = Field(default=None, description="PriorityClass of the pods.")

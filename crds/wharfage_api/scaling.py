@@ -32,23 +32,23 @@ class Event(Part):
 class Forecast(Part):
     """Looking ahead by the time a new replica needs to start."""
 
-    enabled: bool = Field(True, description="false: scale on what is measured now only.")
+    enabled: bool = Field(default=True, description="false: scale on what is measured now only.")
     history: PositiveDuration = Field(
-        timedelta(hours=672), description="How much history a forecast is learnt from; 672h are four weeks."
+        default=timedelta(hours=672), description="How much history a forecast is learnt from; 672h are four weeks."
     )
     events: tuple[Event, ...] = Field(
-        (), max_length=32, description="Known future changes of demand.", json_schema_extra=keyed("name")
+        default=(), max_length=32, description="Known future changes of demand.", json_schema_extra=keyed("name")
     )
 
 
 class Vertical(Part):
     """Moving to another accelerator or variant where that is cheaper."""
 
-    enabled: bool = Field(True, description="false: stay on the accelerator once chosen while it can be had.")
+    enabled: bool = Field(default=True, description="false: stay on the accelerator once chosen while it can be had.")
     min_savings: Share = Field(
-        Decimal("0.05"), description='Least saving that is worth a move, as a share: "0.05" is 5 %.'
+        default=Decimal("0.05"), description='Least saving that is worth a move, as a share: "0.05" is 5 %.'
     )
-    cooldown: Duration = Field(timedelta(hours=1), description="Least time between two moves.")
+    cooldown: Duration = Field(default=timedelta(hours=1), description="Least time between two moves.")
 
 
 class PolicyType(StrEnum):
@@ -78,21 +78,22 @@ class ScalingRules(Part):
     """How fast the count may change in one direction; the vocabulary and meaning of HorizontalPodAutoscaler v2."""
 
     stabilization_window_seconds: int | None = Field(
-        None, ge=0, le=3600, description="Seconds of past recommendations that are taken into account."
+        default=None, ge=0, le=3600, description="Seconds of past recommendations that are taken into account."
     )
     select_policy: SelectPolicy = Field(
-        SelectPolicy.MAX, description="Max: the policy that allows most. Min: least. Disabled: no change this way."
+        default=SelectPolicy.MAX,
+        description="Max: the policy that allows most. Min: least. Disabled: no change this way.",
     )
     policies: tuple[ScalingPolicy, ...] = Field(
-        (), max_length=8, description="Limits on the change.", json_schema_extra=replaced()
+        default=(), max_length=8, description="Limits on the change.", json_schema_extra=replaced()
     )
 
 
 class Behavior(Part):
     """Limits on how fast the count changes."""
 
-    scale_up: ScalingRules | None = Field(None, description="Limits on adding replicas.")
-    scale_down: ScalingRules | None = Field(None, description="Limits on removing replicas.")
+    scale_up: ScalingRules | None = Field(default=None, description="Limits on adding replicas.")
+    scale_down: ScalingRules | None = Field(default=None, description="Limits on removing replicas.")
 
 
 class Pin(Part):
@@ -100,7 +101,7 @@ class Pin(Part):
 
     replicas: int = Field(ge=1, le=1000, description="Replicas to run until then.")
     until: Instant = Field(description="When the automatic count takes over again (RFC 3339).")
-    reason: str = Field("", max_length=256, description="Why; shown in the status and the events.")
+    reason: str = Field(default="", max_length=256, description="Why; shown in the status and the events.")
 
 
 class Scaling(Part):
@@ -122,12 +123,12 @@ class Scaling(Part):
     )
 
     mode: Mode = Field(
-        Mode.AUTO,
+        default=Mode.AUTO,
         description="Auto: wharfage decides the count. Recommend: it publishes its decision and runs spec.replicas. "
         "Manual: spec.replicas run, wharfage only places them.",
     )
     min_replicas: int = Field(
-        1,
+        default=1,
         ge=0,
         le=1000,
         description="Least replicas, whatever the demand.",
@@ -136,16 +137,19 @@ class Scaling(Part):
         ),
     )
     max_replicas: int = Field(
-        10, ge=1, le=1000, description="Most replicas, whatever the demand; wins over any other count."
+        default=10, ge=1, le=1000, description="Most replicas, whatever the demand; wins over any other count."
     )
     idle_after: PositiveDuration = Field(
-        timedelta(minutes=15), description="How long without a request until a deployment with minReplicas: 0 is idle."
+        default=timedelta(minutes=15),
+        description="How long without a request until a deployment with minReplicas: 0 is idle.",
     )
-    forecast: Forecast = Field(Forecast(), description="Looking ahead by the time a new replica needs to start.")
+    forecast: Forecast = Field(
+        default=Forecast(), description="Looking ahead by the time a new replica needs to start."
+    )
     vertical: Vertical = Field(
-        Vertical(), description="Moving to another accelerator or variant where that is cheaper."
+        default=Vertical(), description="Moving to another accelerator or variant where that is cheaper."
     )
     behavior: Behavior | None = Field(
-        None, description="Limits on how fast the count changes, as in HorizontalPodAutoscaler."
+        default=None, description="Limits on how fast the count changes, as in HorizontalPodAutoscaler."
     )
-    pin: Pin | None = Field(None, description="A count that overrides the automatic one for a while.")
+    pin: Pin | None = Field(default=None, description="A count that overrides the automatic one for a while.")

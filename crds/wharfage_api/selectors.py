@@ -32,7 +32,10 @@ class Expression(Part):
     key: LabelKey = Field(description="Label the requirement is about.")
     operator: Comparison = Field(description="How the label is compared: In, NotIn, Exists or DoesNotExist.")
     values: tuple[LabelValue, ...] = Field(
-        (), max_length=32, description="Values to compare with; for In and NotIn only.", json_schema_extra=replaced()
+        default=(),
+        max_length=32,
+        description="Values to compare with; for In and NotIn only.",
+        json_schema_extra=replaced(),
     )
 
 
@@ -43,5 +46,5 @@ class LabelSelector(Part):
         default_factory=dict, max_length=32, description="Labels an object must carry, with these values."
     )
     match_expressions: tuple[Expression, ...] = Field(
-        (), max_length=16, description="Further requirements on labels.", json_schema_extra=replaced()
+        default=(), max_length=16, description="Further requirements on labels.", json_schema_extra=replaced()
     )

@@ -1,0 +1,112 @@
+"""What each reason means and what a user can do about it; the docs' table of reasons is written from here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wharfage_autoscaler.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One reason in a sentence, and the next step; an empty `do` means that nothing needs doing."""
+
+    means: str
+    do: str = ""
+
+
+FIXES: Mapping[Reason, Fix] = {
+    Reason.ACCEPTED: Fix("The spec is understood and allowed."),
+    Reason.SERVING: Fix("Enough replicas answer requests."),
+    Reason.STEADY: Fix("What runs is what was decided."),
+    Reason.CAPACITY_BOUND: Fix("Every replica has its machine."),
+    Reason.PRICES_CURRENT: Fix("The prices of the chosen offers are recent."),
+    Reason.MANUAL_REPLICAS: Fix(
+        "The count is spec.replicas.", "Change it with `kubectl scale`, or set scaling.mode: Auto."
+    ),
+    Reason.MIN_REPLICAS: Fix("The count is scaling.minReplicas.", "Raise minReplicas if more should always run."),
+    Reason.CHEAPEST_OFFER: Fix("The cheapest obtainable offer that holds the model was chosen."),
+    Reason.KEPT_OFFER: Fix("The present offer is kept: a move would save too little."),
+    Reason.MAX_REPLICAS: Fix(
+        "scaling.maxReplicas holds the count down.", "Raise maxReplicas if more should be possible."
+    ),
+    Reason.USD_PER_HOUR_LIMIT: Fix(
+        "limits.usdPerHour holds the count down.", "Raise limits.usdPerHour, or allow spot."
+    ),
+    Reason.INVALID_SPEC: Fix("The spec contradicts itself in a way the API server cannot see.", "Follow the message."),
+    Reason.UNKNOWN_CATALOG: Fix(
+        "placement.catalogs names an OfferCatalog that does not exist.",
+        "Correct the name (`kubectl get offers`) or create the catalog.",
+    ),
+    Reason.UNKNOWN_SHAPE: Fix(
+        "The size of the model is not known, so no machine can be chosen for it.",
+        "Write model.shape with the numbers of the model's config.json.",
+    ),
+    Reason.MODEL_DOES_NOT_FIT: Fix(
+        "No accelerator that placement allows holds the weights and their KV cache; the message lists the nearest.",
+        "Allow a larger accelerator, write a quantised variant, or lower engine.maxModelTokens.",
+    ),
+    Reason.CAPACITY_UNAVAILABLE: Fix(
+        "Offers hold the model, but this cluster can give none of them now.",
+        "Add a node, or a NodePool whose requirements admit one of the offers in the message (`wharfage offers`).",
+    ),
+    Reason.NAME_CONFLICT: Fix(
+        "An object of a child's name belongs to somebody else; it is left alone.",
+        "Rename the LLMDeployment, or remove the object the message names.",
+    ),
+    Reason.IMAGE_NOT_ALLOWED: Fix(
+        "engine.image begins with no prefix that the operator's settings allow.",
+        "Use an allowed image, or have the prefix added to the chart's values.",
+    ),
+    Reason.PODS_FORBIDDEN: Fix(
+        "Admission refuses the pods; the message has the API server's words.",
+        "Change what the policy of the namespace objects to, or have the policy changed.",
+    ),
+    Reason.QUOTA_EXCEEDED: Fix("A ResourceQuota of the namespace is used up.", "Raise the quota, or lower the count."),
+    Reason.SECRET_MISSING: Fix("A Secret or a key of it does not exist.", "Create what the message names."),
+    Reason.WAITING_FOR_NODE: Fix("A machine was ordered and is not there yet.", "Wait; see the NodeClaim for trouble."),
+    Reason.UNSCHEDULABLE: Fix("The scheduler finds no node; the message has its words.", "Free or add such a node."),
+    Reason.PULLING_IMAGE: Fix("The engine's image is being pulled.", "Wait; engine images are several GB."),
+    Reason.IMAGE_PULL_FAILED: Fix(
+        "The engine's image cannot be pulled.", "Correct engine.image, or write podTemplate.imagePullSecrets."
+    ),
+    Reason.STARTING_ENGINE: Fix("The engine loads its weights.", "Wait; engine.weightCache shortens this."),
+    Reason.ENGINE_FAILED: Fix(
+        "The engine ended; the message has its last error.",
+        "Correct what it names: source, token, arguments or memory.",
+    ),
+    Reason.ROLLING_OUT: Fix("Replicas of a new spec replace old ones."),
+    Reason.SCALING: Fix("Replicas are being added or removed."),
+    Reason.PAUSED: Fix(
+        "The annotation wharfage.dev/paused stops every write for this object.", "Remove the annotation to go on."
+    ),
+    Reason.FORBIDDEN: Fix(
+        "The operator lacks a permission; the message names the rule.",
+        "Upgrade the chart, or add the rule to its role.",
+    ),
+    Reason.RECONCILE_ERROR: Fix(
+        "The operator failed in a way it did not foresee; it tries again.",
+        "Report the message with the operator's log line of the same time.",
+    ),
+    Reason.NAMESPACE_TERMINATING: Fix("The namespace is being deleted; nothing is created in it."),
+    Reason.SCALE_IGNORED: Fix(
+        "spec.replicas was written, but scaling.mode: Auto decides the count.",
+        "Set scaling.mode: Manual to steer the count by `kubectl scale`, or write scaling.pin for a while.",
+    ),
+    Reason.NO_METRICS: Fix(
+        "The replicas' metrics could not be read.", "Let the operator reach port 8000 of the pods (NetworkPolicy)."
+    ),
+    Reason.METRICS_FRESH: Fix("The replicas' metrics are recent."),
+    Reason.OBJECTIVES_MET: Fix("Latency is within its thresholds."),
+    Reason.OBJECTIVES_MISSED: Fix(
+        "Latency is above a threshold; the message says by how much.", "Raise maxReplicas or limits, or the threshold."
+    ),
+    Reason.PRICES_STALE: Fix("The catalog's prices are old.", "Refresh the catalog's prices and its observedAt."),
+    Reason.PRICES_UNKNOWN: Fix("No price is known for what runs.", "Add the machine to an OfferCatalog."),
+    Reason.NO_BUDGET: Fix("No ceiling in dollars applies.", "Write limits.usdPerHour for one."),
+    Reason.WITHIN_LIMIT: Fix("The cost is below its ceiling."),
+    Reason.LIMIT_REACHED: Fix("The cost is at its ceiling.", "Raise limits.usdPerHour, or accept fewer replicas."),
+    Reason.NOT_IMPLEMENTED: Fix(
+        "This version does not do it yet; the object is kept and checked.", "Upgrade once it does."
+    ),
+}
+"""A row for every reason; the test of the docs fails on a missing one."""
