@@ -94,6 +94,8 @@ def allowed(placement: Placement, offer: Offer) -> bool:
         return False
     if placement.spot is SpotPolicy.REQUIRE and offer.market is not Market.SPOT:
         return False
+    if not placement.node_selector:
+        return True
     labels = dict(offer.node_selector)
     return all(labels.get(key, value) == value for key, value in placement.node_selector)
 

@@ -11,6 +11,7 @@ cache. Sources of the terms: docs/design/0003-fit.md.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wharfage_autoscaler.accelerators import Accelerator, Interconnect, accelerator, unknown
 from wharfage_autoscaler.model import ModelShape, Variant
@@ -125,6 +126,12 @@ def fit(variant: Variant, offer: Offer, *, max_model_tokens: int = 0, max_num_se
     `max_model_tokens` 0 takes the model's own context, shortened to what fits; `max_num_seqs` 0 takes the
     default for the memory at hand.
     """
+    return _fit(variant, offer, max_model_tokens, max_num_seqs)
+
+
+# Hundreds of deployments ask about the same offers every few seconds, and the answer never changes.
+@lru_cache(maxsize=4096)
+def _fit(variant: Variant, offer: Offer, max_model_tokens: int, max_num_seqs: int) -> Fit | Miss:
     facts = accelerator(offer.accelerator)
     if facts is None:
         return Miss(offer, math.inf, f"{named(offer)}: {unknown(offer.accelerator)}")

@@ -28,7 +28,7 @@ def _offers(path: Path) -> tuple[Offer, ...]:
             machine=row["machine"],
             accelerator=row["accelerator"]["name"],
             accelerators=row["accelerator"]["count"],
-            accelerator_memory_gib=row["accelerator"]["memoryGiB"],
+            accelerator_memory_gib=row["accelerator"].get("memoryGiB", row["memoryGiB"] / row["vcpus"]),
             vcpus=row["vcpus"],
             memory_gib=row["memoryGiB"],
             usd_per_hour=float(price["usdPerHour"]),
