@@ -5,12 +5,16 @@ where none was, and changed only while it still is the one that was looked at; a
 the cache at once, so that no later decision rests on a state older than our own last write.
 """
 
+import asyncio
+import contextlib
+import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from wharfage_autoscaler.reasons import Reason
 
-from wharfage_operator.cache import Cache
+from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.connection import APPLY, FIELD_MANAGER, Connection
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.kinds import EVENTS, Key, Kind, Object, key_of, kind_of
@@ -19,38 +23,39 @@ from wharfage_operator.telemetry import Telemetry
 _NOWHERE = "1"
 """A resource version that no live object has: applying with it creates an object or answers 409."""
 
+_MOST_EVENTS = 1000
 _FORCED = {"fieldManager": FIELD_MANAGER, "force": "true"}
-
-
-class Taken(Exception):  # noqa: N818
-    """An object of that name exists and belongs to somebody else; it was not touched."""
-
-    def __init__(self, kind: Kind, key: Key) -> None:
-        super().__init__(f"{kind.name} {'/'.join(key)} exists and does not belong to this deployment")
-        self.kind = kind
-        self.key = key
 
 
 class Writer:
     """Writes for whoever leads."""
 
     def __init__(
-        self, connection: Connection, cache: Cache, telemetry: Telemetry, may_write: Callable[[], bool]
+        self,
+        connection: Connection,
+        cache: Cache,
+        telemetry: Telemetry,
+        *,
+        conflict_every_s: float,
+        may_write: Callable[[], bool],
     ) -> None:
         """`may_write` says whether this replica's lease is proven."""
+        self._conflict_every_s = conflict_every_s
+        self._unposted: deque[Object] = deque(maxlen=_MOST_EVENTS)
+        self._posted = asyncio.Event()
         self._connection = connection
         self._cache = cache
         self._telemetry = telemetry
         self._may_write = may_write
 
-    async def apply(self, wanted: Object, *, owner_uid: str) -> None:
-        """Create or change one child; Taken if the name belongs to an object without our owner uid."""
+    async def apply(self, wanted: Object, *, owner: Key, owner_uid: str) -> None:
+        """Create or change one child; NotYet if the name belongs to an object without our owner uid."""
         kind, key = kind_of(wanted), key_of(wanted)
         known = self._cache.get(kind, key)
         try:
             answer = await self._apply(kind, key, wanted, known)
         except ApiError as error:
-            if error.status != 409:
+            if not error.replaced:
                 raise
             live = await self._connection.get(kind, key)
             if live is None:
@@ -58,7 +63,7 @@ class Writer:
                     Reason.RECONCILE_ERROR, f"{kind.name} {key[1]} was deleted while it was written", 0.0
                 ) from error
             if not owned_by(live, owner_uid):
-                raise Taken(kind, key) from error
+                raise taken({**live, "kind": kind.name}, owner, retry_s=self._conflict_every_s) from error
             self._cache.put(kind, live)
             answer = await self._apply(kind, key, wanted, live)
         self._cache.put(kind, answer)
@@ -100,38 +105,20 @@ class Writer:
         self._cache.put(kind, answer)
         return True
 
-    async def event(self, about: Object, *, reason: str, message: str, warning: bool, now: float) -> None:
-        """Tell `kubectl describe`; a lost event is no failure."""
-        moment = datetime.fromtimestamp(now, UTC)
-        metadata = about["metadata"]
-        namespace = metadata.get("namespace", "default")
-        stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{metadata['name'][:200]}.{int(now * 1e6):x}", "namespace": namespace},
-            "involvedObject": {
-                "apiVersion": about["apiVersion"],
-                "kind": about["kind"],
-                "name": metadata["name"],
-                "namespace": metadata.get("namespace", ""),
-                "uid": metadata["uid"],
-                "resourceVersion": metadata.get("resourceVersion", ""),
-            },
-            "reason": reason,
-            "message": message[:1000],
-            "type": "Warning" if warning else "Normal",
-            "source": {"component": FIELD_MANAGER},
-            "reportingComponent": "wharfage.dev/operator",
-            "reportingInstance": FIELD_MANAGER,
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
-            "count": 1,
-        }
-        try:
-            await self._write("POST", EVENTS, EVENTS.path(namespace), body)
-        except ApiError:
-            return
+    def event(self, about: Object, *, reason: str, message: str, warning: bool) -> None:
+        """Have an Event recorded for `kubectl describe`; `post_events` sends it when there is time."""
+        self._unposted.append(_event(about, reason, message, warning=warning, now=time.time()))
+        self._posted.set()
+
+    async def post_events(self) -> None:
+        """Send Events for ever, one at a time; one that fails is lost, as Events may be."""
+        while True:
+            await self._posted.wait()
+            self._posted.clear()
+            while self._unposted:
+                event = self._unposted.popleft()
+                with contextlib.suppress(ApiError, NotYet):
+                    await self._write("POST", EVENTS, EVENTS.path(event["metadata"]["namespace"]), event)
 
     async def _write(self, verb: str, kind: Kind, path: str, body: Object) -> Object:
         if not self._may_write():
@@ -155,3 +142,44 @@ class Writer:
 def owned_by(obj: Object, uid: str) -> bool:
     """Whether the object's controller is the one with that uid."""
     return any(reference.get("uid") == uid for reference in obj["metadata"].get("ownerReferences", ()))
+
+
+def taken(obj: Object, owner: Key, *, retry_s: float) -> NotYet:
+    """An object under a name we need that is not ours; one of a deleted namesake of the owner is on its way out."""
+    namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    what = f"{obj['kind']} {namespace}/{name}"
+    if owner_of(obj) == owner and obj["metadata"].get("ownerReferences"):
+        message = f"{what} belongs to a deleted deployment of the same name and is being removed"
+        return NotYet(Reason.SCALING, message, min(1.0, retry_s))
+    message = f"{what} exists and does not belong to this deployment: it is left alone. Delete or rename it"
+    return NotYet(Reason.NAME_CONFLICT, message, retry_s)
+
+
+def _event(about: Object, reason: str, message: str, *, warning: bool, now: float) -> Object:
+    metadata = about["metadata"]
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{metadata['name'][:200]}.{time.time_ns():x}",
+            "namespace": metadata.get("namespace") or "default",
+        },
+        "involvedObject": {
+            "apiVersion": about["apiVersion"],
+            "kind": about["kind"],
+            "name": metadata["name"],
+            "namespace": metadata.get("namespace", ""),
+            "uid": metadata["uid"],
+            "resourceVersion": metadata.get("resourceVersion", ""),
+        },
+        "reason": reason,
+        "message": message,
+        "type": "Warning" if warning else "Normal",
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": "wharfage.dev/operator",
+        "reportingInstance": FIELD_MANAGER,
+        "firstTimestamp": stamp,
+        "lastTimestamp": stamp,
+        "count": 1,
+    }

@@ -7,7 +7,7 @@ Resource versions of one resource compare as integers (Kubernetes documents it s
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
 from typing import Any
 
 from wharfage_operator.kinds import NODES, PODS, Key, Kind, Object
@@ -27,6 +27,8 @@ _POD_STATUS = (
     "initContainerStatuses",
 )
 _NODE_STATUS = ("allocatable", "capacity", "conditions", "nodeInfo")
+_UNIQUE, _LONG = 64, 1024
+"""Words repeat and so do files; what is between them in length seldom does."""
 _HEARTBEATS = ("lastHeartbeatTime", "lastProbeTime")
 
 
@@ -57,7 +59,7 @@ def _shared(value: Any) -> Any:
         return {sys.intern(name): _shared(item) for name, item in value.items() if name not in _HEARTBEATS}
     if isinstance(value, list):
         return [_shared(item) for item in value]
-    if isinstance(value, str) and len(value) < 64:
+    if isinstance(value, str) and not _UNIQUE <= len(value) < _LONG:
         return sys.intern(value)
     return value
 
@@ -95,7 +97,7 @@ class Cache:
         key = metadata.get("namespace", ""), metadata["name"]
         objects = self._objects.setdefault(kind, {})
         known = objects.get(key)
-        if known is not None and version_of(obj) < version_of(known):
+        if known is not None and 0 < version_of(obj) <= version_of(known):
             return False
         slim = trim(kind, obj)
         if known is not None:
@@ -142,9 +144,14 @@ class Cache:
         """All known objects of a kind; do not change the cache while iterating."""
         return self._objects.get(kind, {}).values()
 
-    def keys(self, kind: Kind) -> Iterable[Key]:
-        """Keys of all known objects of a kind."""
-        return self._objects.get(kind, {}).keys()
+    def keys(self, kind: Kind) -> KeysView[Key]:
+        """Keys of all known objects of a kind, as a live view."""
+        return self._objects.setdefault(kind, {}).keys()
+
+    def uid(self, kind: Kind, key: Key) -> str:
+        """The uid of an object; empty if it is not known."""
+        known = self._objects.get(kind, {}).get(key)
+        return str(known["metadata"].get("uid", "")) if known else ""
 
     def owned(self, owner: Key, *, kinds: Iterable[Kind]) -> tuple[Object, ...]:
         """What belongs to an LLMDeployment, of those kinds, in the order of their names."""

@@ -60,6 +60,11 @@ class ApiError(Exception):
         return self.status == 422 or any(complaint in self.message for complaint in _SCHEMA_COMPLAINTS)
 
     @property
+    def replaced(self) -> bool:
+        """Whether the object is not the one that was looked at: created, changed or replaced by somebody meanwhile."""
+        return self.status == 409 or (self.status == 422 and "metadata.uid" in self.message)
+
+    @property
     def forbidden(self) -> bool:
         """Whether an RBAC rule, a quota or an admission policy refused it."""
         return self.status == 403

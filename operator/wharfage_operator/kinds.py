@@ -39,6 +39,7 @@ LLM_BUDGETS = Kind(GROUP, VERSION, "llmbudgets", "LLMBudget", namespaced=False)
 OFFER_CATALOGS = Kind(GROUP, VERSION, "offercatalogs", "OfferCatalog", namespaced=False)
 
 SERVICE_ACCOUNTS = Kind("", "v1", "serviceaccounts", "ServiceAccount")
+CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap")
 SERVICES = Kind("", "v1", "services", "Service")
 DISRUPTION_BUDGETS = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 NETWORK_POLICIES = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
@@ -51,7 +52,7 @@ NODE_POOLS = Kind("karpenter.sh", "v1", "nodepools", "NodePool", namespaced=Fals
 EVENTS = Kind("", "v1", "events", "Event")
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 
-CHILDREN = (SERVICE_ACCOUNTS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS, POD_MONITORS)
+CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS, POD_MONITORS)
 OPTIONAL = (NODE_POOLS, POD_MONITORS)
 """Kinds whose API may be absent from a cluster."""
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Lease:
-    """This replica's part in the election."""
+    """The part of one replica in the election."""
 
     def __init__(
         self,

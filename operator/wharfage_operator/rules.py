@@ -38,6 +38,7 @@ RULES = (
     Rule(GROUP, "offercatalogs", _READ, "what can be rented, and its price", cluster_scoped=True),
     Rule(GROUP, "offercatalogs/status", ("patch",), "which offers this cluster can give", cluster_scoped=True),
     Rule("", "serviceaccounts", _CHILD, "one per deployment, without a token"),
+    Rule("", "configmaps", _CHILD, "one per deployment: the drain as a file for the stock engine image"),
     Rule("", "services", _CHILD, "one per deployment"),
     Rule("policy", "poddisruptionbudgets", _CHILD, "one per deployment"),
     Rule("networking.k8s.io", "networkpolicies", _CHILD, "one per deployment"),

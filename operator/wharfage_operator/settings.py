@@ -36,6 +36,7 @@ class Settings:
     backoff_first_s: float = _setting(0.2, "delay after one failure of a key; doubles with each further one")
     backoff_longest_s: float = _setting(300.0, "upper bound of that delay")
     world_settle_s: float = _setting(0.3, "pause after a change of nodes or prices before deployments are woken")
+    conflict_every_s: float = _setting(10.0, "a name that somebody else holds is tried again after so long")
     events_after_s: float = _setting(5.0, "a pod that waits longer has its events read for the true cause")
     events_every_s: float = _setting(15.0, "and again after so long")
     status_every_s: float = _setting(300.0, "moving figures are copied into the status at most so often")
@@ -63,6 +64,13 @@ class Settings:
     serving_image: str = _setting(
         "ghcr.io/wharfage/serving:latest", "image that brings the drain into the engine's pod"
     )
+    max_num_seqs: int = _setting(0, "concurrent sequences per engine; 0: by the accelerator's memory")
+    client_namespaces: tuple[str, ...] = _setting(
+        (), "namespaces that may reach the engines besides their own and the operator's; *: all"
+    )
+    spot_default: str = _setting(
+        "Forbid", "spot policy where the deployment names none: Forbid, Allow, Prefer, Require"
+    )
     platform: str = _setting("auto", "label dialect of the cloud: auto, aws, gcp, azure, onprem or other")
     pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
@@ -77,6 +85,8 @@ class Settings:
             )
         if self.workers < 1:
             raise SettingsError(f"workers is {self.workers}: at least 1 is needed")
+        if self.spot_default not in ("Forbid", "Allow", "Prefer", "Require"):
+            raise SettingsError(f"spot_default is {self.spot_default!r}: write Forbid, Allow, Prefer or Require")
         if self.scrape_via not in ("Pod", "Proxy"):
             raise SettingsError(f"scrape_via is {self.scrape_via!r}: write Pod or Proxy")
 

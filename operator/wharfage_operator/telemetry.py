@@ -1,5 +1,6 @@
 """What the operator says about itself: JSON log lines without secrets, and Prometheus metrics `wharfage_*`."""
 
+import contextlib
 import json
 import logging
 import re
@@ -107,3 +108,16 @@ class Telemetry:
         self.replicas = Gauge(
             "wharfage_replicas", "Replicas by state", ["namespace", "name", "state"], registry=self.registry
         )
+
+    def deployment(self, key: tuple[str, str], *, usd_per_hour: float, ready: int, wanted: int) -> None:
+        """Note what one deployment runs and costs."""
+        self.usd_per_hour.labels(*key).set(usd_per_hour)
+        self.replicas.labels(*key, "ready").set(ready)
+        self.replicas.labels(*key, "wanted").set(wanted)
+
+    def forget(self, key: tuple[str, str]) -> None:
+        """A deployment is gone: its series end."""
+        for series, states in ((self.usd_per_hour, [()]), (self.replicas, [("ready",), ("wanted",)])):
+            for state in states:
+                with contextlib.suppress(KeyError):
+                    series.remove(*key, *state)

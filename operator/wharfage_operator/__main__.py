@@ -1,0 +1,167 @@
+"""The operator's process: wires the parts, runs them, and takes them down in the order that loses nothing."""
+
+import asyncio
+import gc
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable
+from typing import Any
+
+from kubernetes.aio.config import ConfigException
+
+from wharfage_operator.apply import Writer
+from wharfage_operator.cache import Cache
+from wharfage_operator.connection import Connection, connect
+from wharfage_operator.errors import ApiError
+from wharfage_operator.gather import Supply
+from wharfage_operator.health import Health, served
+from wharfage_operator.inbox import Inbox
+from wharfage_operator.kinds import LLM_DEPLOYMENTS
+from wharfage_operator.lease import Lease
+from wharfage_operator.loop import Item, work
+from wharfage_operator.metrics import Scrape
+from wharfage_operator.preflight import missing
+from wharfage_operator.reconcile import Reconciler
+from wharfage_operator.settings import Settings, load
+from wharfage_operator.sync import Sync
+from wharfage_operator.telemetry import Telemetry, log_to_stderr
+from wharfage_operator.testimony import Testimony
+from wharfage_operator.watch import WATCHED, Freshness, watch
+from wharfage_operator.workqueue import WorkQueue
+
+log = logging.getLogger("wharfage_operator")
+
+_EX_CONFIG = 78
+_EX_NOPERM = 77
+
+
+def main() -> None:
+    """Entry point of `wharfage-operator`."""
+    try:
+        settings = load(arguments=sys.argv[1:])
+        log_to_stderr(settings.log_level)
+    except ValueError as error:
+        sys.exit(f"wharfage-operator: {error}")
+    # What is imported lives as long as the process: the collector need not look at it again.
+    gc.freeze()
+    sys.exit(asyncio.run(run(settings)))
+
+
+async def run(settings: Settings) -> int:
+    """Serve until SIGTERM; returns the exit status."""
+    try:
+        opened = connect(request_timeout_s=settings.request_timeout_s, connect_timeout_s=settings.connect_timeout_s)
+        async with opened as connection:
+            refusals = await _permissions(connection, settings)
+            if refusals:
+                for refusal in refusals:
+                    log.error("permission missing", extra={"permission": refusal})
+                log.critical("%d permissions are missing; install or update the chart's RBAC", len(refusals))
+                return _EX_NOPERM
+            return await serve(connection, settings)
+    except ConfigException as error:
+        log.critical("no cluster: set KUBECONFIG, or run in a pod with a service account", extra={"error": str(error)})
+        return _EX_CONFIG
+
+
+async def _permissions(connection: Connection, settings: Settings) -> list[str]:
+    """What is not allowed; waits for an API server that does not answer yet."""
+    while True:
+        try:
+            return await missing(connection, settings)
+        except ApiError as error:
+            if not error.transient:
+                return [str(error)]
+            log.warning("the API server does not answer; trying again", extra={"error": str(error)})
+            await asyncio.sleep(settings.lease_retry_s)
+
+
+async def serve(connection: Connection, settings: Settings) -> int:
+    """Run all parts until the watch ends (SIGTERM) or one of them fails."""
+    telemetry, cache, freshness = Telemetry(), Cache(), Freshness()
+    queue: WorkQueue[Item] = WorkQueue(first_s=settings.backoff_first_s, longest_s=settings.backoff_longest_s)
+    inbox = Inbox(cache, queue, freshness, settle_s=settings.world_settle_s)
+    sync = Sync(connection, cache, settings, inbox.wake)
+    lease = Lease(
+        connection,
+        namespace=settings.namespace,
+        name=settings.lease_name,
+        identity=settings.identity or f"{socket.gethostname()}-{os.getpid()}",
+        duration_s=settings.lease_duration_s,
+        renew_deadline_s=settings.lease_renew_deadline_s,
+        retry_s=settings.lease_retry_s,
+    )
+    writer = Writer(
+        connection, cache, telemetry, conflict_every_s=settings.conflict_every_s, may_write=lambda: lease.proven
+    )
+    scrape = Scrape(cache, connection, settings, telemetry, lambda key: queue.add((LLM_DEPLOYMENTS, key)))
+    reconciler = Reconciler(
+        cache=cache,
+        queue=queue,
+        writer=writer,
+        supply=Supply(cache, settings),
+        metrics=scrape,
+        testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
+        sync=sync,
+        settings=settings,
+        telemetry=telemetry,
+    )
+
+    def heard(kind: Any, event_type: str | None, obj: Any) -> None:
+        inbox.heard(kind, event_type, obj)
+        if event_type is None:
+            sync.relisted(kind)
+
+    async def when_leading(run: Awaitable[None]) -> None:
+        await sync.synced.wait()
+        await lease.led.wait()
+        await run
+
+    def unready() -> list[str]:
+        reasons = [] if sync.synced.is_set() else ["the first lists are not complete"]
+        if not lease.leads and not lease.holder:
+            reasons.append("neither leader nor standby: the Lease is unknown")
+        if LLM_DEPLOYMENTS not in sync.served:
+            reasons.append("the API of LLMDeployment is not served")
+        return reasons
+
+    def refresh() -> None:
+        telemetry.queue.set(len(queue))
+        telemetry.leader.set(lease.leads)
+        for kind in WATCHED:
+            telemetry.objects.labels(kind.plural).set(cache.count(kind))
+            telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))
+
+    health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
+    background = [lease.run(), lease.watchdog(), sync.run(), health.beat(), writer.post_events()]
+    background += [when_leading(work(queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
+    if settings.scrape_every_s > 0:
+        background.append(when_leading(scrape.run()))
+    async with served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh):
+        # kopf cancels at its end whatever was started after it: so it starts last.
+        tasks = [asyncio.create_task(part) for part in background]
+        watching = asyncio.create_task(watch(heard, settings))
+        try:
+            await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            failures = [task.exception() for task in (watching, *tasks) if task.done() and not task.cancelled()]
+        finally:
+            await _stop([watching, *tasks], within_s=settings.exit_grace_s)
+            queue.close()
+            await lease.release()
+    for failure in filter(None, failures):
+        log.critical("a part of the operator failed: ending", exc_info=failure)
+        return 1
+    log.info("stopped")
+    return 0
+
+
+async def _stop(tasks: list[asyncio.Task[None]], *, within_s: float) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=within_s)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""From the cache to values: what one deployment's decision and status may look at, and nothing else.
+
+What can be rented is the same for all deployments, so `Supply` works it out once per change of catalogs,
+nodes or NodePools instead of once per deployment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+from wharfage_api import LLMDeployment, OfferCatalog
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.model import SpotPolicy
+from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.snapshot import Snapshot
+
+from wharfage_operator.cache import Cache
+from wharfage_operator.errors import Rejected
+from wharfage_operator.kinds import (
+    CHILDREN,
+    DEPLOYMENTS,
+    LLM_DEPLOYMENTS,
+    NODE_POOLS,
+    NODES,
+    OFFER_CATALOGS,
+    PODS,
+    Key,
+    Object,
+)
+from wharfage_operator.metrics import MetricsSource
+from wharfage_operator.obtainable import Obtainability, obtainability
+from wharfage_operator.platforms import Platform, platform
+from wharfage_operator.pools import observed_fleet
+from wharfage_operator.settings import Settings
+from wharfage_operator.spec import offers, wanted
+
+PAUSED = "wharfage.dev/paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One deployment and all that belongs to it, as the cache has it."""
+
+    raw: Object
+    deployment: LLMDeployment
+    children: tuple[Object, ...]
+    pods: tuple[Object, ...]
+    load: Load | None
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.deployment.metadata.namespace, self.deployment.metadata.name
+
+    @property
+    def uid(self) -> str:
+        """The uid that its children must name as owner."""
+        return str(self.raw["metadata"]["uid"])
+
+    @property
+    def pools(self) -> tuple[Object, ...]:
+        """The Deployments among the children."""
+        return tuple(child for child in self.children if child["kind"] == DEPLOYMENTS.name)
+
+
+def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
+    """The deployment as it is known; None if it is gone, going, or not to be touched.
+
+    Raises:
+        Rejected: for an object that this version cannot read (it was stored under other rules).
+
+    """
+    raw = cache.get(LLM_DEPLOYMENTS, key)
+    if raw is None or raw["metadata"].get("deletionTimestamp") or is_paused(raw):
+        return None
+    try:
+        deployment = LLMDeployment.model_validate({name: part for name, part in raw.items() if name != "status"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Rejected(Reason.INVALID_SPEC, f"{where}: {first['msg']}") from error
+    pods = cache.owned(key, kinds=(PODS,))
+    return Subject(raw, deployment, cache.owned(key, kinds=CHILDREN), pods, metrics.load(pods))
+
+
+def is_paused(raw: Object) -> bool:
+    """Whether the user asked for no writes at all."""
+    return (raw["metadata"].get("annotations") or {}).get(PAUSED) == "true"
+
+
+def snapshot(subject: Subject, supply: "Supplied", *, settings: Settings, now: float) -> Snapshot:
+    """What the decision looks at."""
+    return Snapshot(
+        now=now,
+        key=subject.key,
+        wanted=wanted(
+            subject.deployment, spot_default=SpotPolicy(settings.spot_default), max_num_seqs=settings.max_num_seqs
+        ),
+        offers=supply.offers,
+        fleet=observed_fleet(subject.pools, supply.offers),
+        load=subject.load,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """What can be rented: every offer of every readable catalog, and the dialect of the nodes."""
+
+    offers: tuple[Offer, ...]
+    platform: Platform
+    prices_observed_at: Mapping[str, float] = field(default_factory=dict)  # Unix seconds by catalog
+    unreadable: Mapping[str, str] = field(default_factory=dict)  # what is wrong with which catalog
+
+
+class Supply:
+    """Remembers what can be rented until catalogs, nodes or NodePools change."""
+
+    def __init__(self, cache: Cache, settings: Settings) -> None:
+        """`settings` name the declared node groups and the platform."""
+        self._cache = cache
+        self._settings = settings
+        self._seen: tuple[int, ...] = ()
+        self._now: Supplied | None = None
+
+    def now(self) -> Supplied:
+        """What can be rented as of the cache's present content; the same object as long as it is the same."""
+        seen = tuple(self._cache.changes(kind) for kind in (OFFER_CATALOGS, NODES, NODE_POOLS))
+        if self._now is None or seen != self._seen:
+            fresh = self._worked_out()
+            self._seen = seen
+            if fresh != self._now:
+                self._now = fresh
+        return self._now or fresh
+
+    def _worked_out(self) -> Supplied:
+        world = self._world()
+        found: list[Offer] = []
+        observed_at: dict[str, float] = {}
+        unreadable: dict[str, str] = {}
+        for raw in self._cache.all(OFFER_CATALOGS):
+            try:
+                catalog = parsed(raw)
+            except ValidationError as error:
+                unreadable[raw["metadata"]["name"]] = str(error)
+                continue
+            found.extend(offers(catalog, world))
+            observed_at[catalog.metadata.name] = catalog.spec.observed_at.timestamp()
+        dialect = platform(
+            self._settings.platform,
+            nodes=self._cache.all(NODES),
+            has_node_pools=self._cache.count(NODE_POOLS) > 0,
+        )
+        return Supplied(tuple(sorted(found, key=lambda offer: offer.key)), dialect, observed_at, unreadable)
+
+    def _world(self) -> Obtainability:
+        declared = self._settings.node_groups.split(",")
+        return obtainability(self._cache.all(NODES), self._cache.all(NODE_POOLS), declared)
+
+
+def parsed(raw: Object) -> OfferCatalog:
+    """A catalog from its object; ValidationError if this version cannot read it."""
+    return OfferCatalog.model_validate({name: part for name, part in raw.items() if name != "status"})

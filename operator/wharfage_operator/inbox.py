@@ -1,0 +1,63 @@
+"""What was heard becomes a line in the cache and a key in the queue; nothing is decided here."""
+
+from collections.abc import Mapping
+
+from wharfage_operator.cache import Cache, owner_of
+from wharfage_operator.kinds import (
+    CHILDREN,
+    LLM_BUDGETS,
+    LLM_DEPLOYMENTS,
+    NODE_POOLS,
+    NODES,
+    OFFER_CATALOGS,
+    PODS,
+    Key,
+    Kind,
+    Object,
+    key_of,
+)
+from wharfage_operator.loop import Item
+from wharfage_operator.watch import Freshness
+from wharfage_operator.workqueue import WorkQueue
+
+SUPPLY: Item = (NODES, ("", ""))
+"""The one item that stands for all that can be rented: looked at once after many changes."""
+
+_OURS = frozenset({LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS})
+_OWNED = frozenset({*CHILDREN, PODS})
+_SUPPLY = frozenset({OFFER_CATALOGS, NODES, NODE_POOLS})
+
+
+class Inbox:
+    """Takes events of every kind, in any order, any number of times."""
+
+    def __init__(self, cache: Cache, queue: WorkQueue[Item], freshness: Freshness, *, settle_s: float) -> None:
+        """`settle_s`: how long changes of nodes and prices are gathered before anybody is woken."""
+        self._cache = cache
+        self._queue = queue
+        self._freshness = freshness
+        self._settle_s = settle_s
+
+    def heard(self, kind: Kind, event_type: str | None, obj: Object) -> None:
+        """An object was listed, added, modified or deleted."""
+        self._freshness.note(kind)
+        if event_type == "DELETED":
+            known = self._cache.drop(kind, key_of(obj), uid=obj["metadata"]["uid"])
+            self.wake(kind, key_of(obj), known or obj)
+        else:
+            before = self._cache.get(kind, key_of(obj))
+            if self._cache.put(kind, obj):
+                self.wake(kind, key_of(obj), obj)
+                if before is not None and owner_of(before) != owner_of(obj):
+                    self.wake(kind, key_of(obj), before)
+
+    def wake(self, kind: Kind, key: Key, obj: Mapping[str, object]) -> None:
+        """Ask for a look at whatever depends on this object."""
+        if kind in _OURS:
+            self._queue.add((kind, key))
+        if kind in _SUPPLY:
+            self._queue.add_after(SUPPLY, self._settle_s)
+        if kind in _OWNED:
+            owner = owner_of(dict(obj))
+            if owner is not None:
+                self._queue.add((LLM_DEPLOYMENTS, owner))

@@ -1,0 +1,281 @@
+"""One look at one object: gather what is known, decide, write the difference, say what was seen.
+
+Level-triggered: what happened does not matter, only what is. The same state looked at twice writes nothing
+the second time, and a look that was cut short is made good by the next.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
+from wharfage_autoscaler.decide import decide
+from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.snapshot import Memory
+
+from wharfage_operator.apply import Writer, taken
+from wharfage_operator.blockers import blocker
+from wharfage_operator.budget import budget_status
+from wharfage_operator.cache import Cache
+from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
+from wharfage_operator.children import ChildSettings
+from wharfage_operator.conditions import Verdict, conditions
+from wharfage_operator.errors import ApiError, NotYet, Rejected
+from wharfage_operator.events import events
+from wharfage_operator.gather import Subject, Supplied, Supply, gather, is_paused, parsed, snapshot
+from wharfage_operator.inbox import SUPPLY
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
+from wharfage_operator.loop import Item
+from wharfage_operator.manifests import manifests
+from wharfage_operator.metrics import MetricsSource
+from wharfage_operator.plan import plan
+from wharfage_operator.pools import observed_fleet
+from wharfage_operator.settings import Settings
+from wharfage_operator.status import status
+from wharfage_operator.sync import Sync
+from wharfage_operator.telemetry import Telemetry
+from wharfage_operator.testimony import Testimony
+from wharfage_operator.verdicts import Seen
+from wharfage_operator.workqueue import WorkQueue
+
+_REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
+_PRICE_NEWS = 0.05
+
+
+class Reconciler:
+    """Looks at objects, one at a time per key."""
+
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        queue: WorkQueue[Item],
+        writer: Writer,
+        supply: Supply,
+        metrics: MetricsSource,
+        testimony: Testimony,
+        sync: Sync,
+        settings: Settings,
+        telemetry: Telemetry,
+    ) -> None:
+        """Everything a look needs; `sync` knows which optional APIs exist."""
+        self._cache = cache
+        self._queue = queue
+        self._writer = writer
+        self._supply = supply
+        self._metrics = metrics
+        self._testimony = testimony
+        self._sync = sync
+        self._settings = settings
+        self._telemetry = telemetry
+        self._memories: dict[Key, Memory] = {}
+        self._written_at: dict[Key, float] = {}
+        self._woken_for: Supplied | None = None
+
+    async def look(self, item: Item) -> None:
+        """Look at one object; raises what `loop` knows how to handle."""
+        kind, key = item
+        if item == SUPPLY:
+            self._wake_for_supply()
+        elif kind is LLM_DEPLOYMENTS:
+            await self._deployment(key)
+        elif kind is OFFER_CATALOGS:
+            await self._catalog(key)
+        elif kind is LLM_BUDGETS:
+            await self._budget(key)
+        if item != SUPPLY and self._cache.get(kind, key) is not None:
+            self._queue.add_after(item, self._settings.resync_s * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def _deployment(self, key: Key) -> None:
+        raw = self._cache.get(LLM_DEPLOYMENTS, key)
+        if raw is None:
+            self._memories.pop(key, None)
+            self._written_at.pop(key, None)
+            self._testimony.forget(key)
+            self._telemetry.forget(key)
+            return
+        try:
+            subject = gather(self._cache, key, self._metrics)
+        except Rejected as rejected:
+            await self._writer.status(LLM_DEPLOYMENTS, raw, refused_status(raw, rejected, now=time.time()))
+            return
+        if subject is None:
+            return
+        supply, now = self._supply.now(), time.time()
+        decision: Decision | None = None
+        problem: Rejected | NotYet | None = None
+        failure: Exception | None = None
+        try:
+            seen = snapshot(subject, supply, settings=self._settings, now=now)
+            decision, self._memories[key] = decide(seen, self._memories.get(key, Memory()))
+            await self._act(subject, decision, supply)
+        except Rejected as rejected:
+            problem = rejected
+        except NotYet as busy:
+            problem = busy
+            self._queue.add_after((LLM_DEPLOYMENTS, key), busy.retry_after)
+        except Exception as error:
+            problem, failure = explained(error), error
+        await self._publish(key, supply, decision, problem, now=now)
+        if failure is not None:
+            raise failure
+
+    async def _act(self, subject: Subject, decision: Decision, supply: Supplied) -> None:
+        """Make the cluster what was decided, in the plan's order."""
+        settings = child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)
+        wanted = manifests(subject.deployment, subject.uid, decision.target, settings, supply.platform)
+        todo = plan(subject.children, wanted, owner_uid=subject.uid)
+        if todo.conflicts:
+            raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
+        for obj in todo.applies:
+            await self._writer.apply(obj, owner=subject.key, owner_uid=subject.uid)
+        for obj in todo.deletes:
+            await self._writer.delete(obj)
+
+    async def _publish(
+        self, key: Key, supply: Supplied, decision: Decision | None, problem: Rejected | NotYet | None, *, now: float
+    ) -> None:
+        """Say what is seen now, our own writes included."""
+        subject = gather(self._cache, key, self._metrics)
+        if subject is None:
+            return
+        witnesses, again_s = await self._testimony.about(key, subject.pods, now=now)
+        if again_s is not None:
+            self._queue.add_after((LLM_DEPLOYMENTS, key), again_s)
+        fleet = observed_fleet(subject.pools, supply.offers)
+        previous = subject.raw.get("status") or {}
+        fresh = status(
+            subject.deployment,
+            Seen(
+                fleet=fleet,
+                decision=decision,
+                problem=problem,
+                blocker=blocker(subject.pods, subject.pools, witnesses, now=now),
+                pools=subject.pools,
+                load=subject.load,
+                prices_observed_at=supply.prices_observed_at,
+                prices_stale_after_s=self._settings.prices_stale_after_s,
+            ),
+            now=now,
+            previous=previous,
+        )
+        self._telemetry.deployment(key, usd_per_hour=fleet.usd_per_hour, ready=fleet.ready, wanted=fleet.replicas)
+        if self._too_soon(key, previous, fresh, now=now):
+            return
+        if await self._writer.status(LLM_DEPLOYMENTS, subject.raw, fresh):
+            self._written_at[key] = now
+            for event in events(previous, fresh):
+                self._writer.event(subject.raw, reason=event.reason, message=event.message, warning=event.warning)
+
+    def _too_soon(self, key: Key, previous: Object, fresh: Object, *, now: float) -> bool:
+        """Whether only moving figures differ and they were written a short while ago."""
+        left_s = self._written_at.get(key, 0.0) + self._settings.status_every_s - now
+        if left_s <= 0 or previous == fresh or lasting(previous) != lasting(fresh):
+            return False
+        self._queue.add_after((LLM_DEPLOYMENTS, key), left_s)
+        return True
+
+    async def _catalog(self, key: Key) -> None:
+        raw = self._cache.get(OFFER_CATALOGS, key)
+        if raw is None or is_paused(raw):
+            return
+        now, generation = time.time(), raw["metadata"].get("generation", 0)
+        previous = raw.get("status") or {}
+        try:
+            catalog = parsed(raw)
+        except ValidationError as error:
+            fresh = rejected_status(str(error), previous=previous, generation=generation, now=now)
+        else:
+            stale_after_s = self._settings.prices_stale_after_s
+            fresh = catalog_status(
+                catalog,
+                self._supply.now().offers,
+                previous=previous,
+                generation=generation,
+                now=now,
+                stale_after_s=stale_after_s,
+            )
+            left_s = turns_stale_in_s(catalog, now=now, stale_after_s=stale_after_s)
+            if left_s is not None:
+                self._queue.add_after((OFFER_CATALOGS, key), left_s + 1)
+        await self._writer.status(OFFER_CATALOGS, raw, fresh)
+
+    async def _budget(self, key: Key) -> None:
+        raw = self._cache.get(LLM_BUDGETS, key)
+        if raw is None or is_paused(raw):
+            return
+        generation = raw["metadata"].get("generation", 0)
+        fresh = budget_status(previous=raw.get("status") or {}, generation=generation, now=time.time())
+        await self._writer.status(LLM_BUDGETS, raw, fresh)
+
+    def _wake_for_supply(self) -> None:
+        """Nodes, NodePools or prices changed: wake whom it concerns, which is nobody if the offers are the same."""
+        before, supply = self._woken_for, self._supply.now()
+        if before is supply:
+            return
+        self._woken_for = supply
+        for key in self._cache.keys(OFFER_CATALOGS):
+            self._queue.add((OFFER_CATALOGS, key))
+        if before is None or newsworthy(before, supply):
+            for key in self._cache.keys(LLM_DEPLOYMENTS):
+                self._queue.add((LLM_DEPLOYMENTS, key))
+
+
+def explained(error: Exception) -> Rejected | NotYet | None:
+    """What a failed write means to the user; None for what will pass by itself."""
+    if not isinstance(error, ApiError):
+        return NotYet(Reason.RECONCILE_ERROR, f"the operator failed: {type(error).__name__}: {error}", 0.0)
+    if error.namespace_terminating:
+        return NotYet(Reason.NAMESPACE_TERMINATING, error.message, 0.0)
+    if error.forbidden:
+        reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.FORBIDDEN
+        return NotYet(reason, error.message, 0.0)
+    return None if error.transient else NotYet(Reason.RECONCILE_ERROR, error.message, 0.0)
+
+
+def refused_status(raw: Object, rejected: Rejected, *, now: float) -> dict[str, Any]:
+    """The status of an object that cannot even be read."""
+    generation = raw["metadata"].get("generation", 0)
+    said = (
+        Verdict(about, holds=about not in _REFUSED and None, reason=rejected.reason, message=rejected.message)
+        for about in DEPLOYMENT_CONDITIONS
+    )
+    rows = conditions(said, previous=raw.get("status") or {}, generation=generation, now=now)
+    return {"observedGeneration": generation, "conditions": rows}
+
+
+def lasting(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A status without the figures that move by themselves."""
+    kept = {name: part for name, part in status.items() if name != "load"}
+    for name in ("summary", "cost"):
+        kept[name] = {
+            field: value for field, value in (status.get(name) or {}).items() if field != "usdPerMillionTokens"
+        }
+    return kept
+
+
+def newsworthy(before: Supplied, after: Supplied) -> bool:
+    """Whether a change of supply may change a decision: anything but prices that moved by up to 5 %."""
+    if before.platform != after.platform or len(before.offers) != len(after.offers):
+        return True
+    return any(
+        replace(old, usd_per_hour=new.usd_per_hour) != new
+        or abs(new.usd_per_hour - old.usd_per_hour) > _PRICE_NEWS * old.usd_per_hour
+        for old, new in zip(before.offers, after.offers, strict=True)
+    )
+
+
+def child_settings(settings: Settings, *, pod_monitors: bool) -> ChildSettings:
+    """What of the settings concerns the children."""
+    return ChildSettings(
+        operator_namespace=settings.namespace,
+        engine_image=settings.engine_image,
+        allowed_image_prefixes=settings.allowed_images,
+        client_namespaces=settings.client_namespaces,
+        pod_monitors=settings.pod_monitors and pod_monitors,
+        max_num_seqs=settings.max_num_seqs,
+    )
