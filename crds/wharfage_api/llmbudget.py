@@ -101,10 +101,10 @@ def _default_stages() -> tuple[Stage, ...]:
     )
 
 
-_SEVERITY = "['PreferCheaper', 'Throttle', 'Freeze', 'Floor', 'Stop']"
+_RANK = "{'Notify': 0, 'PreferCheaper': 1, 'Throttle': 2, 'Freeze': 3, 'Floor': 4, 'Stop': 5}"
 _IN_ORDER = Rule(
     "self.all(a, self.all(b, a.of != b.of || a.action == 'Notify' || b.action == 'Notify'"
-    f" || {_SEVERITY}.indexOf(a.action) >= {_SEVERITY}.indexOf(b.action) || double(a.at) <= double(b.at)))",
+    f" || {_RANK}[a.action] >= {_RANK}[b.action] || double(a.at) <= double(b.at)))",
     "write harsher stages at a higher share than milder ones: PreferCheaper, Throttle, Freeze, Floor, Stop",
 )
 

@@ -66,6 +66,8 @@ def _inlined(node: Schema, named: dict[str, Schema]) -> Schema:
         schema["items"] = _inlined(schema["items"], named)
     if schema.get("default") in (None, [], {}, "") and not _has_fields(schema):
         schema.pop("default", None)  # absent and empty mean the same; `kubectl get -o yaml` stays short
+    if _has_fields(schema) and "x-kubernetes-validations" in schema:
+        schema["default"] = _filled(schema)
     for key in schema.get("x-kubernetes-list-map-keys", ()):
         if key not in schema["items"].get("required", ()):
             schema["items"]["properties"][key]["default"] = ""  # the server compares keys, so each row needs all
@@ -82,6 +84,14 @@ def _joined(inner: Schema, outer: Schema) -> Schema:
 def _has_fields(schema: Schema) -> bool:
     """Whether an empty object as default lets the defaults of its fields appear."""
     return schema.get("default") == {} and bool(schema.get("properties"))
+
+
+def _filled(schema: Schema) -> Schema:
+    """The default of an object spelled out: the server judges a default by the rules before it goes on into it."""
+    fields = schema["properties"].items()
+    return {
+        name: _filled(child) if _has_fields(child) else child["default"] for name, child in fields if "default" in child
+    }
 
 
 _FIRST = ("description", "type", "default", "enum", "required")
