@@ -42,6 +42,8 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
 
 def _current(fleet: Fleet, memory: Memory, found: tuple[Options, ...]) -> Candidate | None:
     """The admitted candidate that already runs: the one last aimed for, else the one that serves most."""
+    if not fleet.pools:
+        return None
     admitted = {candidate.pool(0).key: candidate for look in found for candidate in look.admitted}
     pools = sorted(fleet.pools, key=lambda pool: (pool.key not in memory.target, -pool.ready, -pool.replicas, pool.key))
     return next((admitted[pool.key] for pool in pools if pool.key in admitted), None)
@@ -61,7 +63,7 @@ def _kept(taken: Candidate, cheapest: Candidate, count: int) -> str:
 
 def _next_best(taken: Candidate, order: tuple[Candidate, ...], wanted: Wanted, count: int) -> tuple[Rejected, ...]:
     """What could be had instead, best first."""
-    others = [other for other in order if other.pool(0).key != taken.pool(0).key][:_SHOWN]
+    others = [other for other in order if other is not taken][:_SHOWN]
     return tuple(
         Rejected(fleet_words(other, count), other.usd_per_hour(count), _why_not(other, taken, wanted, count))
         for other in others
