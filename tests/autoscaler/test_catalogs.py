@@ -1,5 +1,6 @@
 """The example catalogs: sound rows, and what well-known models would run on."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ CATALOGS = sorted((Path(__file__).parents[2] / "examples" / "catalogs").glob("*.
 every_catalog = pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.stem)
 
 
+@cache
 def _offers(path: Path) -> tuple[Offer, ...]:
     catalog: dict[str, Any] = yaml.safe_load(path.read_text())
     return tuple(
