@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -257,6 +258,8 @@ def _supervise(name: str, folder: Path, *, lock: int, detached: bool) -> None:
                 f"the supervisor ended at once: {(folder / 'supervisor.log').read_text(encoding='utf-8')}"
             )
         time.sleep(0.01)
+    # It outlives this call; somebody has to collect its exit status when it ends.
+    threading.Thread(target=process.wait, name=f"supervisor of {name}", daemon=True).start()
 
 
 def _lay_out(name: str, folder: Path, *, binary: Path, inside: bool) -> Layout:
