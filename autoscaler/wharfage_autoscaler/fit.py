@@ -172,7 +172,7 @@ def _fit_devices(
 ) -> Fit | Miss:
     shape = variant.shape
     assert shape is not None  # noqa: S101 - checked by the caller; narrows the type
-    visible_gib = facts.visible_gib * (offer.accelerator_memory_gib / facts.memory_gib)
+    visible_gib = _visible_gib(offer, facts)
     limits = _limits(offer.accelerator_memory_gib, seqs)
     weights_gib = weight_bytes(shape, quantization) / GIB
     wanted = tokens or min(shape.max_context_tokens or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
@@ -253,6 +253,12 @@ def _fit_cores(
         host_memory_gib=math.ceil((weights_gib + kept * sequence_gib + overhead_gib) * 8) / 8,
         seconds_per_token=core_seconds / cores,
     )
+
+
+def _visible_gib(offer: Offer, facts: Accelerator) -> float:
+    """What the driver will report: catalogs state the datasheet's figure, the driver's, a slice or a larger model."""
+    stated_gib = offer.accelerator_memory_gib
+    return min(stated_gib, max(facts.visible_gib, facts.visible_gib * stated_gib / facts.memory_gib))
 
 
 def _limits(memory_gib: float, max_num_seqs: int) -> _Limits:

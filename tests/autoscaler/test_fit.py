@@ -86,6 +86,22 @@ def test_weights_cache_and_overhead_fill_what_is_usable() -> None:
     assert seat.max_sequences == math.floor(seat.kv_gib * GIB / (8192 * 36 * 8 * 128 * 2 * 2))
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "stated_gib", "usable_gib"),
+    [
+        pytest.param("L4", 24, 22.5 * 0.9, id="the datasheet's figure is cut to what the driver reports"),
+        pytest.param("L4", 22, 22 * 0.9, id="the driver's own figure, rounded down, is believed"),
+        pytest.param("H100", 20, 20 * 0.9, id="so is a slice"),
+        pytest.param("V100", 32, 31.6 * 0.9, id="a larger model of the same card is cut by the same share"),
+    ],
+)
+def test_memory_is_what_the_driver_will_report(accelerator: str, stated_gib: float, usable_gib: float) -> None:
+    small = variant(source="Qwen/Qwen3-0.6B", shape=KNOWN["Qwen/Qwen3-0.6B"].shape)
+    seat = fit(small, offer(accelerator=accelerator, accelerator_memory_gib=stated_gib), max_model_tokens=2048)
+    assert isinstance(seat, Fit)
+    assert seat.usable_gib == pytest.approx(usable_gib)
+
+
 def test_a_miss_counts_every_gibibyte() -> None:
     miss = _seat("Qwen/Qwen3-14B", L4)
     assert isinstance(miss, Miss)
