@@ -6,7 +6,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from kubernetes.aio.config import ConfigException
@@ -114,10 +115,10 @@ async def serve(connection: Connection, settings: Settings) -> int:
         if event_type is None:
             sync.relisted(kind)
 
-    async def when_leading(run: Awaitable[None]) -> None:
+    async def when_leading(run: Callable[[], Awaitable[None]]) -> None:
         await sync.synced.wait()
         await lease.led.wait()
-        await run
+        await run()
 
     def unready() -> list[str]:
         reasons = [] if sync.synced.is_set() else ["the first lists are not complete"]
@@ -136,9 +137,9 @@ async def serve(connection: Connection, settings: Settings) -> int:
 
     health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
     background = [lease.run(), lease.watchdog(), sync.run(), health.beat(), writer.post_events()]
-    background += [when_leading(work(queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
+    background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
     if settings.scrape_every_s > 0:
-        background.append(when_leading(scrape.run()))
+        background.append(when_leading(scrape.run))
     async with served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh):
         # kopf cancels at its end whatever was started after it: so it starts last.
         tasks = [asyncio.create_task(part) for part in background]

@@ -105,7 +105,7 @@ class Connection:
                 if error.status == 404:
                     return None
                 raise
-            for item in page.get("items", ()):
+            for item in page.get("items") or ():  # null where there are none
                 metadata = item["metadata"]
                 found[metadata.get("namespace", ""), metadata["name"]] = metadata["uid"]
             token = page["metadata"].get("continue")

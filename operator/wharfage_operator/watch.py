@@ -96,7 +96,7 @@ def _configured(settings: Settings) -> kopf.OperatorSettings:
     configured.networking.connect_timeout = settings.connect_timeout_s
     configured.networking.error_backoffs = _BACKOFFS_S
     configured.networking.enforce_retry_after = True
-    configured.watching.server_timeout = settings.watch_timeout_s
+    configured.watching.server_timeout = max(1, round(settings.watch_timeout_s))  # the API server takes no fractions
     configured.watching.client_timeout = settings.watch_timeout_s + settings.request_timeout_s
     configured.watching.inactivity_timeout = settings.watch_inactivity_s
     configured.watching.chunk_size = 500
