@@ -84,8 +84,8 @@ def helm_lint() -> Outcome:
 
 def checkov() -> Outcome:
     """Checkov on the chart as it renders; what it must not ask for, and why, is in .checkov.yaml."""
-    template = [build.helm(), "template", "wharfage", CHART, "--namespace", "wharfage-system", "--skip-tests"]
-    rendered = command([*template, "--set", f"image.digest={DIGEST}"])
+    release = ["wharfage", str(CHART), "--namespace=wharfage-system", f"--set=image.digest={DIGEST}", "--skip-tests"]
+    rendered = command([build.helm(), "template", *release])
     if not rendered.passed:
         return rendered
     with tempfile.TemporaryDirectory() as folder:
@@ -102,10 +102,11 @@ def checkov_program() -> Path:
     complete = folder / ".complete"
     if not complete.exists():
         print(f"installing {CHECKOV} (once, about a minute)", file=sys.stderr, flush=True)
-        for step in (
-            [sys.executable, "-m", "venv", "--clear", folder],
-            [folder / "bin" / "pip", "install", "--quiet", CHECKOV],
-        ):
+        steps: tuple[tuple[str | Path, ...], ...] = (
+            (sys.executable, "-m", "venv", "--clear", folder),
+            (folder / "bin" / "pip", "install", "--quiet", CHECKOV),
+        )
+        for step in steps:
             done = command(step)
             if not done.passed:
                 raise build.BuildError(f"{CHECKOV} could not be installed into {folder}:\n{done.output}")

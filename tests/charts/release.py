@@ -1,12 +1,15 @@
 """The chart as Helm renders it, and Helm itself: real ones, for tests."""
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+
 from tests.devcluster import build
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "wharfage"
@@ -44,8 +47,13 @@ def rendered(
     namespace: str = NAMESPACE,
 ) -> tuple[Manifest, ...]:
     """Every object of a release with these values. Raises `HelmError` when they are refused."""
-    text = helm("template", name, CHART, "--namespace", namespace, *options, values=values or {})
+    text = _templated(json.dumps(values or {}), name, "--namespace", namespace, *options)
     return tuple(each for each in yaml.safe_load_all(text) if each)
+
+
+@cache
+def _templated(values: str, name: str, *options: str) -> str:
+    return helm("template", name, CHART, *options, values=json.loads(values))
 
 
 def of_kind(manifests: tuple[Manifest, ...], kind: str) -> tuple[Manifest, ...]:

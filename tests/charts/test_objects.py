@@ -2,8 +2,10 @@
 
 import pytest
 import yaml
+
 from tests.charts.release import CHART, Manifest, of_kind, rendered, the
 
+ROOT = CHART.parents[1]
 MONITORING = "--api-versions=monitoring.coreos.com/v1"
 KINDS = {"llmdeployments.wharfage.dev", "llmbudgets.wharfage.dev", "offercatalogs.wharfage.dev"}
 
@@ -20,6 +22,12 @@ def test_the_definitions_come_with_the_release_and_stay_when_it_goes() -> None:
     found = definitions()
     assert {each["metadata"]["name"] for each in found} == KINDS
     assert all(each["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for each in found)
+
+
+def test_the_definitions_are_those_that_the_api_generates() -> None:
+    written = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")}
+    rendered_specs = {each["spec"]["names"]["plural"]: each["spec"] for each in definitions()}
+    assert rendered_specs == {plural: each["spec"] for plural, each in written.items()}
 
 
 def test_the_definitions_can_be_left_to_somebody_else() -> None:

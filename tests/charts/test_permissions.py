@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from tests.charts.release import Manifest, of_kind, rendered, the
 from wharfage_operator.rules import RULES, Rule
+
+from tests.charts.release import Manifest, of_kind, rendered, the
 
 Grant = tuple[str, str, str, str]  # group, resource, verb, name of the one object or ""
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.charts.release import Manifest, pod_specs, rendered, the
 from wharfage_operator.settings import load
+
+from tests.charts.release import Manifest, pod_specs, rendered, the
 
 DIGEST = "sha256:" + "ab" * 32
 

@@ -4,8 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from tests.charts.release import CHART, HelmError, helm, rendered, the
 from wharfage_operator.settings import Settings
+
+from tests.charts.release import CHART, HelmError, helm, rendered, the
 
 GIVEN_ELSEWHERE = {
     "namespace", "identity", "watch_namespaces", "http_host", "http_port", "log_level", "lease_name",
