@@ -43,15 +43,26 @@ def cache_folder() -> Path:
 def binary() -> Path:
     """The multi-call binary of this folder's Go module: the control plane, kwok, Karpenter, kubelet and kube-proxy."""
     made_from = sorted([*MODULE.glob("*.go"), MODULE / "go.mod", MODULE / "go.sum"])
-    digest = hashlib.sha256(platform.machine().encode())
+    link = f"{_LINK} {_stamp((MODULE / 'go.mod').read_text(encoding='utf-8'))}"
+    digest = hashlib.sha256(f"{platform.machine()} {link}".encode())
     for source in made_from:
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
 
     def make(folder: Path) -> None:
-        command = [str(go()), "build", "-v", "-mod=readonly", "-trimpath", _LINK, "-o", str(folder / "devcluster"), "."]
+        command = [str(go()), "build", "-v", "-mod=readonly", "-trimpath", link, "-o", str(folder / "devcluster"), "."]
         _go(command, title="devcluster (Kubernetes from source: about 7 minutes on 2 cores the first time)", cwd=MODULE)
 
     return _cached(f"devcluster-{digest.hexdigest()[:16]}", make) / "devcluster"
+
+
+def _stamp(module: str) -> str:
+    """Linker flags by which the API server knows its version: without them Helm finds it too old for any chart."""
+    found = re.search(r"k8s\.io/kubernetes v((\d+)\.(\d+)\.\d+)", module)
+    if found is None:
+        raise BuildError(f"{MODULE}/go.mod names no version of k8s.io/kubernetes")
+    package = "k8s.io/component-base/version"
+    stamps = {"gitVersion": f"v{found[1]}", "gitMajor": found[2], "gitMinor": found[3], "gitTreeState": "clean"}
+    return " ".join(f"-X {package}.{name}={value}" for name, value in stamps.items())
 
 
 def kubectl() -> Path:
