@@ -211,10 +211,14 @@ def prices_fresh(seen: Seen, *, now: float) -> Verdict:
 
 
 def _problem(seen: Seen) -> tuple[Reason, str] | None:
-    """What stopped the round before or at the decision."""
-    if seen.problem is not None:
-        return seen.problem.reason, seen.problem.message
-    return (seen.refusal.reason, seen.refusal.message) if seen.refusal is not None else None
+    """What stopped the round before or at the decision.
+
+    The decision's refusal knows every offer; the one that manifests raise knows only the pool that runs.
+    """
+    refusal, problem = seen.refusal, seen.problem
+    if problem is not None and not (refusal is not None and problem.reason is Reason.MODEL_DOES_NOT_FIT):
+        return problem.reason, problem.message
+    return (refusal.reason, refusal.message) if refusal is not None else None
 
 
 def _floor(deployment: LLMDeployment) -> int:
