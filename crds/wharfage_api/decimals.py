@@ -61,7 +61,7 @@ Share = Annotated[
     Decimal,
     _parsed(SHARE, above_zero=False),
     _IN_QUOTES,
-    _schema(SHARE, Rule(f"self.matches('{SHARE}')", 'write a share from 0 to 1 in quotes, such as "0.6" for 60 %')),
+    _schema(SHARE, Rule(f"self.matches('{SHARE}')", 'write a share from 0 to 1 in quotes, such as "0.6" or "1"')),
 ]
 """A ratio from 0 to 1, both included."""
 

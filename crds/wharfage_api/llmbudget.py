@@ -92,14 +92,13 @@ class Stage(Part):
     )
 
 
-def _default_stages() -> tuple[Stage, ...]:
-    return (
-        Stage(action=Action.NOTIFY, at=Decimal("0.70"), of=Basis.SPENT),
-        Stage(action=Action.PREFER_CHEAPER, at=Decimal("1.00"), of=Basis.FORECAST),
-        Stage(action=Action.FREEZE, at=Decimal("0.95"), of=Basis.SPENT),
-        Stage(action=Action.FLOOR, at=Decimal("1.00"), of=Basis.SPENT),
-    )
-
+_LADDER = (
+    Stage(action=Action.NOTIFY, at=Decimal("0.70"), of=Basis.SPENT),
+    Stage(action=Action.PREFER_CHEAPER, at=Decimal("1.00"), of=Basis.FORECAST),
+    Stage(action=Action.FREEZE, at=Decimal("0.95"), of=Basis.SPENT),
+    Stage(action=Action.FLOOR, at=Decimal("1.00"), of=Basis.SPENT),
+)
+"""The response of a budget that names no stages; `Stop`, the last resort, must be asked for."""
 
 _RANK = "{'Notify': 0, 'PreferCheaper': 1, 'Throttle': 2, 'Freeze': 3, 'Floor': 4, 'Stop': 5}"
 _IN_ORDER = Rule(
@@ -158,7 +157,7 @@ class LLMBudgetSpec(Part):
         default=BudgetMode.ENFORCE, description="Enforce: stages act. Observe: they only report what they would do."
     )
     stages: tuple[Stage, ...] = Field(
-        default_factory=_default_stages,
+        default=_LADDER,
         max_length=6,
         description="What happens on the way to the limit; a stage recedes at 0.05 below its share, after 30 minutes.",
         json_schema_extra=also(keyed("action"), rules(_IN_ORDER)),

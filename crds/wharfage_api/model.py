@@ -9,6 +9,32 @@ from wharfage_api.decimals import PositiveNumber, Share
 from wharfage_api.names import SecretKey, ShortName
 from wharfage_api.part import Checked, Part, Rule, rules
 
+Revision = Annotated[
+    str,
+    StringConstraints(max_length=128, pattern="^[A-Za-z0-9._/-]*$"),
+    Checked(Rule("self.matches('^[A-Za-z0-9._/-]*$')", "write a branch, tag or commit without blanks, such as main")),
+]
+"""What pins weights at their source."""
+
+Quantization = Annotated[
+    str,
+    StringConstraints(max_length=32, pattern="^[a-z0-9_-]*$"),
+    Checked(Rule("self.matches('^[a-z0-9_-]*$')", "write the engine's word for it in lower case, such as fp8 or awq")),
+]
+"""How weights are quantised, in the engine's words."""
+
+ServedName = Annotated[
+    str,
+    StringConstraints(max_length=128, pattern="^[A-Za-z0-9._:/-]*$"),
+    Checked(
+        Rule(
+            "self.matches('^[A-Za-z0-9._:/-]*$')",
+            "write a served name of letters, digits, '.', '_', ':', '/' and '-', such as chat",
+        )
+    ),
+]
+"""What clients call the model."""
+
 _SCHEMES = "^(hf|s3|gs|pvc|oci)://[^ ]+$"
 
 Source = Annotated[
@@ -119,16 +145,12 @@ class ServedModel(Part):
         description="Where the weights are: hf://org/name, s3://bucket/path, gs://bucket/path, pvc://claim/path "
         "or oci://registry/image:tag."
     )
-    revision: str = Field(
+    revision: Revision = Field(
         default="",
-        max_length=128,
-        pattern="^[A-Za-z0-9._/-]*$",
         description="Branch, tag or commit that pins the weights; a change is a rollout. Empty: the source's default.",
     )
-    served_name: str = Field(
+    served_name: ServedName = Field(
         default="",
-        max_length=128,
-        pattern="^[A-Za-z0-9._:/-]*$",
         description="What clients write in the `model` field of a request; default: metadata.name.",
     )
     credentials_secret: SecretKey | None = Field(
@@ -148,19 +170,15 @@ class Variant(Part):
     quality: Share = Field(
         description='Quality relative to the best variant, from 0 to 1, as a decimal string: "0.97".'
     )
-    quantization: str = Field(
+    quantization: Quantization = Field(
         default="",
-        max_length=32,
-        pattern="^[a-z0-9_-]*$",
         description="How the weights are quantised, in the engine's words: fp8, awq, gptq. Empty: as stored.",
     )
     source: Source | None = Field(
         default=None, description="Where this variant's weights are; default: spec.model.source."
     )
-    revision: str = Field(
+    revision: Revision = Field(
         default="",
-        max_length=128,
-        pattern="^[A-Za-z0-9._/-]*$",
         description="Revision of this variant's own source. Without a source of its own it has spec.model.revision.",
     )
     shape: Shape | None = Field(

@@ -45,7 +45,11 @@ KeyName = Annotated[
 """A key of a Secret or ConfigMap."""
 
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
-LabelValue = Annotated[str, StringConstraints(max_length=63, pattern=LABEL_VALUE)]
+LabelValue = Annotated[
+    str,
+    StringConstraints(max_length=63, pattern=LABEL_VALUE),
+    Checked(Rule(f"self.matches('{LABEL_VALUE}')", "write a label's value: letters, digits, '-', '_' and '.'")),
+]
 Labels = dict[str, LabelValue]
 """Labels or a selector of labels."""
 

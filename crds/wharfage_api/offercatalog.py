@@ -12,13 +12,28 @@ from wharfage_api.decimals import Number, PositiveNumber, Usd
 from wharfage_api.instants import Instant
 from wharfage_api.metadata import Metadata
 from wharfage_api.names import Labels
-from wharfage_api.part import Part, Rule, StatusPart, keyed, rules
+from wharfage_api.part import Checked, Part, Rule, StatusPart, keyed, rules
 from wharfage_api.placement import AcceleratorName
 
+_OFFER = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+
 OfferName = Annotated[
-    str, StringConstraints(min_length=1, max_length=63, pattern="^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+    str,
+    StringConstraints(min_length=1, max_length=63, pattern=_OFFER),
+    Checked(
+        Rule(
+            f"self.matches('{_OFFER}')", "write the name as the provider writes it, such as g6e.xlarge, without blanks"
+        )
+    ),
 ]
 """The name of an offer or machine type, usable as a label's value."""
+
+Place = Annotated[
+    str,
+    StringConstraints(max_length=63, pattern="^[A-Za-z0-9._-]*$"),
+    Checked(Rule("self.matches('^[A-Za-z0-9._-]*$')", "write the provider's name of the place, such as us-east-1")),
+]
+"""A region or zone."""
 
 
 class Provider(StrEnum):
@@ -73,9 +88,7 @@ class Price(Part):
     )
 
     market: Market = Field(description="How the machine is rented: OnDemand, Spot or Reserved.")
-    zone: Annotated[str, StringConstraints(max_length=63, pattern="^[A-Za-z0-9._-]*$")] = Field(
-        default="", description="Zone the price holds for; empty: any zone of the region."
-    )
+    zone: Place = Field(default="", description="Zone the price holds for; empty: any zone of the region.")
     usd_per_hour: Usd = Field(description='Dollars per hour for the whole machine, as a decimal string: "1.861".')
     interruptions_per_month: Number | None = Field(
         default=None, description='How often a spot machine is taken away per month, as a decimal string: "0.10".'
@@ -113,9 +126,7 @@ class OfferCatalogSpec(Part):
     """What can be rented at one provider, in one region."""
 
     provider: Provider = Field(description="Whose labels the nodes carry: aws, gcp, azure, onprem or other.")
-    region: Annotated[str, StringConstraints(max_length=63, pattern="^[A-Za-z0-9._-]*$")] = Field(
-        default="", description="The provider's region: us-east-1."
-    )
+    region: Place = Field(default="", description="The provider's region: us-east-1.")
     observed_at: Instant = Field(description="When the prices were true (RFC 3339); old prices are reported as stale.")
     usd_per_unit: PositiveNumber = Field(
         default=Decimal(1),

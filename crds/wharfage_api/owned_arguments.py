@@ -37,8 +37,7 @@ ARGUMENT_RULES = (
         "narrow spec.placement.accelerators instead",
         "tensor-parallel-size",
         "pipeline-parallel-size",
-        "data-parallel-[a-z-]*",
-        "data-parallel-size",
+        "data-parallel-.*",
         "decode-context-parallel-size",
         short="-(tp|pp|dp|dcp)",
     ),
@@ -56,7 +55,7 @@ ARGUMENT_RULES = (
         "port",
         "uds",
         "root-path",
-        "ssl-[a-z-]+",
+        "ssl-.*",
         "headless",
     ),
     _argument(

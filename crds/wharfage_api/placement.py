@@ -9,9 +9,15 @@ from wharfage_autoscaler.model import SpotPolicy
 
 from wharfage_api.decimals import Share, Usd
 from wharfage_api.names import LabelKey, Labels, LabelValue, ObjectName
-from wharfage_api.part import Part, Rule, replaced, rules, unique
+from wharfage_api.part import Checked, Part, Rule, replaced, rules, unique
 
-AcceleratorName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern="^[A-Za-z0-9][A-Za-z0-9.-]*$")]
+AcceleratorName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=63, pattern="^[A-Za-z0-9][A-Za-z0-9.-]*$"),
+    Checked(
+        Rule("self.matches('^[A-Za-z0-9][A-Za-z0-9.-]*$')", "write an accelerator's short name such as L4, H100 or CPU")
+    ),
+]
 """An accelerator by its short name: L4, H100, CPU."""
 
 

@@ -34,6 +34,8 @@ class _Defaults(GenerateJsonSchema):
             return str(dft)
         if isinstance(dft, BaseModel):
             return {}  # its fields have defaults of their own, and the API server goes on into it
+        if isinstance(dft, tuple):
+            return [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in dft]
         return super().encode_default(dft)
 
 

@@ -1,0 +1,30 @@
+"""The one cluster that a run of the tests shares, and a namespace in it for each test that asks."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.devcluster.cluster import Cluster
+
+DEFINITIONS = Path(__file__).resolve().parents[1] / "crds"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A control plane that serves our kinds and plays the nodes that tests add; nobody buys any."""
+    with Cluster.up(karpenter=False, kwok=True) as running:
+        for path in sorted(DEFINITIONS.glob("*.yaml")):
+            running.apply(path.read_text(encoding="utf-8"))
+        running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield running
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own; it is deleted afterwards, without waiting."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
