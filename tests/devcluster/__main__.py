@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(Cluster.attach(options.name).kubeconfig)
             case "status":
                 _status()
-    except (ClusterError, registry.NameTaken, build.BuildError, ValueError) as problem:
+    except (ClusterError, registry.NameTakenError, build.BuildError, ValueError) as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0

@@ -1,7 +1,7 @@
 """Makes the programs that a devcluster consists of, once, out of package registries, into a cache outside the tree.
 
-Each lands in a folder named after what it was made from, so a changed module is built anew and an unchanged one never.
-The first build compiles Kubernetes, which takes minutes: it says how far it is, and a second caller waits for the first.
+Each lands in a folder named after what it was made from, so a changed module is built anew, an unchanged one never.
+The first build compiles Kubernetes, which takes minutes: it says how far it is; a second caller waits.
 """
 
 import fcntl

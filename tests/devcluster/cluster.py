@@ -138,7 +138,7 @@ class Cluster:
         self.kubectl("create", "-f", "-", stdin=json.dumps(objects.fake_node(name, labels, capacity, taints)))
 
     def market(self, **rules: Any) -> None:
-        """Say what Karpenter can buy from now on; without arguments everything, as `objects.market_rules` describes it."""
+        """Say what Karpenter can buy from now on, in the words of `objects.market_rules`; without any: everything."""
         self.apply(objects.market_rules(**rules))
 
     def start(self, name: str, argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
@@ -233,7 +233,7 @@ class Cluster:
 
 
 def _supervise(name: str, folder: Path, *, lock: int, detached: bool) -> None:
-    """Start the supervisor and wait for its socket. It inherits the lock, and a handle on us by which it sees us die."""
+    """Start the supervisor and wait for its socket. It inherits the lock, and a handle by which it sees us die."""
     command = [sys.executable, "-m", "tests.devcluster.supervisor", name, str(folder)]
     caller = None if detached else os.pidfd_open(os.getpid())
     inherited = [lock]

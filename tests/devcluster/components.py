@@ -123,7 +123,8 @@ def controller_manager(layout: Layout) -> Component:
         "--use-service-account-credentials=true", "--controllers=*,-node-ipam-controller",
         f"--service-account-private-key-file={pki}/service-accounts.key",
         f"--root-ca-file={layout.authority.certificate}",
-        f"--cluster-signing-cert-file={layout.authority.certificate}", f"--cluster-signing-key-file={layout.authority.key}",
+        f"--cluster-signing-cert-file={layout.authority.certificate}",
+        f"--cluster-signing-key-file={layout.authority.key}",
     )  # fmt: skip
 
 

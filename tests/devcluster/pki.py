@@ -1,4 +1,4 @@
-"""Certificates, keys and tokens of one cluster, made when it starts and gone with it; nothing secret is ever checked in."""
+"""Certificates, keys and tokens of one cluster, made when it starts and gone with it; none is ever checked in."""
 
 import csv
 import secrets
@@ -47,7 +47,8 @@ class Authority:
         made.new_key("ca")
         extensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"]
         _openssl(
-            "req", "-x509", "-new", "-days", _DAYS, "-subj", "/CN=devcluster", "-key", made.key, "-out", made.certificate,
+            "req", "-x509", "-new", "-days", _DAYS, "-subj", "/CN=devcluster",
+            "-key", made.key, "-out", made.certificate,
             *(argument for extension in extensions for argument in ("-addext", extension)),
         )  # fmt: skip
         return made

@@ -21,7 +21,7 @@ _LOCK = "lock"
 _PORTS = range(20000, 30000)  # below the range from which the kernel draws the ports of outgoing connections
 
 
-class NameTaken(RuntimeError):
+class NameTakenError(RuntimeError):
     """A living cluster has that name."""
 
 
@@ -47,12 +47,12 @@ def names() -> list[str]:
 def claim(name: str) -> tuple[Path, int]:
     """Make the cluster's folder; returns it and the descriptor whose lock says that it lives.
 
-    Raises `NameTaken` when a living cluster has that name.
+    Raises `NameTakenError` when a living cluster has that name.
     """
     with registering():
         folder = folder_of(name)
         if folder.exists():
-            raise NameTaken(
+            raise NameTakenError(
                 f"a devcluster called {name} is running: stop it with `down --name {name}`, or choose a name"
             )
         folder.mkdir(mode=0o700)

@@ -47,7 +47,7 @@ class Supervisor:
     ending: bool = False
 
     def run(self, caller: int | None) -> None:
-        """Serve until asked to end or until `caller`, a pidfd, says that the caller has died; then leave nothing behind."""
+        """Serve until asked to end, or until the pidfd `caller` says that it died; then leave nothing behind."""
         _libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         signal.signal(signal.SIGTERM, self._on_terminate)
         selector = selectors.DefaultSelector()
