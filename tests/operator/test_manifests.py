@@ -307,7 +307,7 @@ def test_a_replacing_rollout_gives_its_accelerator_back_first() -> None:
 
 def test_only_allowed_images_run() -> None:
     settings = ChildSettings(allowed_image_prefixes=("registry.example/",))
-    with pytest.raises(Rejected, match="write one that starts with registry.example/") as refused:
+    with pytest.raises(Rejected, match=r"write one that starts with registry\.example/") as refused:
         children(settings=settings, engine={"image": "docker.io/evil:1"})
     assert refused.value.reason is Reason.IMAGE_NOT_ALLOWED
     assert children(settings=settings, engine={"image": "registry.example/vllm:1"})
@@ -315,7 +315,7 @@ def test_only_allowed_images_run() -> None:
 
 
 def test_a_pool_that_cannot_hold_the_model_is_refused_with_numbers() -> None:
-    with pytest.raises(Rejected, match="short by .* GiB") as refused:
+    with pytest.raises(Rejected, match=r"short by .* GiB") as refused:
         children(offer(accelerator="T4", accelerator_memory_gib=16))
     assert refused.value.reason is Reason.MODEL_DOES_NOT_FIT
 
