@@ -1,0 +1,49 @@
+"""An operator under test, the machines it can have, and a deployment that fits them."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from wharfage_operator.kinds import OFFER_CATALOGS
+
+from tests.cluster.lab import CATALOG, NODES, Lab
+from tests.cluster.process import OperatorProcess
+from tests.cluster.server import Server, eventually
+from tests.devcluster.cluster import Cluster
+
+
+@pytest.fixture(scope="session")
+def machines(cluster: Cluster) -> Iterator[None]:
+    """Fake GPU nodes, and the catalog that prices them."""
+    server = Server(cluster)
+    for name, labels, capacity in NODES:
+        cluster.fake_node(name, labels, capacity)
+    server.create(OFFER_CATALOGS, CATALOG)
+    server.close()
+    yield
+    server.delete(OFFER_CATALOGS, "", CATALOG["metadata"]["name"])
+    server.close()
+    for name, _, _ in NODES:
+        cluster.kubectl("delete", "node", name)
+
+
+@pytest.fixture
+def lab(cluster: Cluster, machines: None, namespace: str, tmp_path: Path) -> Iterator[Lab]:
+    """A place to run operators in: they serve only this test's namespace, and end with the test."""
+    place = Lab(cluster, Server(cluster), namespace, tmp_path, system=f"system-{secrets.token_hex(3)}")
+    cluster.kubectl("create", "namespace", place.system)
+    try:
+        yield place
+    finally:
+        place.stop_all()
+        place.server.close()
+        cluster.kubectl("delete", "namespace", place.system, "--wait=false")
+
+
+@pytest.fixture
+def operator(lab: Lab) -> OperatorProcess:
+    """A ready operator."""
+    started = lab.start()
+    eventually(lambda: started.ready, what="the operator is ready")
+    return started

@@ -1,0 +1,138 @@
+"""What the tests of the operator have in common: machines, a deployment, and how to look at both."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wharfage_operator.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    LLM_DEPLOYMENTS,
+    NETWORK_POLICIES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    Kind,
+)
+
+from tests.cluster.process import OperatorProcess
+from tests.cluster.server import Object, Server, condition, eventually
+from tests.devcluster.cluster import Cluster
+
+KINDS = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS)
+"""Kinds of children in a cluster without Prometheus."""
+
+NODES = tuple(
+    (
+        f"gpu-{number}",
+        {"node.kubernetes.io/instance-type": machine},
+        {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "8"},
+    )
+    for number, machine in enumerate(("lab.l4", "lab.l40s"), start=1)
+)
+
+
+def _offer(name: str, accelerator: str, memory_gib: int, usd_per_hour: str) -> Object:
+    return {
+        "name": name,
+        "machine": name,
+        "accelerator": {"name": accelerator, "count": 8, "memoryGiB": memory_gib},
+        "vcpus": 32,
+        "memoryGiB": 128,
+        "prices": [{"market": "OnDemand", "usdPerHour": usd_per_hour}],
+    }
+
+
+CATALOG: Object = {
+    "metadata": {"name": "lab"},
+    "spec": {
+        "provider": "other",
+        "observedAt": "2026-11-01T00:00:00Z",
+        "offers": [_offer("lab.l4", "L4", 24, "6.40"), _offer("lab.l40s", "L40S", 48, "14.88")],
+    },
+}
+
+
+def llm(namespace: str, name: str = "chat", **spec: Any) -> Object:
+    """An LLMDeployment of a model that fits one L4."""
+    return {
+        "apiVersion": LLM_DEPLOYMENTS.api_version,
+        "kind": LLM_DEPLOYMENTS.name,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"model": {"source": "hf://Qwen/Qwen3-8B"}, **spec},
+    }
+
+
+@dataclass
+class Lab:
+    """A namespace of a test, and the operators that the test has started in it."""
+
+    cluster: Cluster
+    server: Server
+    namespace: str
+    folder: Path
+    system: str
+    operators: list[OperatorProcess] = field(default_factory=list)
+
+    def start(self, kubeconfig: Path | None = None, **settings: str) -> OperatorProcess:
+        """Start an operator that serves this namespace alone."""
+        log = self.folder / f"operator-{len(self.operators)}.log"
+        chosen = {"namespace": self.system, "watch_namespaces": self.namespace, **settings}
+        started = OperatorProcess(kubeconfig or self.cluster.kubeconfig, log, chosen)
+        self.operators.append(started)
+        return started
+
+    def stop_all(self) -> None:
+        """End what still runs."""
+        for operator in self.operators:
+            if operator.process.poll() is None:
+                operator.kill()
+
+    def create(self, name: str = "chat", **spec: Any) -> Object:
+        """Create a deployment."""
+        return self.server.create(LLM_DEPLOYMENTS, llm(self.namespace, name, **spec))
+
+    def llm(self, name: str = "chat") -> Object | None:
+        """The deployment as it stands."""
+        return self.server.get(LLM_DEPLOYMENTS, self.namespace, name)
+
+    def ready(self, name: str = "chat", *, within_s: float = 30.0) -> Object:
+        """Wait until the deployment's present generation is Ready; returns it."""
+
+        def look() -> Object | None:
+            seen = self.llm(name)
+            said = condition(seen, "Ready")
+            assert seen is None or seen["httpStatus"] == 200, seen
+            current = seen is not None and said.get("observedGeneration") == seen["metadata"]["generation"]
+            return seen if current and said.get("status") == "True" else None
+
+        try:
+            return eventually(look, within_s=within_s, what=f"{name} is Ready")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {(self.llm(name) or {}).get('status')}") from None
+
+    def blocked(self, reason: str, name: str = "chat", *, about: str = "Ready", within_s: float = 20.0) -> Object:
+        """Wait until a condition is not True for that reason; returns the condition."""
+
+        def look() -> Object | None:
+            said = condition(self.llm(name), about)
+            return said if said.get("reason") == reason and said["status"] != "True" else None
+
+        try:
+            return eventually(look, within_s=within_s)
+        except AssertionError:
+            raise AssertionError(f"{name} is not blocked by {reason}: {(self.llm(name) or {}).get('status')}") from None
+
+    def children(self, name: str = "chat") -> dict[tuple[str, str], Object]:
+        """All children of a deployment by kind and name."""
+        found = {}
+        for kind in KINDS:
+            for obj in self.server.all(kind, self.namespace):
+                if obj["metadata"].get("labels", {}).get("wharfage.dev/llmdeployment") == name:
+                    found[kind.name, obj["metadata"]["name"]] = obj
+        return found
+
+    def child(self, kind: Kind, name: str = "chat") -> Object:
+        """The one child of a kind."""
+        (found,) = [obj for (what, _), obj in self.children(name).items() if what == kind.name]
+        return found

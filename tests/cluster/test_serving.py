@@ -1,0 +1,198 @@
+"""From four lines of YAML to pods that serve, and back to nothing."""
+
+import time
+
+import pytest
+from wharfage_operator.kinds import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    LLM_BUDGETS,
+    LLM_DEPLOYMENTS,
+    NETWORK_POLICIES,
+    OFFER_CATALOGS,
+    PODS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    Kind,
+)
+
+from tests.cluster.lab import KINDS, Lab
+from tests.cluster.process import OperatorProcess
+from tests.cluster.server import condition, eventually
+
+
+def test_a_deployment_of_four_lines_becomes_ready_on_the_cheapest_machine(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    served = lab.ready()
+    assert served["status"]["fleet"][0]["offer"] == "lab.l4"
+    assert served["status"]["readyReplicas"] == 1
+    assert served["status"]["summary"]["fleet"] == "1xL4"
+    assert {kind for kind, _ in lab.children()} == {kind.name for kind in KINDS}
+    pods = lab.server.all(PODS, lab.namespace)
+    assert [pod["spec"]["nodeName"] for pod in pods] == ["gpu-1"]
+    assert operator.tracebacks == []
+
+
+def test_every_child_has_one_controller_and_our_field_manager(lab: Lab, operator: OperatorProcess) -> None:
+    uid = lab.create()["metadata"]["uid"]
+    lab.ready()
+    for child in lab.children().values():
+        (owner,) = child["metadata"]["ownerReferences"]
+        assert owner["uid"] == uid
+        assert owner["controller"]
+        managers = {row["manager"] for row in child["metadata"]["managedFields"] if row["operation"] == "Apply"}
+        assert managers == {"wharfage"}
+
+
+def test_nothing_is_written_once_everything_is_as_wanted(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    lab.ready()
+    before = eventually(lambda: _settled(operator), what="the writes of the start have ended")
+    time.sleep(6.5)  # longer than a resync
+    assert operator.writes() == before
+
+
+def _settled(operator: OperatorProcess) -> float:
+    before = operator.writes()
+    time.sleep(0.7)
+    return before if operator.writes() == before else 0.0
+
+
+def test_an_edit_reaches_the_child_within_a_second(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    lab.ready()
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
+    started_s = time.monotonic()
+    eventually(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"] == 2)
+    assert time.monotonic() - started_s < 1
+    assert lab.ready()["status"]["summary"]["replicas"] == "2/2"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"a deleted {kind.name} comes back")
+def test_a_deleted_child_comes_back_within_a_second(lab: Lab, operator: OperatorProcess, kind: Kind) -> None:
+    lab.create()
+    lab.ready()
+    before = lab.child(kind)["metadata"]
+    lab.server.delete(kind, lab.namespace, before["name"])
+    started_s = time.monotonic()
+
+    def back() -> bool:
+        found = lab.server.get(kind, lab.namespace, before["name"])
+        return found is not None and found["metadata"]["uid"] != before["uid"]
+
+    eventually(back)
+    assert time.monotonic() - started_s < 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "edit", "where", "ours"),
+    [
+        (
+            SERVICES,
+            {"spec": {"selector": {"wharfage.dev/serving": "no"}}},
+            ("spec", "selector", "wharfage.dev/serving"),
+            "true",
+        ),
+        (SERVICE_ACCOUNTS, {"automountServiceAccountToken": True}, ("automountServiceAccountToken",), False),
+        (NETWORK_POLICIES, {"spec": {"ingress": [{}]}}, ("spec", "ingress", 0, "ports", 0, "port"), 8000),
+        (DEPLOYMENTS, {"spec": {"replicas": 7}}, ("spec", "replicas"), 1),
+        (
+            SERVICES,
+            {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
+            ("metadata", "labels", "app.kubernetes.io/managed-by"),
+            "wharfage",
+        ),
+    ],
+    ids=[
+        "the selector of a Service",
+        "the token of an account",
+        "the hole in a policy",
+        "the count of a pool",
+        "the label that the operator watches by",
+    ],
+)
+def test_our_fields_come_back_after_an_edit_by_hand(
+    lab: Lab, operator: OperatorProcess, kind: Kind, edit: dict[str, object], where: tuple[str | int, ...], ours: object
+) -> None:
+    lab.create()
+    lab.ready()
+    name = lab.child(kind)["metadata"]["name"]
+    lab.server.merge(kind, lab.namespace, name, edit)
+
+    def repaired() -> bool:
+        found: object = lab.server.get(kind, lab.namespace, name)
+        for step in where:
+            try:
+                found = found[step]  # type: ignore[index]
+            except (KeyError, IndexError):
+                return False
+        return bool(found == ours)
+
+    eventually(repaired, within_s=5)
+
+
+def test_fields_of_others_stay_on_our_children(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    lab.ready()
+    foreign = {"metadata": {"annotations": {"mesh.example/inject": "yes"}, "labels": {"cost-centre": "7"}}}
+    lab.server.merge(SERVICES, lab.namespace, "chat", foreign)
+    lab.server.merge(CONFIG_MAPS, lab.namespace, "chat-engine", {"data": {"theirs.txt": "kept"}})
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
+    lab.ready()
+    service = lab.child(SERVICES)["metadata"]
+    assert service["annotations"]["mesh.example/inject"] == "yes"
+    assert service["labels"]["cost-centre"] == "7"
+    assert lab.child(CONFIG_MAPS)["data"]["theirs.txt"] == "kept"
+
+
+def test_deleting_a_deployment_leaves_nothing(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    lab.ready()
+    lab.server.delete(LLM_DEPLOYMENTS, lab.namespace, "chat")
+    eventually(lambda: lab.llm() is None and not lab.children() and not lab.server.all(PODS, lab.namespace))
+    assert operator.tracebacks == []
+
+
+def test_a_paused_deployment_is_not_written_to(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    lab.ready()
+    lab.server.merge(
+        LLM_DEPLOYMENTS, lab.namespace, "chat", {"metadata": {"annotations": {"wharfage.dev/paused": "true"}}}
+    )
+    before = eventually(lambda: _settled(operator))
+    lab.server.delete(SERVICES, lab.namespace, "chat")
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 3}}})
+    time.sleep(1)
+    assert operator.writes() == before
+    lab.server.merge(
+        LLM_DEPLOYMENTS, lab.namespace, "chat", {"metadata": {"annotations": {"wharfage.dev/paused": None}}}
+    )
+    assert lab.ready()["status"]["summary"]["replicas"] == "3/3"
+    assert "Service" in {kind for kind, _ in lab.children()}
+
+
+def test_the_operator_ends_within_three_seconds_and_gives_its_lease_away(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    assert operator.stop() < 3
+    second = lab.start()
+    started_s = time.monotonic()
+    eventually(lambda: second.ready)
+    lab.ready()
+    assert second.tracebacks == operator.tracebacks == []
+    assert time.monotonic() - started_s < 10
+
+
+def test_a_budget_says_that_nothing_enforces_it(lab: Lab, operator: OperatorProcess) -> None:
+    budget = lab.server.create(LLM_BUDGETS, {"metadata": {"generateName": "test-"}, "spec": {"usd": "1000"}})
+    name = budget["metadata"]["name"]
+    try:
+        seen = eventually(lambda: condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced"))
+        assert (seen["status"], seen["reason"]) == ("False", "NotImplemented")
+    finally:
+        lab.server.delete(LLM_BUDGETS, "", name)
+
+
+def test_a_catalog_says_how_many_of_its_offers_can_be_had(lab: Lab, operator: OperatorProcess) -> None:
+    seen = eventually(lambda: (lab.server.get(OFFER_CATALOGS, "", "lab") or {}).get("status"))
+    assert (seen["offers"], seen["obtainable"]) == (2, 2)
+    assert condition({"status": seen}, "PricesFresh")["reason"] == "PricesStale"
