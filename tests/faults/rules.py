@@ -1,0 +1,140 @@
+"""What goes wrong, and when: the nth request that looks like this gets that fault."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tests.faults.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The connection closes; the API server never hears of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoseAnswer:
+    """The API server does what was asked, and the connection closes before the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """The request reaches the API server late."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The client gets this status, and the API server never hears of the request."""
+
+    status: int
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """No answer, ever; the connection stays open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetStream:
+    """The answer breaks off by a connection reset after so many lines; a watch event is a line."""
+
+    after_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeStream:
+    """The answer stands still after so many lines, on an open connection."""
+
+    after_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoseLine:
+    """The nth line of the answer is left out: a watch event that never came."""
+
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The API server does what was asked; then `kill` is called, before the client sees the answer."""
+
+    kill: Callable[[], None]
+
+
+Fault = Drop | LoseAnswer | Delay | Answer | Hang | ResetStream | FreezeStream | LoseLine | Kill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Which requests are meant. What is None does not matter."""
+
+    verb: str | None = None
+    group: str | None = None
+    resource: str | None = None
+    subresource: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    write: bool | None = None
+    user_agent: str | None = None
+    """A part of it."""
+
+    def __call__(self, request: Request) -> bool:
+        """Whether `request` is meant."""
+        wanted = (self.verb, self.group, self.resource, self.subresource, self.namespace, self.name, self.write)
+        found = (
+            request.verb,
+            request.group,
+            request.resource,
+            request.subresource,
+            request.namespace,
+            request.name,
+            request.is_write,
+        )
+        same = all(want is None or want == have for want, have in zip(wanted, found, strict=True))
+        return same and (self.user_agent is None or self.user_agent in request.user_agent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """The `nth` matching request, and the following ones up to `times` of them, get `fault`."""
+
+    fault: Fault
+    match: Match = Match()
+    nth: int = 1
+    times: int | None = 1
+    """None: from the nth on, always."""
+
+    def hits(self, number: int) -> bool:
+        """Whether the `number`th matching request, counted from 1, gets the fault."""
+        return number >= self.nth and (self.times is None or number < self.nth + self.times)
+
+
+class Schedule:
+    """Counts requests against rules. Every rule counts what it matches; of those that hit, the first one counts."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._rules = list(rules)
+        self._counts = [0] * len(self._rules)
+
+    def add(self, rule: Rule) -> None:
+        """A rule that counts from now on."""
+        self._rules.append(rule)
+        self._counts.append(0)
+
+    def clear(self) -> None:
+        """From now on nothing goes wrong."""
+        self._rules.clear()
+        self._counts.clear()
+
+    def fault_for(self, request: Request) -> Fault | None:
+        """What happens to this request."""
+        chosen: Fault | None = None
+        for place, rule in enumerate(self._rules):
+            if rule.match(request):
+                self._counts[place] += 1
+                if chosen is None and rule.hits(self._counts[place]):
+                    chosen = rule.fault
+        return chosen

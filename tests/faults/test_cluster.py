@@ -1,0 +1,69 @@
+"""The proxy before a real API server, with a real client."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.devcluster import build
+from tests.devcluster.cluster import Cluster
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Answer, LoseLine, Match, Rule
+
+
+async def kubectl(proxy: FaultProxy, *arguments: str) -> tuple[int, str]:
+    """Exit status and output of kubectl through the proxy."""
+    process = await asyncio.create_subprocess_exec(
+        str(build.kubectl()),
+        f"--kubeconfig={proxy.kubeconfig}",
+        f"--cache-dir={proxy.kubeconfig.parent}/cache",
+        *arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster.up(kwok=False) as cluster:
+        yield cluster
+
+
+async def test_real_requests_are_recorded_as_rbac_names_them(cluster: Cluster) -> None:
+    async with FaultProxy(cluster) as proxy:
+        assert await kubectl(proxy, "create", "namespace", "shop") == (0, "namespace/shop created\n")
+        status, said = await kubectl(proxy, "auth", "whoami", "-o=jsonpath={.status.userInfo.username}")
+    assert (status, said) == (0, "admin")
+    assert [request.rule for request in proxy.writes] == [
+        ("create", "", "namespaces"),
+        ("create", "authentication.k8s.io", "selfsubjectreviews"),
+    ]
+    assert all(request.user_agent.startswith("kubectl") for request in proxy.requests)
+
+
+async def test_a_refusal_is_read_as_the_api_server_s_own(cluster: Cluster) -> None:
+    rule = Rule(fault=Answer(409), match=Match(verb="create", resource="configmaps"))
+    async with FaultProxy(cluster, rules=[rule]) as proxy:
+        status, said = await kubectl(proxy, "create", "configmap", "refused")
+        assert status == 1
+        assert "Conflict" in said
+        assert await kubectl(proxy, "create", "configmap", "refused") == (0, "configmap/refused created\n")
+
+
+async def test_a_watch_streams_and_can_lose_an_event(cluster: Cluster) -> None:
+    rule = Rule(fault=LoseLine(number=1), match=Match(verb="watch", resource="configmaps"))
+    async with FaultProxy(cluster, rules=[rule]) as proxy:
+        watching = asyncio.create_task(
+            kubectl(proxy, "get", "configmaps", "--watch-only", "-o=name", "--request-timeout=4s")
+        )
+        async with asyncio.timeout(10):
+            while not any(request.verb == "watch" and request.forwarded for request in proxy.requests):
+                await asyncio.sleep(0.05)
+        for name in ("lost", "seen"):
+            await asyncio.to_thread(cluster.kubectl, "create", "configmap", name)
+        _, said = await watching
+    assert "configmap/seen" in said
+    assert "configmap/lost" not in said

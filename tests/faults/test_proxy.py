@@ -1,0 +1,169 @@
+"""Every fault, against a small server whose answers are known."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import (
+    Answer,
+    Delay,
+    Drop,
+    Fault,
+    FreezeStream,
+    Hang,
+    Kill,
+    LoseAnswer,
+    LoseLine,
+    Match,
+    ResetStream,
+    Rule,
+)
+
+PODS = "/api/v1/namespaces/a/pods"
+CONNECTION_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+
+
+@dataclass
+class Upstream:
+    """Answers POST with what it was sent, and a watch with three lines."""
+
+    url: str = ""
+    ca: Path | None = None
+    admin_token: str = "secret"
+    received: list[str] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.received.append(f"{request.method} {request.headers.get('Authorization', '')}")
+        if "watch" not in request.query:
+            return web.Response(body=await request.read())
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for number in (1, 2, 3):
+            await answer.write(b"event %d\n" % number)
+            await asyncio.sleep(0.01)
+        return answer
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    served = Upstream()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", served.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield served
+    await runner.cleanup()
+
+
+async def post(proxy: FaultProxy) -> tuple[int, bytes, str | None]:
+    headers = {"Authorization": "Bearer secret"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(proxy.url + PODS, data=b"body", timeout=aiohttp.ClientTimeout(total=1)) as answer,
+    ):
+        return answer.status, await answer.read(), answer.headers.get("Retry-After")
+
+
+async def watch(proxy: FaultProxy) -> list[bytes]:
+    """The lines that arrive until the stream ends, breaks or stands still for half a second."""
+    lines: list[bytes] = []
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=0.5)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        try:
+            async with session.get(f"{proxy.url}{PODS}?watch=true") as answer:
+                async for line in answer.content:
+                    lines += [line.strip()]
+        except (TimeoutError, *CONNECTION_LOST):
+            lines.append(b"broken")
+    return lines
+
+
+async def test_a_request_passes_through_and_is_written_down(upstream: Upstream) -> None:
+    async with FaultProxy(upstream) as proxy:
+        assert await post(proxy) == (200, b"body", None)
+        [request] = proxy.requests
+    assert upstream.received == ["POST Bearer secret"]
+    assert (request.verb, request.resource, request.namespace, request.status) == ("create", "pods", "a", 200)
+    assert proxy.writes == [request]
+
+
+@pytest.mark.parametrize("status", [409, 429, 500, 503])
+async def test_an_injected_status_never_reaches_the_server(upstream: Upstream, status: int) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=Answer(status, retry_after_s=7))]) as proxy:
+        answered, body, retry_after = await post(proxy)
+        assert (answered, retry_after) == (status, "7")
+        assert b'"kind": "Status"' in body
+        assert upstream.received == []
+        assert (await post(proxy))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "reached"),
+    [
+        pytest.param(Drop(), False, id="a dropped request does not reach the server"),
+        pytest.param(LoseAnswer(), True, id="a lost answer leaves the work done"),
+    ],
+)
+async def test_a_cut_connection_is_an_error_for_the_client(upstream: Upstream, fault: Fault, reached: bool) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=fault)]) as proxy:
+        with pytest.raises(CONNECTION_LOST):
+            await post(proxy)
+        assert bool(upstream.received) == reached
+        assert bool(proxy.writes) == reached
+
+
+async def test_a_delay_is_waited_for(upstream: Upstream) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=Delay(0.2))]) as proxy:
+        await post(proxy)
+        seconds = proxy.requests[0].seconds
+    assert seconds is not None
+    assert seconds >= 0.2
+
+
+async def test_a_hanging_request_ends_by_the_client_s_own_timeout(upstream: Upstream) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=Hang())]) as proxy:
+        with pytest.raises(TimeoutError):
+            await post(proxy)
+    assert upstream.received == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        pytest.param(ResetStream(after_lines=1), [b"event 1", b"broken"], id="a reset breaks off after one event"),
+        pytest.param(
+            FreezeStream(after_lines=2), [b"event 1", b"event 2", b"broken"], id="a frozen stream stands still"
+        ),
+        pytest.param(LoseLine(number=2), [b"event 1", b"event 3"], id="a lost event leaves the others"),
+    ],
+)
+async def test_a_watch_goes_wrong_as_asked(upstream: Upstream, fault: Fault, seen: list[bytes]) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=fault, match=Match(verb="watch"))]) as proxy:
+        assert await watch(proxy) == seen
+        assert await watch(proxy) == [b"event 1", b"event 2", b"event 3"]
+
+
+async def test_the_killer_is_called_after_the_nth_write_was_done(upstream: Upstream) -> None:
+    written_at_death: list[int] = []
+    rule = Rule(fault=Kill(lambda: written_at_death.append(len(upstream.received))), match=Match(write=True), nth=2)
+    async with FaultProxy(upstream, rules=[rule]) as proxy:
+        await watch(proxy)
+        await post(proxy)
+        with pytest.raises(CONNECTION_LOST):
+            await post(proxy)
+    assert written_at_death == [3]
+
+
+async def test_a_server_that_is_away_looks_away(upstream: Upstream) -> None:
+    upstream.url = "http://127.0.0.1:9"
+    async with FaultProxy(upstream) as proxy:
+        with pytest.raises(CONNECTION_LOST):
+            await post(proxy)
