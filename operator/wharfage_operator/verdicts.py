@@ -133,9 +133,10 @@ def progressing(seen: Seen) -> Verdict:
         reason, message = seen.blocker or (Reason.ROLLING_OUT, "")
         return _no(ConditionType.PROGRESSING, reason, f"no progress within the deadline. {message}".strip())
     moving = {pool.key for pool in seen.fleet.pools} != {pool.key for pool in seen.target.pools}
-    outdated = not all(serves(dict(pool)) for pool in seen.pools)
-    if seen.fleet.ready < seen.target.replicas or outdated or moving:
-        reason = Reason.ROLLING_OUT if moving or outdated else Reason.SCALING
+    settled = all(serves(dict(pool)) for pool in seen.pools)
+    if seen.fleet.ready < seen.target.replicas or not settled or moving:
+        replaced = moving or any(_has_old_pods(pool) for pool in seen.pools)
+        reason = Reason.ROLLING_OUT if replaced else Reason.SCALING
         message = seen.blocker.message if seen.blocker else "replicas are being replaced or added."
         return _yes(ConditionType.PROGRESSING, reason, message)
     return _no(ConditionType.PROGRESSING, Reason.STEADY, "Everything runs as decided.")
@@ -228,6 +229,12 @@ def _floor(deployment: LLMDeployment) -> int:
 
 def _count(replicas: int) -> str:
     return f"{replicas} replica{'s serve' if replicas != 1 else ' serves'}"
+
+
+def _has_old_pods(pool: Mapping[str, Any]) -> bool:
+    """Whether pods of an earlier template are still there."""
+    status = pool.get("status") or {}
+    return int(status.get("replicas", 0)) > int(status.get("updatedReplicas", 0))
 
 
 def _deadline_exceeded(pool: Mapping[str, Any]) -> bool:

@@ -1,0 +1,55 @@
+"""Events tell transitions, once."""
+
+from typing import Any
+
+from wharfage_operator.events import Event, events
+
+
+def status(
+    ready: tuple[str, str] | None = None, *, wanted: int = 0, capacity: tuple[str, str] | None = None
+) -> dict[str, Any]:
+    rows = [("Ready", ready), ("CapacityAvailable", capacity)]
+    return {
+        "fleet": [{"catalog": "c", "offer": "o", "market": "Spot", "zone": "", "variant": "", "wanted": wanted}],
+        "decision": {"summary": "o is cheapest", "steps": [{"reason": "CheapestOffer", "message": "o is cheapest"}]},
+        "conditions": [
+            {"type": name, "status": said[0], "reason": said[1], "message": f"because {said[1]}"}
+            for name, said in rows
+            if said is not None
+        ],
+    }
+
+
+def test_a_first_fleet_is_told_with_its_reason() -> None:
+    assert events({}, status(wanted=2)) == (Event("CheapestOffer", "0 -> 2 replicas: o is cheapest", warning=False),)
+
+
+def test_a_state_that_lasts_is_told_once() -> None:
+    same = status(("False", "Unschedulable"), wanted=2)
+    assert events(same, same) == ()
+
+
+def test_what_the_user_must_mend_is_a_warning() -> None:
+    assert events({}, status(("False", "SecretMissing"))) == (
+        Event("SecretMissing", "because SecretMissing", warning=True),
+    )
+
+
+def test_what_passes_by_itself_is_not() -> None:
+    before, after = status(("False", "WaitingForNode")), status(("False", "StartingEngine"))
+    assert events(before, after) == (Event("StartingEngine", "because StartingEngine", warning=False),)
+
+
+def test_that_all_is_well_is_told_only_when_it_was_not() -> None:
+    well = status(("True", "Serving"))
+    assert events({}, well) == ()
+    assert events(status(("False", "StartingEngine")), well) == (Event("Serving", "because Serving", warning=False),)
+
+
+def test_one_cause_in_two_conditions_is_one_event() -> None:
+    both = status(("False", "Unschedulable"), capacity=("False", "Unschedulable"))
+    assert len(events({}, both)) == 1
+
+
+def test_unknown_is_no_news() -> None:
+    assert events(status(("True", "Serving")), status(("Unknown", "Scaling"))) == ()
