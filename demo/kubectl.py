@@ -20,10 +20,10 @@ class Kubectl:
     kubeconfig: Path | None = None
     context: str | None = None
 
-    def run(self, *arguments: str, stdin: str | None = None) -> str:
+    def run(self, *arguments: str, stdin: str | None = None, folder: Path | None = None) -> str:
         """Run kubectl and return what it printed; raises `CommandFailed`."""
         context = ["--context", self.context] if self.context else []
-        return run([str(self.binary), *context, *arguments], kubeconfig=self.kubeconfig, stdin=stdin)
+        return run([str(self.binary), *context, *arguments], kubeconfig=self.kubeconfig, stdin=stdin, folder=folder)
 
     def json(self, *arguments: str) -> dict[str, Any]:
         """Run a `get` and return the object or list."""

@@ -12,26 +12,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.devcluster.cluster import Cluster
-
 from demo.current import on_current_cluster
 from demo.kubectl import CommandFailed, Kubectl, run
 from demo.operator_process import operator, service_account_kubeconfig
 from demo.screen import Screen
 from tests.devcluster import build
+from tests.devcluster.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICKSTART = ROOT / "examples" / "quickstart"
+APPLIED = ("examples/catalogs/aws-us-east-1.yaml", "examples/quickstart/")
 SYSTEM = "wharfage-system"
 NAMESPACE = "shop"
 NAME = "chat"
 LLM_COLUMNS = ("get", "llm", "-n", NAMESPACE)
-NODE_COLUMNS = (
-    "get",
-    "nodes",
-    "-L",
-    "node.kubernetes.io/instance-type,karpenter.sh/capacity-type,topology.kubernetes.io/zone",
-)
+NOTICE_S = 5.0
+NODE_LABELS = "node.kubernetes.io/instance-type,karpenter.sh/capacity-type,topology.kubernetes.io/zone"
+NODE_COLUMNS = ("get", "nodes", "-L", NODE_LABELS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +58,7 @@ def on_devcluster(screen: Screen, *, keep: bool) -> None:
     screen.step("A real Kubernetes: etcd, API server, controllers, scheduler, Karpenter; fake machines from kwok")
     build.binary()
     with screen.timed("control plane up"):
-        cluster = Cluster.up(karpenter=True)
+        cluster = Cluster.up(karpenter=True, catalogs=[ROOT / APPLIED[0]])
     with cluster:
         kubectl = Kubectl(build.kubectl(), cluster.kubeconfig)
         install(screen, cluster.kubeconfig)
@@ -70,7 +66,7 @@ def on_devcluster(screen: Screen, *, keep: bool) -> None:
         with operator(identity, cluster.folder, namespace=SYSTEM):
             serve(screen, kubectl)
             break_a_child(screen, kubectl)
-            lose_a_machine(screen, kubectl)
+            lose_the_machines(screen, kubectl, cluster)
             look_around(screen, cluster.kubeconfig)
             if keep:
                 stay(screen, cluster.kubeconfig)
@@ -90,8 +86,8 @@ def install(screen: Screen, kubeconfig: Path) -> None:
 def serve(screen: Screen, kubectl: Kubectl) -> None:
     """Apply the quick start and watch it become machines and pods."""
     screen.step("Ask for a served model")
-    screen.command(["kubectl", "apply", "-f", "examples/quickstart/"])
-    screen.say(kubectl.run("apply", "-f", str(QUICKSTART)).rstrip())
+    for path in APPLIED:
+        show(screen, kubectl, "apply", "--server-side", "-f", path)
     screen.wait(f"{NAMESPACE}/{NAME} is Ready", lambda: readiness(kubectl), timeout_s=120)
     show(screen, kubectl, *LLM_COLUMNS)
     show(screen, kubectl, *NODE_COLUMNS)
@@ -100,7 +96,7 @@ def serve(screen: Screen, kubectl: Kubectl) -> None:
 def break_a_child(screen: Screen, kubectl: Kubectl) -> None:
     """Delete what the operator made, and see it come back."""
     screen.step("Break something: delete the Deployment behind the model")
-    before = pools(kubectl)
+    before, pods = pools(kubectl), serving_pods(kubectl)
     began = time.monotonic()
     show(screen, kubectl, "delete", "deployment", "-n", NAMESPACE, *sorted(before), "--wait=false")
 
@@ -110,25 +106,40 @@ def break_a_child(screen: Screen, kubectl: Kubectl) -> None:
         return (True if back else None), f"{len(now)} of {len(before)} Deployments"
 
     screen.wait("a new Deployment of the same name is there", restored, timeout_s=30, every_s=0.05)
-    screen.wait(f"{NAMESPACE}/{NAME} is Ready again", lambda: readiness(kubectl), timeout_s=120)
-    screen.say(f"  {time.monotonic() - began:.1f} s from the deletion to serving again")
+
+    def serving() -> tuple[bool | None, str]:
+        new = serving_pods(kubectl) - pods
+        return (True if len(new) == len(pods) else None), f"{len(new)} of {len(pods)} new replicas serve"
+
+    screen.wait(f"{len(pods)} new replicas serve", serving, timeout_s=120)
+    screen.wait(f"{NAMESPACE}/{NAME} is Ready", lambda: readiness(kubectl), timeout_s=120)
+    screen.say(f"  {time.monotonic() - began:.1f} s from the deletion to as it was")
 
 
-def lose_a_machine(screen: Screen, kubectl: Kubectl) -> None:
-    """Take a machine away, as a spot market does, and see a new one bought."""
-    screen.step("Lose a machine: the cloud takes it back")
-    node = serving_nodes(kubectl)[0]
-    show(
-        screen, kubectl, "delete", "nodeclaim", "-l", "", "--field-selector", f"status.nodeName={node}", "--wait=false"
-    )
+def lose_the_machines(screen: Screen, kubectl: Kubectl, cluster: Cluster) -> None:
+    """Take the machines away, as a spot market does, and see new ones bought."""
+    screen.step("Lose the machines: the spot market takes them back")
+    lost, replicas = serving_nodes(kubectl), len(serving_pods(kubectl))
+    labels = kubectl.json("get", "node", lost[0])["metadata"]["labels"]
+    place = "/".join(labels[key] for key in NODE_LABELS.split(","))
+    screen.say(f"  all of {place} gets {NOTICE_S:.0f} s of notice")
+    cluster.market(interrupted=[place], notice_s=NOTICE_S)
+
+    def gone() -> tuple[bool | None, str]:
+        left = [node for node in lost if kubectl.find("get", "node", node)]
+        return (True if not left else None), f"{len(left)} of {len(lost)} machines are still there"
+
+    screen.wait(f"{len(lost)} machines are gone", gone, timeout_s=90)
+    cluster.market()
 
     def replaced() -> tuple[bool | None, str]:
-        nodes = serving_nodes(kubectl)
         ready, seen = readiness(kubectl)
-        return (True if ready and nodes and node not in nodes else None), seen
+        whole = len(serving_pods(kubectl)) == replicas and not set(lost) & set(serving_nodes(kubectl))
+        return (True if ready and whole else None), seen
 
-    screen.wait(f"{NAMESPACE}/{NAME} serves from another machine", replaced, timeout_s=120)
+    screen.wait(f"{NAMESPACE}/{NAME} is whole again, on other machines", replaced, timeout_s=120)
     show(screen, kubectl, *LLM_COLUMNS)
+    show(screen, kubectl, *NODE_COLUMNS)
 
 
 def look_around(screen: Screen, kubeconfig: Path) -> None:
@@ -153,7 +164,7 @@ def stay(screen: Screen, kubeconfig: Path) -> None:
 def show(screen: Screen, kubectl: Kubectl, *arguments: str) -> None:
     """Run a command the reader could type, and print it with its output."""
     screen.command(["kubectl", *arguments])
-    screen.say(kubectl.run(*arguments).rstrip())
+    screen.say(kubectl.run(*arguments, folder=ROOT).rstrip())
 
 
 def readiness(kubectl: Kubectl) -> tuple[bool | None, str]:
@@ -172,6 +183,16 @@ def pools(kubectl: Kubectl) -> dict[str, str]:
     """Name to uid of the Deployments behind the model."""
     found = kubectl.json("get", "deployments", "-n", NAMESPACE, "-l", f"wharfage.dev/llmdeployment={NAME}")
     return {each["metadata"]["name"]: each["metadata"]["uid"] for each in found["items"]}
+
+
+def serving_pods(kubectl: Kubectl) -> set[str]:
+    """The uids of the model's ready pods."""
+    found = kubectl.json("get", "pods", "-n", NAMESPACE, "-l", f"wharfage.dev/llmdeployment={NAME}")
+    return {
+        each["metadata"]["uid"]
+        for each in found["items"]
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in each["status"].get("conditions", ()))
+    }
 
 
 def serving_nodes(kubectl: Kubectl) -> list[str]:
