@@ -38,7 +38,8 @@ ENTRYPOINT ["python3", "-m", "wharfage_serving.drain"]
 FROM ${BASE} AS operator
 COPY --from=builder /opt/wharfage /opt/wharfage
 COPY --from=builder /opt/app /opt/app
+# USER: libraries ask for the user's name, and a number of no user has none.
 ENV PATH=/opt/app/bin:/opt/wharfage/bin:/usr/local/bin:/usr/bin:/bin \
-    PYTHONPATH=/opt/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+    USER=wharfage HOME=/tmp PYTHONPATH=/opt/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532
 ENTRYPOINT ["/opt/app/bin/wharfage-operator"]
