@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -140,17 +141,26 @@ async def serve(connection: Connection, settings: Settings) -> int:
     background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
     if settings.scrape_every_s > 0:
         background.append(when_leading(scrape.run))
-    async with served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh):
-        # kopf cancels at its end whatever was started after it: so it starts last.
-        tasks = [asyncio.create_task(part) for part in background]
-        watching = asyncio.create_task(watch(heard, settings))
-        try:
-            await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            failures = [task.exception() for task in (watching, *tasks) if task.done() and not task.cancelled()]
-        finally:
-            await _stop([watching, *tasks], within_s=settings.exit_grace_s)
+    ending = asyncio.Event()
+    async with AsyncExitStack() as parts:
+
+        async def end() -> None:
+            ending.set()
+            await _stop(tasks, within_s=settings.exit_grace_s)
             queue.close()
             await lease.release()
+            await parts.aclose()
+
+        await parts.enter_async_context(
+            served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh)
+        )
+        tasks = [asyncio.create_task(part) for part in background]
+        watching = asyncio.create_task(watch(heard, settings, ended=end))
+        await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not ending.is_set():
+            watching.cancel()  # one of our parts has failed; its end ends the others
+        await asyncio.wait([watching], timeout=2 * settings.exit_grace_s)
+        failures = [task.exception() for task in (watching, *tasks) if task.done() and not task.cancelled()]
     for failure in filter(None, failures):
         log.critical("a part of the operator failed: ending", exc_info=failure)
         return 1

@@ -5,7 +5,7 @@ change detection, finalizers, annotations, timers, indices or peering, so it wri
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
@@ -48,12 +48,22 @@ class Nothing(kopf.DiffBaseStorage):
         """Store nothing."""
 
 
-async def watch(heard: Heard, settings: Settings) -> None:
-    """Feed `heard` until SIGTERM or SIGINT; raises when a stream is refused for good."""
+async def watch(heard: Heard, settings: Settings, *, ended: Callable[[], Awaitable[None]]) -> None:
+    """Feed `heard` until SIGTERM or SIGINT; raises when a stream is refused for good.
+
+    `ended` is awaited once the streams are closed. It must end every task of ours: kopf takes tasks that
+    were started while it ran for its own, and would wait 5 s for them.
+    """
+
     registry = kopf.OperatorRegistry()
     for kind in WATCHED:
         _subscribe(registry, kind, heard)
     kopf.on.login(registry=registry)(_log_in)
+
+    @kopf.on.cleanup(registry=registry)
+    async def on_cleanup(**_: Any) -> None:
+        await ended()
+
     await kopf.operator(
         registry=registry,
         settings=_configured(settings),
