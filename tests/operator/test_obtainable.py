@@ -16,7 +16,9 @@ L4 = offer("g6.xlarge", node_selector=((TYPE, "g6.xlarge"),))
 SPOT = offer("g6.xlarge", market=Market.SPOT, zone="a", node_selector=((TYPE, "g6.xlarge"),))
 OWN = offer("rack", market=Market.RESERVED, node_selector=(("rack", "7"),))
 CPU = offer("c", accelerator="CPU", node_selector=((TYPE, "c"),))
-NO_GPUS = {"status": {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "0"}}}
+NO_GPUS: dict[str, Any] = {
+    "status": {"conditions": [{"type": "Ready", "status": "True"}], "allocatable": {"nvidia.com/gpu": "0"}}
+}
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def seen(
     """Two replicas serve, as decided."""
     decision = Decision(target or running).amended(target or running, Reason.CHEAPEST_OFFER, "2x L4 is cheapest")
     pools = tuple(pool_object(each.replicas, each.ready) for each in running.pools)
-    return Seen(**{"fleet": running, "decision": decision, "pools": pools, "prices_observed_at": PRICES} | more)
+    usual: dict[str, Any] = {"fleet": running, "decision": decision, "pools": pools, "prices_observed_at": PRICES}
+    return Seen(**usual | more)
 
 
 def conditions(of: Seen, *, now: float = NOW, **spec: Any) -> dict[str, tuple[str, str]]:
