@@ -44,7 +44,8 @@ def on_current_cluster(screen: Screen, *, image: str | None, yes: bool, keep: bo
         repair(screen, kubectl)
     finally:
         if keep:
-            screen.say(f"\nLeft as it is. To remove: make demo-clean, or helm uninstall {RELEASE} -n {NAMESPACE}")
+            screen.say(f"\nLeft as it is. To remove it: kubectl delete llm --all -n {NAMESPACE};")
+            screen.say(f"helm uninstall {RELEASE} -n {NAMESPACE}; kubectl delete namespace {NAMESPACE}")
         else:
             clear(screen, kubectl, made)
 
@@ -129,7 +130,7 @@ def serve(screen: Screen, kubectl: Kubectl, catalog: dict[str, Any], made: list[
 
     def ready() -> tuple[bool | None, str]:
         status = kubectl.json("get", "llm", "-n", NAMESPACE, name).get("status") or {}
-        condition = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+        condition: dict[str, Any] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
         return (True if condition.get("status") == "True" else None), str(condition.get("message", "not seen yet"))
 
     screen.wait(f"{name} is Ready", ready, timeout_s=READY_WITHIN_S, every_s=2)

@@ -1,21 +1,40 @@
 """The operator as a plain process, with nothing but its chart's own permissions.
 
-The process logs in with a token of the chart's ServiceAccount, so a rule missing in the chart
-shows here exactly as it would in a pod.
+It logs in with a token of the chart's ServiceAccount, so a rule missing in the chart shows here exactly as
+it would in a pod. The cluster's supervisor owns the process: it ends with the cluster.
 """
 
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 
 from demo.kubectl import Kubectl
+from tests.devcluster.cluster import Cluster
 
-STOP_WITHIN_S = 10
+PROCESS = "wharfage-operator"
+LINES = 15
+
+
+def start_operator(cluster: Cluster, kubectl: Kubectl, *, namespace: str) -> None:
+    """Run `wharfage-operator` in the cluster, as the ServiceAccount that the chart made in `namespace`."""
+    kubeconfig = service_account_kubeconfig(kubectl, cluster.folder, namespace=namespace)
+    environment = {
+        "KUBECONFIG": str(kubeconfig),
+        "WHARFAGE_NAMESPACE": namespace,
+        "WHARFAGE_HTTP_HOST": "127.0.0.1",
+        "WHARFAGE_HTTP_PORT": "0",
+        "WHARFAGE_SCRAPE_EVERY_S": "0",  # fake pods answer nothing
+    }
+    cluster.start(PROCESS, [sys.executable, "-m", "wharfage_operator"], environment=environment)
+
+
+def last_words(cluster: Cluster) -> str:
+    """The end of the operator's log."""
+    try:
+        return "\n".join(cluster.log(PROCESS).splitlines()[-LINES:])
+    except OSError:
+        return "(it was not started)"
 
 
 def service_account_kubeconfig(kubectl: Kubectl, folder: Path, *, namespace: str, account: str = "wharfage") -> Path:
@@ -26,39 +45,6 @@ def service_account_kubeconfig(kubectl: Kubectl, folder: Path, *, namespace: str
     for context in config["contexts"]:
         context["context"]["user"] = account
     path = folder / "operator.kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    path.chmod(0o600)
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
-
-
-@contextmanager
-def operator(kubeconfig: Path, folder: Path, *, namespace: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `wharfage-operator` until the block ends; its log is `operator.log` in `folder`."""
-    process = start(kubeconfig, folder, namespace=namespace)
-    try:
-        yield process
-    finally:
-        stop(process)
-
-
-def start(kubeconfig: Path, folder: Path, *, namespace: str) -> subprocess.Popen[bytes]:
-    """Start the operator; the caller ends it with `stop`."""
-    environment = dict(os.environ, KUBECONFIG=str(kubeconfig), WHARFAGE_NAMESPACE=namespace, WHARFAGE_HTTP_PORT="0")
-    with (folder / "operator.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "wharfage_operator"],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the operator politely, or by force when it does not listen."""
-    process.terminate()
-    try:
-        process.wait(STOP_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -14,7 +14,7 @@ from typing import Any
 
 from demo.current import on_current_cluster
 from demo.kubectl import CommandFailed, Kubectl, run
-from demo.operator_process import operator, service_account_kubeconfig
+from demo.operator_process import last_words, start_operator
 from demo.screen import Screen
 from tests.devcluster import build
 from tests.devcluster.cluster import Cluster
@@ -24,6 +24,7 @@ APPLIED = ("examples/catalogs/aws-us-east-1.yaml", "examples/quickstart/")
 SYSTEM = "wharfage-system"
 NAMESPACE = "shop"
 NAME = "chat"
+KEPT = "demo"
 LLM_COLUMNS = ("get", "llm", "-n", NAMESPACE)
 NOTICE_S = 5.0
 NODE_LABELS = "node.kubernetes.io/instance-type,karpenter.sh/capacity-type,topology.kubernetes.io/zone"
@@ -58,19 +59,24 @@ def on_devcluster(screen: Screen, *, keep: bool) -> None:
     screen.step("A real Kubernetes: etcd, API server, controllers, scheduler, Karpenter; fake machines from kwok")
     build.binary()
     with screen.timed("control plane up"):
-        cluster = Cluster.up(karpenter=True, catalogs=[ROOT / APPLIED[0]])
-    with cluster:
+        cluster = Cluster.up(name=KEPT if keep else None, karpenter=True, catalogs=[ROOT / APPLIED[0]], detached=keep)
+    try:
         kubectl = Kubectl(build.kubectl(), cluster.kubeconfig)
         install(screen, cluster.kubeconfig)
-        identity = service_account_kubeconfig(kubectl, cluster.folder, namespace=SYSTEM)
-        with operator(identity, cluster.folder, namespace=SYSTEM):
-            serve(screen, kubectl)
-            break_a_child(screen, kubectl)
-            lose_the_machines(screen, kubectl, cluster)
-            look_around(screen, cluster.kubeconfig)
-            if keep:
-                stay(screen, cluster.kubeconfig)
-    screen.say("\nThe cluster is gone. KEEP=1 make demo leaves it up for you to play with.")
+        start_operator(cluster, kubectl, namespace=SYSTEM)
+        serve(screen, kubectl)
+        break_a_child(screen, kubectl)
+        lose_the_machines(screen, kubectl, cluster)
+        look_around(screen, cluster.kubeconfig)
+    except BaseException:
+        screen.say(f"\nThe operator's last words:\n{last_words(cluster)}")
+        cluster.down()
+        raise
+    if keep:
+        leave(screen, cluster.kubeconfig)
+        return
+    cluster.down()
+    screen.say("\nThe cluster is gone. make demo KEEP=1 leaves it up for you to play with.")
 
 
 def install(screen: Screen, kubeconfig: Path) -> None:
@@ -150,15 +156,11 @@ def look_around(screen: Screen, kubeconfig: Path) -> None:
         screen.say(run([sys.executable, "-m", "wharfage_cli", *command], kubeconfig=kubeconfig).rstrip())
 
 
-def stay(screen: Screen, kubeconfig: Path) -> None:
-    """Leave everything up until the reader has had enough."""
-    screen.say(f"\nThe cluster stays up until you press Ctrl-C.\n  export KUBECONFIG={kubeconfig}")
+def leave(screen: Screen, kubeconfig: Path) -> None:
+    """Say how to go on with the cluster that stays, and how to end it."""
+    screen.say(f"\nThe cluster stays up, with Karpenter and the operator in it.\n  export KUBECONFIG={kubeconfig}")
     screen.say(f"  kubectl edit llm -n {NAMESPACE} {NAME}\n  kubectl get llm,nodes -A -w")
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        screen.say()
+    screen.say(f"  {sys.executable} -m tests.devcluster down --name {KEPT}    # ends it all")
 
 
 def show(screen: Screen, kubectl: Kubectl, *arguments: str) -> None:
