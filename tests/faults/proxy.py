@@ -1,7 +1,7 @@
 """A proxy before the API server that writes down every request and makes chosen ones go wrong.
 
 It runs in the test's own event loop. Clients reach it by plain HTTP on a loopback port with the kubeconfig it writes;
-their token goes on to the API server, whose certificate is verified as ever. Watches stream through, line by line.
+their token, or the proxy's where they send none, goes on to the API server, whose certificate is verified as ever.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Protocol, Self
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from tests.faults.requests import Request, parse
 from tests.faults.rules import (
@@ -135,8 +136,15 @@ class FaultProxy:
     async def _forward(self, incoming: web.Request, request: Request, fault: Fault | None) -> web.StreamResponse:
         body = await incoming.read()
         headers = {name: value for name, value in incoming.headers.items() if name.lower() not in _HOP_BY_HOP}
+        # Go clients send no token over plain HTTP, even when their kubeconfig has one.
+        headers.setdefault("Authorization", f"Bearer {self._token}")
         async with self._session.request(
-            incoming.method, f"{self._server.url}{incoming.raw_path}", headers=headers, data=body, allow_redirects=False
+            incoming.method,
+            URL(f"{self._server.url}{incoming.raw_path}", encoded=True),
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            allow_redirects=False,
         ) as answer:
             request.forwarded = True
             if isinstance(fault, LoseAnswer | Kill):

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from tests.faults.proxy import FaultProxy
 from tests.faults.rules import (
@@ -37,9 +38,12 @@ class Upstream:
     ca: Path | None = None
     admin_token: str = "secret"
     received: list[str] = field(default_factory=list)
+    last_path: str = ""
+    last_headers: set[str] = field(default_factory=set)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.received.append(f"{request.method} {request.headers.get('Authorization', '')}")
+        self.last_path, self.last_headers = request.raw_path, {name.lower() for name in request.headers}
         if "watch" not in request.query:
             return web.Response(body=await request.read())
         answer = web.StreamResponse()
@@ -93,6 +97,18 @@ async def test_a_request_passes_through_and_is_written_down(upstream: Upstream) 
     assert upstream.received == ["POST Bearer secret"]
     assert (request.verb, request.resource, request.namespace, request.status) == ("create", "pods", "a", 200)
     assert proxy.writes == [request]
+
+
+async def test_nothing_is_added_to_a_request_or_spelled_differently(upstream: Upstream) -> None:
+    asked = f"{PODS}?labelSelector=a%2Fb%3Dc%2Cd&limit=500"
+    async with (
+        FaultProxy(upstream) as proxy,
+        aiohttp.ClientSession(skip_auto_headers=["Accept", "Accept-Encoding", "User-Agent"]) as session,
+        session.get(URL(proxy.url + asked, encoded=True)),
+    ):
+        pass
+    assert upstream.last_path == asked
+    assert upstream.last_headers == {"host", "authorization"}
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
