@@ -1,6 +1,7 @@
 """What `kubectl get` prints: the blocker's reason and the money before everything else.
 
-A column whose field is not there prints `<none>`; hence unknown figures are absent, never 0.
+kubectl leaves the cell of an absent field empty; the status writes `<none>` into its summary for what is not
+known yet, never 0.
 """
 
 Column = dict[str, str | int]

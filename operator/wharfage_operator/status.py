@@ -33,6 +33,7 @@ _PLACED = frozenset(
         Reason.INVALID_SPEC,
     }
 )
+_UNKNOWN = "<none>"  # kubectl would leave the cell of an absent field empty
 _MARKETS = {Market.SPOT: " spot", Market.RESERVED: " reserved", Market.ON_DEMAND: ""}
 
 Row = dict[str, Any]
@@ -49,10 +50,11 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
     readiness = next(verdict for verdict in said if verdict.type is ConditionType.READY)
     waits = readiness.holds and seen.blocker is not None
     summary = {
-        "fleet": fleet_words(seen) or None,
+        "fleet": fleet_words(seen),
         "replicas": f"{seen.fleet.ready}/{seen.target.replicas}",
         "usdPerHour": cost.get("usdPerHour"),
         "usdPerMillionTokens": cost.get("usdPerMillionTokens"),
+        "month": None,  # dollars of the month are the ledger's, which this version does not keep
         "reason": seen.blocker.reason.value if waits and seen.blocker else readiness.reason.value,
     }
     return _known(
@@ -62,7 +64,7 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
             "readyReplicas": seen.fleet.ready,
             "selector": f"{OWNER}={name}",
             "endpoint": f"http://{name}.{namespace}.svc:{PORT}/v1",
-            "summary": _known(summary),
+            "summary": {column: text or _UNKNOWN for column, text in summary.items()},
             "fleet": rows,
             "cost": cost,
             "load": _load(seen.load, previous.get("load") or {}),

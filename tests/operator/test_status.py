@@ -62,6 +62,7 @@ def test_serving_in_full() -> None:
             "replicas": "2/2",
             "usdPerHour": "1.60",
             "usdPerMillionTokens": "0.248",
+            "month": "<none>",
             "reason": "Serving",
         },
         "fleet": [
@@ -134,12 +135,13 @@ def test_the_transition_time_moves_only_with_the_status() -> None:
     assert ready_row(seen(), NOW + 120, {"conditions": [second]})["lastTransitionTime"] == "2026-11-22T10:02:00Z"
 
 
-def test_what_is_not_known_is_absent() -> None:
+def test_what_is_not_known_is_absent_and_a_column_says_none() -> None:
     found = status(deployment(), Seen(), now=NOW, previous={})
     assert found["cost"] == {}
     assert "load" not in found
     assert "decision" not in found
-    assert set(found["summary"]) == {"replicas", "reason"}
+    unknown = {column for column, text in found["summary"].items() if text == "<none>"}
+    assert unknown == {"fleet", "usdPerHour", "usdPerMillionTokens", "month"}
 
 
 def test_without_a_price_there_is_no_cost() -> None:
