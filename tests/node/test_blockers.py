@@ -47,15 +47,13 @@ def test_a_missing_secret_is_named_and_serving_starts_when_it_comes(cluster: Clu
         models.ready(condition)
 
 
-def test_a_replica_too_many_for_the_accelerators_is_told_in_the_schedulers_words(
-    cluster: Cluster, release: Release
-) -> None:
+def test_replicas_that_find_no_room_are_told_in_the_schedulers_words(cluster: Cluster, release: Release) -> None:
     manifest = models.deployment("sandbank", "chat", accelerator="L4")
     manifest["spec"]["replicas"] = 3
     with models.served(cluster, manifest) as condition:
-        seen = _blocked(condition, "Unschedulable", "CapacityUnavailable", "WaitingForNode")
+        seen = _blocked(condition, "Unschedulable")
 
-        assert "nvidia.com/gpu" in seen["message"] or "cpu" in seen["message"]
+        assert "0/1 nodes are available" in seen["message"]
 
 
 def _blocked(condition: Condition, *reasons: str) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def test_the_operator_leads_and_says_that_it_is_ready(release: Release) -> None:
 def test_helm_test_runs_the_doctor_and_the_doctor_finds_nothing_wrong(release: Release) -> None:
     said = release.test()
 
-    assert "Phase:          Succeeded" in said or "Succeeded" in said
+    assert "Succeeded" in said
+    assert "is granted" in said or "are granted" in said
 
 
 @pytest.mark.parametrize("accelerator", ["CPU", "L4"])
@@ -51,13 +52,13 @@ def test_a_deployment_becomes_a_pod_that_answers_through_its_service(
         (pod,) = models.pods(cluster, "harbour")
         body = json.dumps({"model": "chat", "prompt": "Where are the ships?"})
         ask = (
-            "import sys, urllib.request as r; "
-            "print(r.urlopen(r.Request('http://chat.invalid'.replace('chat.invalid', sys.argv[1]), "
-            "sys.argv[2].encode(), {'Content-Type': 'application/json'}), timeout=5).read().decode())"
+            "import sys, urllib.request as web; "
+            "asked = web.Request(sys.argv[1], sys.argv[2].encode(), {'Content-Type': 'application/json'}); "
+            "print(web.urlopen(asked, timeout=5).read().decode())"
         )
         address = cluster.kubectl("-n", "harbour", "get", "service", "chat", "-o=jsonpath={.spec.clusterIP}")
         pod_name = pod["metadata"]["name"]
-        url = f"{address}:8000/v1/completions"
+        url = f"http://{address}:8000/v1/completions"
         said = cluster.kubectl("-n", "harbour", "exec", pod_name, "--", "python3", "-c", ask, url, body)
 
         requested = pod["spec"]["containers"][0]["resources"]["requests"]
