@@ -2,9 +2,6 @@
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
-
-import pytest
 
 from tests.devcluster import build
 from tests.devcluster.cluster import Cluster
@@ -26,45 +23,42 @@ async def kubectl(proxy: FaultProxy, *arguments: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster.up(kwok=False) as cluster:
-        yield cluster
-
-
-async def test_real_requests_are_recorded_as_rbac_names_them(cluster: Cluster) -> None:
+async def test_real_requests_are_recorded_as_rbac_names_them(cluster: Cluster, namespace: str) -> None:
     async with FaultProxy(cluster) as proxy:
-        assert await kubectl(proxy, "create", "namespace", "shop") == (0, "namespace/shop created\n")
+        assert await kubectl(proxy, "create", "configmap", "new", f"-n={namespace}") == (0, "configmap/new created\n")
         status, said = await kubectl(proxy, "auth", "whoami", "-o=jsonpath={.status.userInfo.username}")
     assert (status, said) == (0, "admin")
     assert [request.rule for request in proxy.writes] == [
-        ("create", "", "namespaces"),
+        ("create", "", "configmaps"),
         ("create", "authentication.k8s.io", "selfsubjectreviews"),
     ]
     assert all(request.user_agent.startswith("kubectl") for request in proxy.requests)
 
 
-async def test_a_refusal_is_read_as_the_api_server_s_own(cluster: Cluster) -> None:
+async def test_a_refusal_is_read_as_the_api_server_s_own(cluster: Cluster, namespace: str) -> None:
     rule = Rule(fault=Answer(409), match=Match(verb="create", resource="configmaps"))
     async with FaultProxy(cluster, rules=[rule]) as proxy:
-        status, said = await kubectl(proxy, "create", "configmap", "refused")
+        status, said = await kubectl(proxy, "create", "configmap", "refused", f"-n={namespace}")
         assert status == 1
         assert "Conflict" in said
-        assert await kubectl(proxy, "create", "configmap", "refused") == (0, "configmap/refused created\n")
+        assert await kubectl(proxy, "create", "configmap", "refused", f"-n={namespace}") == (
+            0,
+            "configmap/refused created\n",
+        )
 
 
-async def test_a_watch_streams_and_can_lose_an_event(cluster: Cluster) -> None:
+async def test_a_watch_streams_and_can_lose_an_event(cluster: Cluster, namespace: str) -> None:
     rule = Rule(fault=LoseLine(number=1), match=Match(verb="watch", resource="configmaps"))
     async with FaultProxy(cluster, rules=[rule]) as proxy:
         watching = asyncio.create_task(
-            kubectl(proxy, "get", "configmaps", "--watch-only", "-o=name", "--request-timeout=4s")
+            kubectl(proxy, "get", "configmaps", f"-n={namespace}", "--watch-only", "-o=name", "--request-timeout=4s")
         )
         for _ in range(200):
             if any(request.verb == "watch" and request.forwarded for request in proxy.requests):
                 break
             await asyncio.sleep(0.05)
         for name in ("lost", "seen"):
-            await asyncio.to_thread(cluster.kubectl, "create", "configmap", name)
+            await asyncio.to_thread(cluster.kubectl, "create", "configmap", name, f"-n={namespace}")
         _, said = await watching
     assert "configmap/seen" in said
     assert "configmap/lost" not in said
