@@ -78,19 +78,20 @@ def test_scale_answers_right_after_the_create_and_steers_the_count(cluster: Clus
 
 def test_kubectl_finds_every_kind_by_its_short_name_and_all_by_their_category(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=json.dumps(deployment()))
-    cluster.apply([budget(), catalog(offer())])
+    cluster.apply([budget(name="listed"), catalog(offer(), name="listed")])
     assert (
         cluster.kubectl("get", "llm", "chat", "-n", namespace, "-o", "name").strip()
         == "llmdeployment.wharfage.dev/chat"
     )
-    assert "search-team" in cluster.kubectl("get", "llmb", "search-team")
-    assert "aws-us-east-1" in cluster.kubectl("get", "offers", "aws-us-east-1")
+    assert "listed" in cluster.kubectl("get", "llmb", "listed")
+    assert "listed" in cluster.kubectl("get", "offers", "listed")
     everything = cluster.kubectl("get", "wharfage", "-n", namespace, "-o", "name").split()
     assert {name.partition("/")[0] for name in everything} == {
         "llmdeployment.wharfage.dev",
         "llmbudget.wharfage.dev",
         "offercatalog.wharfage.dev",
     }
+    cluster.kubectl("delete", "llmb,offers", "listed")
 
 
 def test_columns_show_what_the_status_says_and_none_for_what_nobody_knows(cluster: Cluster, namespace: str) -> None:
