@@ -110,7 +110,9 @@ def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
     if running >= max(1, floor):
         if problem is not None:
             return _yes(
-                ConditionType.READY, Reason.SERVING, f"{_count(running)} of before this edit; now: {problem[1]}"
+                ConditionType.READY,
+                Reason.SERVING,
+                f"{_count(running)} by the spec before this edit; now: {problem[1]}",
             )
         return _yes(ConditionType.READY, Reason.SERVING, f"{_count(running)}.")
     if problem is not None:
