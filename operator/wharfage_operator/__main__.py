@@ -84,7 +84,13 @@ async def serve(connection: Connection, settings: Settings) -> int:
     """Run all parts until the watch ends (SIGTERM) or one of them fails."""
     telemetry, cache, freshness = Telemetry(), Cache(), Freshness()
     queue: WorkQueue[Item] = WorkQueue(first_s=settings.backoff_first_s, longest_s=settings.backoff_longest_s)
-    inbox = Inbox(cache, queue, freshness, settle_s=settings.world_settle_s)
+    inbox = Inbox(
+        cache,
+        queue,
+        freshness,
+        settle_s=settings.world_settle_s,
+        children_settle_s=settings.children_settle_s,
+    )
     sync = Sync(connection, cache, settings, inbox.wake)
     lease = Lease(
         connection,

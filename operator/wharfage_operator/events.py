@@ -86,8 +86,8 @@ def _conditions(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tupl
         now, then = after.get(about.value), before.get(about.value)
         if now is None or now["status"] == "Unknown" or (then and _gist(then) == _gist(now)):
             continue
-        if then is None and now["status"] == "True":
-            continue  # the first status: that all is well is no news
+        if then is None and (now["status"] == "True" or now["reason"] not in _ACTIONABLE):
+            continue  # the first status: that all is well, or on its way, is no news
         warning = now["status"] == "False" and now["reason"] in _ACTIONABLE
         found.append(Event(now["reason"], tidy(now["message"], longest=_LONGEST), warning))
     # One cause shows in several conditions: tell it once.

@@ -1,7 +1,5 @@
 """What was heard becomes a line in the cache and a key in the queue; nothing is decided here."""
 
-from collections.abc import Mapping
-
 from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.kinds import (
     CHILDREN,
@@ -31,19 +29,22 @@ _SUPPLY = frozenset({OFFER_CATALOGS, NODES, NODE_POOLS})
 class Inbox:
     """Takes events of every kind, in any order, any number of times."""
 
-    def __init__(self, cache: Cache, queue: WorkQueue[Item], freshness: Freshness, *, settle_s: float) -> None:
-        """`settle_s`: how long changes of nodes and prices are gathered before anybody is woken."""
+    def __init__(
+        self, cache: Cache, queue: WorkQueue[Item], freshness: Freshness, *, settle_s: float, children_settle_s: float
+    ) -> None:
+        """How long changes are gathered before anybody is woken: of nodes and prices, and of children and pods."""
         self._cache = cache
         self._queue = queue
         self._freshness = freshness
         self._settle_s = settle_s
+        self._children_settle_s = children_settle_s
 
     def heard(self, kind: Kind, event_type: str | None, obj: Object) -> None:
         """An object was listed, added, modified or deleted."""
         self._freshness.note(kind)
         if event_type == "DELETED":
             known = self._cache.drop(kind, key_of(obj), uid=obj["metadata"]["uid"])
-            self.wake(kind, key_of(obj), known or obj)
+            self.wake(kind, key_of(obj), known or obj, at_once=kind is not PODS)
         else:
             before = self._cache.get(kind, key_of(obj))
             if self._cache.put(kind, obj):
@@ -51,13 +52,14 @@ class Inbox:
                 if before is not None and owner_of(before) != owner_of(obj):
                     self.wake(kind, key_of(obj), before)
 
-    def wake(self, kind: Kind, key: Key, obj: Mapping[str, object]) -> None:
+    def wake(self, kind: Kind, key: Key, obj: Object, *, at_once: bool = False) -> None:
         """Ask for a look at whatever depends on this object."""
         if kind in _OURS:
             self._queue.add((kind, key))
         if kind in _SUPPLY:
             self._queue.add_after(SUPPLY, self._settle_s)
         if kind in _OWNED:
-            owner = owner_of(dict(obj))
+            owner = owner_of(obj)
             if owner is not None:
-                self._queue.add((LLM_DEPLOYMENTS, owner))
+                # A pod that starts changes several times within a moment; one look at the end of it will do.
+                self._queue.add_after((LLM_DEPLOYMENTS, owner), 0.0 if at_once else self._children_settle_s)

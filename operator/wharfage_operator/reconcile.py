@@ -44,6 +44,7 @@ from wharfage_operator.workqueue import WorkQueue
 
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 _PRICE_NEWS = 0.05
+_MOST_ACTS = 3
 
 
 class Reconciler:
@@ -74,6 +75,7 @@ class Reconciler:
         self._telemetry = telemetry
         self._memories: dict[Key, Memory] = {}
         self._written_at: dict[Key, float] = {}
+        self._acted: dict[Key, int] = {}
         self._woken_for: Supplied | None = None
 
     async def look(self, item: Item) -> None:
@@ -95,6 +97,7 @@ class Reconciler:
         if raw is None:
             self._memories.pop(key, None)
             self._written_at.pop(key, None)
+            self._acted.pop(key, None)
             self._testimony.forget(key)
             self._telemetry.forget(key)
             return
@@ -112,7 +115,9 @@ class Reconciler:
         try:
             seen = snapshot(subject, supply, settings=self._settings, now=now)
             decision, self._memories[key] = decide(seen, self._memories.get(key, Memory()))
-            await self._act(subject, decision, supply)
+            if await self._act(subject, decision, supply) and self._more_to_come(key):
+                return
+            self._acted.pop(key, None)
         except Rejected as rejected:
             problem = rejected
         except NotYet as busy:
@@ -124,8 +129,8 @@ class Reconciler:
         if failure is not None:
             raise failure
 
-    async def _act(self, subject: Subject, decision: Decision, supply: Supplied) -> None:
-        """Make the cluster what was decided, in the plan's order."""
+    async def _act(self, subject: Subject, decision: Decision, supply: Supplied) -> bool:
+        """Make the cluster what was decided, in the plan's order; returns whether anything had to be written."""
         settings = child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)
         wanted = manifests(subject.deployment, subject.uid, decision.target, settings, supply.platform)
         todo = plan(subject.children, wanted, owner_uid=subject.uid)
@@ -135,6 +140,18 @@ class Reconciler:
             await self._writer.apply(obj, owner=subject.key, owner_uid=subject.uid)
         for obj in todo.deletes:
             await self._writer.delete(obj)
+        return not todo.empty
+
+    def _more_to_come(self, key: Key) -> bool:
+        """After a write: the controllers answer within a moment, and what they say belongs into the same status.
+
+        Somebody who undoes our writes at once (a mutating webhook) must not keep us from saying so.
+        """
+        self._acted[key] = self._acted.get(key, 0) + 1
+        if self._acted[key] > _MOST_ACTS:
+            return False
+        self._queue.add_after((LLM_DEPLOYMENTS, key), self._settings.children_settle_s)
+        return True
 
     async def _publish(
         self, key: Key, supply: Supplied, decision: Decision | None, problem: Rejected | NotYet | None, *, now: float

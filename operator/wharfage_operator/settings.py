@@ -36,6 +36,9 @@ class Settings:
     backoff_first_s: float = _setting(0.2, "delay after one failure of a key; doubles with each further one")
     backoff_longest_s: float = _setting(300.0, "upper bound of that delay")
     world_settle_s: float = _setting(0.3, "pause after a change of nodes or prices before deployments are woken")
+    children_settle_s: float = _setting(
+        0.2, "pause after a change of a child or pod before its deployment is looked at"
+    )
     conflict_every_s: float = _setting(10.0, "a name that somebody else holds is tried again after so long")
     events_after_s: float = _setting(5.0, "a pod that waits longer has its events read for the true cause")
     events_every_s: float = _setting(15.0, "and again after so long")

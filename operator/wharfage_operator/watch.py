@@ -54,7 +54,6 @@ async def watch(heard: Heard, settings: Settings, *, ended: Callable[[], Awaitab
     `ended` is awaited once the streams are closed. It must end every task of ours: kopf takes tasks that
     were started while it ran for its own, and would wait 5 s for them.
     """
-
     registry = kopf.OperatorRegistry()
     for kind in WATCHED:
         _subscribe(registry, kind, heard)
