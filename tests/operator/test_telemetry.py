@@ -1,0 +1,47 @@
+"""Log lines: JSON, one each, without secrets and without what names may smuggle in."""
+
+import json
+import logging
+
+import pytest
+from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
+
+CANARIES = [
+    "Authorization: Bearer abcdefghijklmnop123",
+    "hf_AbCdEfGhIjKlMnOp",
+    "sk-proj-abcdefghijklmnop",
+    "https://x/?token=s3cr3tvalue&x=1",
+    "--api-key s3cr3tvalue",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+]
+
+
+@pytest.mark.parametrize("text", CANARIES)
+def test_credentials_do_not_reach_the_log(text: str) -> None:
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "said %s", (text,), None)
+    record.extra_field = text
+    line = JsonLines().format(record)
+    for secret in ("abcdefghijklmnop", "AbCdEfGhIjKlMnOp", "s3cr3tvalue", "c2lnbmF0dXJl"):
+        assert secret not in line
+    assert "[redacted]" in line
+
+
+def test_a_line_stays_a_line() -> None:
+    record = logging.LogRecord("x", logging.INFO, "f", 1, 'name\n{"level": "forged"}\x1b[31m', (), None)
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert json.loads(line)["level"] == "INFO"
+
+
+def test_a_long_text_is_cut() -> None:
+    assert len(redacted("x" * 5000)) == 1024
+
+
+def test_a_deployment_that_is_gone_has_no_series() -> None:
+    told = Telemetry()
+    told.deployment(("shop", "chat"), usd_per_hour=1.5, ready=1, wanted=2)
+    assert told.registry.get_sample_value("wharfage_usd_per_hour", {"namespace": "shop", "name": "chat"}) == 1.5
+    told.forget(("shop", "chat"))
+    told.forget(("shop", "never-was"))
+    assert told.registry.get_sample_value("wharfage_usd_per_hour", {"namespace": "shop", "name": "chat"}) is None
