@@ -44,7 +44,7 @@ def _offer(name: str, accelerator: str, memory_gib: int, usd_per_hour: str) -> O
 
 
 CATALOG: Object = {
-    "metadata": {"name": "lab"},
+    "metadata": {"name": "cluster-lab"},
     "spec": {
         "provider": "other",
         "observedAt": "2026-11-01T00:00:00Z",
