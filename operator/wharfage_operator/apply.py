@@ -59,9 +59,7 @@ class Writer:
                 raise
             live = await self._connection.get(kind, key)
             if live is None:
-                raise NotYet(
-                    Reason.RECONCILE_ERROR, f"{kind.name} {key[1]} was deleted while it was written", 0.0
-                ) from error
+                raise  # deleted while it was written; the next attempt creates it
             if not owned_by(live, owner_uid):
                 raise taken({**live, "kind": kind.name}, owner, retry_s=self._conflict_every_s) from error
             self._cache.put(kind, live)

@@ -31,7 +31,7 @@ _READ = ("list", "watch")
 _CHILD = ("create", "delete", "get", "list", "patch", "watch")
 
 RULES = (
-    Rule(GROUP, "llmdeployments", ("get", *_READ), "what users ask for"),
+    Rule(GROUP, "llmdeployments", _READ, "what users ask for"),
     Rule(GROUP, "llmdeployments/status", ("patch",), "what they read back"),
     Rule(GROUP, "llmbudgets", _READ, "what may be spent", cluster_scoped=True),
     Rule(GROUP, "llmbudgets/status", ("patch",), "what a budget does so far", cluster_scoped=True),

@@ -25,6 +25,7 @@ class WorkQueue(Generic[K]):
         self._active: set[K] = set()
         self._failures: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._held: set[K] = set()
 
     def __len__(self) -> int:
         """Keys that wait to be worked on now."""
@@ -37,7 +38,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Ask for a look at `key` as soon as a worker is free."""
-        if key in self._dirty:
+        if key in self._dirty or key in self._held:
             return
         self._dirty.add(key)
         if key not in self._active:
@@ -45,6 +46,8 @@ class WorkQueue(Generic[K]):
 
     def add_after(self, key: K, delay_s: float) -> None:
         """Ask for a look at `key` in `delay_s` seconds; of several such wishes the earliest holds."""
+        if key in self._held:
+            return
         loop = asyncio.get_running_loop()
         due = loop.time() + max(0.0, delay_s)
         timer = self._timers.get(key)
@@ -56,6 +59,7 @@ class WorkQueue(Generic[K]):
 
     def _ring(self, key: K) -> None:
         self._timers.pop(key, None)
+        self._held.discard(key)
         self.add(key)
 
     async def get(self) -> K:
@@ -72,12 +76,22 @@ class WorkQueue(Generic[K]):
             self._ready.put_nowait(key)
 
     def retry(self, key: K, *, at_least_s: float = 0.0) -> float:
-        """Ask for another look after a failure; returns the delay in seconds that was chosen."""
+        """Ask for another look after a failure; returns the delay in seconds that was chosen.
+
+        `at_least_s` is what the server asked for: until then not even a change brings the key back.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay_s = min(self._longest_s, self._first_s * 2.0 ** min(failures, 32))
         delay_s = max(at_least_s, delay_s * self._rng.uniform(0.8, 1.2))
+        if at_least_s > 0:
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+            self._dirty.discard(key)
         self.add_after(key, delay_s)
+        if at_least_s > 0:
+            self._held.add(key)
         return delay_s
 
     def failures(self, key: K) -> int:
@@ -93,3 +107,4 @@ class WorkQueue(Generic[K]):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._held.clear()

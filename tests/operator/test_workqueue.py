@@ -71,5 +71,14 @@ async def test_success_makes_the_next_failure_short_again() -> None:
 
 async def test_a_server_that_asks_for_time_gets_it() -> None:
     keys = queue()
+    keys.add("a")
+    await keys.get()
+    keys.add("a")
     assert keys.retry("a", at_least_s=30) == 30
+    keys.done("a")
+    keys.add("a")
+    keys.add_after("a", 0)
+    assert keys.idle, "a change does not bring the key back before that"
+    keys._ring("a")
+    assert await keys.get() == "a"
     keys.close()

@@ -7,7 +7,7 @@ a test compares the two.
 {{- define "wharfage.rules.served" -}}
 - apiGroups: [wharfage.dev]
   resources: [llmdeployments]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [wharfage.dev]
   resources: [llmdeployments/status]
   verbs: [patch]

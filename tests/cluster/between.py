@@ -1,0 +1,33 @@
+"""The fault proxy in a thread of its own, for tests that look on synchronously."""
+
+import asyncio
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.devcluster.cluster import Cluster
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Rule
+
+
+class Between:
+    """`with Between(cluster, *rules) as proxy`: `proxy.seen` records, `proxy.kubeconfig` leads through it."""
+
+    def __init__(self, cluster: Cluster, *rules: Rule, token: str | None = None) -> None:
+        self.seen = FaultProxy(cluster, rules=rules, token=token)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self.seen.__aenter__(), self._loop).result(10)
+        self.kubeconfig = self.seen.kubeconfig
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self.seen.__aexit__(None, None, None), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

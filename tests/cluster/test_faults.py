@@ -1,0 +1,209 @@
+"""What goes wrong between the operator and the API server, and what must be true afterwards."""
+
+import time
+
+import pytest
+from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, SERVICES, Kind
+
+from tests.cluster.between import Between
+from tests.cluster.lab import KINDS, Lab, llm
+from tests.cluster.server import Object, condition, eventually
+from tests.faults.rules import Answer, Kill, LoseAnswer, Match, Rule
+
+WRITES = 8  # of a first create: six children, the status, and one to spare
+
+
+@pytest.mark.parametrize("nth", range(1, WRITES + 1), ids=lambda nth: f"killed after write {nth}")
+def test_a_killed_operator_leaves_neither_duplicates_nor_orphans(lab: Lab, nth: int) -> None:
+    lab.create()
+    first = None
+
+    def kill() -> None:
+        assert first is not None
+        first.process.kill()
+
+    rule = Rule(fault=Kill(kill), match=Match(write=True, namespace=lab.namespace), nth=nth)
+    with Between(lab.cluster, rule) as proxy:
+        first = lab.start(proxy.kubeconfig)
+        first.process.wait(timeout=30)
+    second = lab.start()
+    lab.ready()
+    kinds = sorted(kind for kind, _ in lab.children())
+    assert kinds == sorted(kind.name for kind in KINDS)
+    assert second.tracebacks == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Answer(409), Answer(500), Answer(503), LoseAnswer()],
+    ids=["answered 409", "answered 500", "answered 503", "done but the answer is lost"],
+)
+def test_a_first_write_that_fails_is_made_good(lab: Lab, fault: Answer | LoseAnswer) -> None:
+    lab.create()
+    rules = [
+        Rule(fault=fault, match=Match(verb="patch", resource=kind.plural, namespace=lab.namespace)) for kind in KINDS
+    ]
+    with Between(lab.cluster, *rules) as proxy:
+        operator = lab.start(proxy.kubeconfig)
+        lab.ready()
+        assert operator.tracebacks == []
+        assert {kind for kind, _ in lab.children()} == {kind.name for kind in KINDS}
+        assert operator.stop() < 3
+
+
+def test_a_server_that_asks_for_time_gets_it_while_others_go_on(lab: Lab) -> None:
+    rule = Rule(
+        fault=Answer(429, retry_after_s=3), match=Match(verb="patch", resource="services", name="slow"), times=1
+    )
+    lab.create("slow")
+    lab.create("quick")
+    with Between(lab.cluster, rule) as proxy:
+        lab.start(proxy.kubeconfig)
+        lab.ready("quick")
+        lab.ready("slow")
+        tries = [
+            one.at_s
+            for one in proxy.seen.requests
+            if (one.resource, one.name, one.verb) == ("services", "slow", "patch")
+        ]
+        assert tries[1] - tries[0] >= 3
+        lab.stop_all()
+
+
+def test_what_happened_while_the_operator_was_down_is_made_good(lab: Lab) -> None:
+    first = lab.start()
+    lab.create("edited")
+    lab.create("gone")
+    lab.ready("edited")
+    lab.ready("gone")
+    first.stop()
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "edited", {"spec": {"scaling": {"minReplicas": 2}}})
+    lab.server.delete(SERVICES, lab.namespace, "edited")
+    lab.server.delete(LLM_DEPLOYMENTS, lab.namespace, "gone")
+    eventually(lambda: lab.llm("gone") is None and not lab.children("gone"), what="nothing waits for the operator")
+    lab.create("new")
+    lab.start()
+    assert lab.ready("edited")["status"]["summary"]["replicas"] == "2/2"
+    lab.ready("new")
+    assert "Service" in {kind for kind, _ in lab.children("edited")}
+
+
+def test_a_namesake_of_a_deleted_deployment_gets_children_of_its_own(lab: Lab) -> None:
+    first = lab.start()
+    lab.create()
+    lab.ready()
+    first.stop()
+    lab.server.delete(LLM_DEPLOYMENTS, lab.namespace, "chat")
+    eventually(lambda: lab.llm() is None)
+    uid = lab.create()["metadata"]["uid"]
+    lab.start()
+    lab.ready()
+    owners = {child["metadata"]["ownerReferences"][0]["uid"] for child in lab.children().values()}
+    assert owners == {uid}
+
+
+def test_an_operator_that_cannot_reach_the_server_stops_leading_before_another_starts(lab: Lab) -> None:
+    with Between(lab.cluster) as proxy:
+        first = lab.start(proxy.kubeconfig)
+        eventually(lambda: first.ready)
+        lab.create()
+        lab.ready()
+        second = lab.start()
+        eventually(lambda: second.ready)
+        assert second.metric("wharfage_leader ") == 0
+        proxy.seen.schedule.add(Rule(fault=Answer(503), times=None))
+        assert first.process.wait(timeout=10) == 1
+        eventually(lambda: second.metric("wharfage_leader ") == 1)
+    lab.server.delete(SERVICES, lab.namespace, "chat")
+    eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"))
+
+
+FOREIGN: dict[str, Object] = {
+    "ServiceAccount": {},
+    "ConfigMap": {"data": {"theirs": "1"}},
+    "Service": {"spec": {"ports": [{"port": 1}], "selector": {"theirs": "1"}}},
+    "PodDisruptionBudget": {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"theirs": "1"}}}},
+    "NetworkPolicy": {"spec": {"podSelector": {"matchLabels": {"theirs": "1"}}}},
+    "Deployment": {
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"theirs": "1"}},
+            "template": {
+                "metadata": {"labels": {"theirs": "1"}},
+                "spec": {"containers": [{"name": "theirs", "image": "theirs"}]},
+            },
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"a foreign {kind.name}")
+def test_an_object_of_somebody_else_is_never_touched(lab: Lab, kind: Kind) -> None:
+    operator = lab.start()
+    lab.create("model")
+    lab.ready("model")
+    # The names of pools hold a hash of the offer: the other deployment's tell it.
+    name = lab.child(kind, "model")["metadata"]["name"].replace("model", "chat")
+    theirs = lab.server.create(kind, {"metadata": {"name": name, "namespace": lab.namespace}, **FOREIGN[kind.name]})
+    lab.create()
+    said = lab.blocked("NameConflict")
+    assert f"{kind.name} {lab.namespace}/{name}" in said["message"]
+    seen = lab.server.get(kind, lab.namespace, name)
+    assert seen is not None
+    assert seen["metadata"]["uid"] == theirs["metadata"]["uid"]
+    assert seen["metadata"].get("labels") == theirs["metadata"].get("labels")
+    assert seen.get("spec") == theirs.get("spec")
+    assert all(row["manager"] != "wharfage" for row in seen["metadata"]["managedFields"])
+    lab.server.delete(kind, lab.namespace, name)
+    lab.ready()
+    assert operator.tracebacks == []
+
+
+def test_the_operator_outlives_a_restart_of_the_api_server(lab: Lab) -> None:
+    operator = lab.start()
+    lab.create()
+    lab.ready()
+    lab.cluster.restart("kube-apiserver")
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
+    eventually(
+        lambda: operator.process.poll() is not None or lab.child(DEPLOYMENTS)["spec"]["replicas"] == 2, within_s=60
+    )
+    assert operator.process.poll() in (None, 1)
+    if operator.process.poll() == 1:  # an unproven lease ends the process; its pod starts again
+        lab.start()
+    assert lab.ready(within_s=60)["status"]["summary"]["replicas"] == "2/2"
+
+
+def test_a_quota_reaches_the_status(lab: Lab) -> None:
+    lab.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "few", "namespace": lab.namespace},
+            "spec": {"hard": {"pods": "0"}},
+        }
+    )
+    lab.start()
+    lab.create()
+    assert "exceeded quota" in lab.blocked("QuotaExceeded")["message"]
+
+
+def test_a_namespace_that_goes_is_left_alone(lab: Lab) -> None:
+    operator = lab.start()
+    lab.create()
+    lab.ready()
+    lab.server.call("DELETE", f"/api/v1/namespaces/{lab.namespace}")
+    eventually(lambda: lab.server.call("GET", f"/api/v1/namespaces/{lab.namespace}")["httpStatus"] == 404, within_s=40)
+    before = operator.writes()
+    time.sleep(1)
+    assert operator.writes() == before
+    assert operator.tracebacks == []
+    lab.server.call("POST", "/api/v1/namespaces", {"metadata": {"name": lab.namespace}})
+
+
+def test_a_model_that_fits_nothing_says_what_comes_closest(lab: Lab) -> None:
+    lab.start()
+    lab.server.create(LLM_DEPLOYMENTS, llm(lab.namespace, model={"source": "hf://meta-llama/Llama-3.1-405B-Instruct"}))
+    said = lab.blocked("ModelDoesNotFit")
+    assert "GiB" in said["message"]
+    assert condition(lab.llm(), "CapacityAvailable")["status"] == "False"
