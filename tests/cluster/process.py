@@ -20,6 +20,7 @@ QUICK = {
     "backoff_first_s": "0.05",
     "backoff_longest_s": "1",
     "world_settle_s": "0.05",
+    "children_settle_s": "0.1",
     "conflict_every_s": "0.3",
     "events_after_s": "0.5",
     "events_every_s": "1",

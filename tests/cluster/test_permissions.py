@@ -1,0 +1,135 @@
+"""The operator may do what its table of rules says: that suffices, none of it is idle, and a gap is named."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, SERVICES
+from wharfage_operator.rules import RULES, Rule
+
+from tests.cluster.between import Between
+from tests.cluster.lab import Lab
+from tests.cluster.server import eventually
+
+ACCOUNT = "wharfage"
+
+
+def granted(rules: Iterable[Rule]) -> list[dict[str, object]]:
+    """The rules as RBAC spells them."""
+    return [
+        {
+            "apiGroups": [rule.group],
+            "resources": [rule.resource],
+            "verbs": list(rule.verbs),
+            **({"resourceNames": list(rule.names)} if rule.names else {}),
+        }
+        for rule in rules
+    ]
+
+
+class Account:
+    """A ServiceAccount of the test's own with exactly these rules."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.role = f"test-{secrets.token_hex(4)}"
+        lab.cluster.kubectl("create", "serviceaccount", ACCOUNT, "-n", lab.system)
+        self.token = lab.cluster.kubectl("create", "token", ACCOUNT, "-n", lab.system).strip()
+
+    def may(self, rules: Iterable[Rule]) -> None:
+        """Grant these rules and no others."""
+        rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self._lab.system}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.role}
+        name = {"metadata": {"name": self.role}}
+        self._lab.cluster.apply(
+            [
+                {**rbac, "kind": "ClusterRole", **name, "rules": granted(rules)},
+                {**rbac, "kind": "ClusterRoleBinding", **name, "roleRef": role, "subjects": [subject]},
+            ]
+        )
+
+    def kubeconfig(self) -> Path:
+        """The account's way to the API server."""
+        path = self._lab.folder / "account.kubeconfig"
+        config = json.loads(self._lab.cluster.kubeconfig.read_text(encoding="utf-8"))
+        config["users"][0]["user"] = {"token": self.token}
+        path.write_text(json.dumps(config), encoding="utf-8")
+        return path
+
+    def remove(self) -> None:
+        """Take the cluster-wide objects away."""
+        self._lab.cluster.kubectl("delete", "clusterrole,clusterrolebinding", self.role)
+
+
+@pytest.fixture
+def account(lab: Lab) -> Iterator[Account]:
+    """An account without any permission yet."""
+    made = Account(lab)
+    yield made
+    made.remove()
+
+
+def test_the_rules_suffice_and_none_of_them_is_idle(lab: Lab, account: Account) -> None:
+    account.may(RULES)
+    with Between(lab.cluster, token=account.token) as proxy:
+        operator = lab.start(proxy.kubeconfig, watch_namespaces="", lease_name="wharfage-leader", events_after_s="0.1")
+        budget = lab.server.create(LLM_BUDGETS, {"metadata": {"generateName": "test-"}, "spec": {"usd": "1"}})
+        theirs = {"metadata": {"name": "chat", "namespace": lab.namespace}, "spec": {"ports": [{"port": 1}]}}
+        lab.server.create(SERVICES, theirs)
+        lab.create()
+        lab.blocked("NameConflict")
+        lab.server.delete(SERVICES, lab.namespace, "chat")
+        lab.ready()
+        _touch_everything(lab)
+        operator.stop()
+        lab.server.delete(LLM_BUDGETS, "", budget["metadata"]["name"])
+        called = {request.rule for request in proxy.seen.requests if request.resource and request.status != 404}
+        refused = {request.rule for request in proxy.seen.requests if request.status == 403}
+    called -= {rule for rule in called if rule[1] == "authorization.k8s.io"}
+    allowed = {(verb, rule.group, rule.resource) for rule in RULES for verb in rule.verbs}
+    optional = {(verb, rule.group, rule.resource) for rule in RULES if rule.optional for verb in rule.verbs}
+    assert refused == set()
+    assert called <= allowed, "what was called is granted"
+    # A first apply asks for `create` although the request is a patch, and each child can be fought over or removed.
+    per_child = {rule for rule in allowed if rule[0] in ("create", "delete", "get") and rule[2] != "leases"}
+    assert allowed - called <= optional | per_child, "what is granted was called"
+
+
+def _touch_everything(lab: Lab) -> None:
+    """A pool that is no longer wanted is deleted, as is whatever else the operator may delete."""
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"placement": {"accelerators": ["L40S"]}}})
+    eventually(lambda: [row["accelerator"] for row in lab.ready()["status"]["fleet"]] == ["L40S x1"], within_s=40)
+
+
+def test_a_missing_rule_is_named_and_ends_the_process_at_once(lab: Lab, account: Account) -> None:
+    account.may(
+        replace(rule, verbs=("create", "delete", "get", "list", "watch")) if rule.resource == "services" else rule
+        for rule in RULES
+    )
+    started_s = time.monotonic()
+    operator = lab.start(account.kubeconfig(), watch_namespaces="", lease_name="wharfage-leader")
+    assert operator.process.wait(timeout=20) == 77
+    assert time.monotonic() - started_s < 10
+    missing = [record["permission"] for record in operator.records if "permission" in record]
+    assert missing == ["may not patch services cluster-wide (needed: one per deployment)"]
+
+
+def test_a_rule_that_is_taken_away_later_is_told_on_the_deployment_and_heals(lab: Lab, account: Account) -> None:
+    account.may(RULES)
+    operator = lab.start(account.kubeconfig(), watch_namespaces="", lease_name="wharfage-leader")
+    eventually(lambda: operator.ready)
+    without = [replace(rule, verbs=("get", "list", "watch")) if rule.resource == "services" else rule for rule in RULES]
+    account.may(without)
+    time.sleep(1)  # the authorizer has its own watch
+    lab.create()
+    said = lab.blocked("Forbidden")
+    assert "cannot patch resource" in said["message"]
+    assert "services" in said["message"]
+    account.may(RULES)
+    lab.ready()
+    assert operator.tracebacks == []
