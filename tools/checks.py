@@ -61,7 +61,9 @@ def tool(name: str, *arguments: str | Path) -> Callable[[], Outcome]:
 
 def pyright() -> Outcome:
     """Pyright on the Node.js of its own extra; it is not asked whether there is a newer one."""
-    return command([BIN / "pyright", "--pythonpath", sys.executable], environment={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"})
+    return command(
+        [BIN / "pyright", "--pythonpath", sys.executable], environment={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    )
 
 
 def go_vet() -> Outcome:

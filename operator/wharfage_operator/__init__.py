@@ -1,0 +1,1 @@
+"""The shell: hears the API server, asks the core what to run, and writes the difference."""

@@ -129,9 +129,9 @@ class Supply:
         if self._now is None or seen != self._seen:
             fresh = self._worked_out()
             self._seen = seen
-            if fresh != self._now:
+            if self._now is None or fresh != self._now:
                 self._now = fresh
-        return self._now or fresh
+        return self._now
 
     def _worked_out(self) -> Supplied:
         world = self._world()
