@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ CATALOG: Object = {
     "metadata": {"name": "bench"},
     "spec": {
         "provider": "other",
-        "observedAt": "2026-11-01T00:00:00Z",
+        "observedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "offers": [
             {
                 "name": "bench.l4",

@@ -30,7 +30,7 @@ from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
 from wharfage_operator.testimony import Testimony
-from wharfage_operator.watch import WATCHED, Freshness, watch
+from wharfage_operator.watch import WATCHED, Freshness, Streams, watch
 from wharfage_operator.workqueue import WorkQueue
 
 log = logging.getLogger("wharfage_operator")
@@ -91,7 +91,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
         settle_s=settings.world_settle_s,
         children_settle_s=settings.children_settle_s,
     )
-    sync = Sync(connection, cache, settings, inbox.wake)
+    streams = Streams()
+    sync = Sync(connection, cache, settings, gone=inbox.wake, attend=streams.attend)
     lease = Lease(
         connection,
         namespace=settings.namespace,
@@ -143,7 +144,14 @@ async def serve(connection: Connection, settings: Settings) -> int:
             telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))
 
     health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
-    background = [lease.run(), lease.watchdog(), sync.run(), health.beat(), writer.post_events()]
+    background = [
+        lease.run(),
+        lease.watchdog(),
+        sync.run(),
+        sync.discover(),
+        health.beat(),
+        writer.post_events(lambda: len(queue) > 0),
+    ]
     background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
     if settings.scrape_every_s > 0:
         background.append(when_leading(scrape.run))
@@ -161,7 +169,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
             served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh)
         )
         tasks = [asyncio.create_task(part) for part in background]
-        watching = asyncio.create_task(watch(heard, settings, ended=end))
+        watching = asyncio.create_task(watch(heard, settings, streams=streams, ended=end))
         await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
         if not ending.is_set():
             watching.cancel()  # one of our parts has failed; its end ends the others

@@ -23,7 +23,8 @@ from wharfage_operator.telemetry import Telemetry
 _NOWHERE = "1"
 """A resource version that no live object has: applying with it creates an object or answers 409."""
 
-_MOST_EVENTS = 1000
+_MOST_EVENTS = 5000
+_UNHURRIED_S = 0.2
 _FORCED = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
 
@@ -108,12 +109,14 @@ class Writer:
         self._unposted.append(_event(about, reason, message, warning=warning, now=time.time()))
         self._posted.set()
 
-    async def post_events(self) -> None:
-        """Send Events for ever, one at a time; one that fails is lost, as Events may be."""
+    async def post_events(self, busy: Callable[[], bool]) -> None:
+        """Send Events for ever, one at a time and slowly while `busy`; one that fails is lost, as Events may be."""
         while True:
             await self._posted.wait()
             self._posted.clear()
             while self._unposted:
+                if busy():
+                    await asyncio.sleep(_UNHURRIED_S)
                 event = self._unposted.popleft()
                 with contextlib.suppress(ApiError, NotYet):
                     await self._write("POST", EVENTS, EVENTS.path(event["metadata"]["namespace"]), event)

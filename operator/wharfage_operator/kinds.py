@@ -53,8 +53,8 @@ EVENTS = Kind("", "v1", "events", "Event")
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 
 CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS, POD_MONITORS)
-OPTIONAL = (NODE_POOLS, POD_MONITORS)
-"""Kinds whose API may be absent from a cluster."""
+DEFINED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, NODE_POOLS, POD_MONITORS)
+"""Kinds that a CRD defines: their API may be absent, and come and go."""
 
 _BY_TYPE = {(kind.api_version, kind.name): kind for kind in (*CHILDREN, LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS)}
 

@@ -76,6 +76,7 @@ class Reconciler:
         self._memories: dict[Key, Memory] = {}
         self._written_at: dict[Key, float] = {}
         self._acted: dict[Key, int] = {}
+        self._untold: dict[Key, Decision] = {}
         self._woken_for: Supplied | None = None
 
     async def look(self, item: Item) -> None:
@@ -98,6 +99,7 @@ class Reconciler:
             self._memories.pop(key, None)
             self._written_at.pop(key, None)
             self._acted.pop(key, None)
+            self._untold.pop(key, None)
             self._testimony.forget(key)
             self._telemetry.forget(key)
             return
@@ -109,13 +111,14 @@ class Reconciler:
         if subject is None:
             return
         supply, now = self._supply.now(), time.time()
+        self._woken_for = self._woken_for or supply  # whoever is looked at first has seen it
         decision: Decision | None = None
         problem: Rejected | NotYet | None = None
         failure: Exception | None = None
         try:
             seen = snapshot(subject, supply, settings=self._settings, now=now)
             decision, self._memories[key] = decide(seen, self._memories.get(key, Memory()))
-            if await self._act(subject, decision, supply) and self._more_to_come(key):
+            if await self._act(subject, decision, supply) and self._more_to_come(key, decision):
                 return
             self._acted.pop(key, None)
         except Rejected as rejected:
@@ -125,6 +128,10 @@ class Reconciler:
             self._queue.add_after((LLM_DEPLOYMENTS, key), busy.retry_after)
         except Exception as error:
             problem, failure = explained(error), error
+        # A decision that was acted upon explains more than the next, which finds it done.
+        acted_on = self._untold.pop(key, None)
+        if acted_on is not None and decision is not None and acted_on.target == decision.target:
+            decision = acted_on
         await self._publish(key, supply, decision, problem, now=now)
         if failure is not None:
             raise failure
@@ -142,12 +149,13 @@ class Reconciler:
             await self._writer.delete(obj)
         return not todo.empty
 
-    def _more_to_come(self, key: Key) -> bool:
+    def _more_to_come(self, key: Key, decision: Decision) -> bool:
         """After a write: the controllers answer within a moment, and what they say belongs into the same status.
 
         Somebody who undoes our writes at once (a mutating webhook) must not keep us from saying so.
         """
         self._acted[key] = self._acted.get(key, 0) + 1
+        self._untold.setdefault(key, decision)
         if self._acted[key] > _MOST_ACTS:
             return False
         self._queue.add_after((LLM_DEPLOYMENTS, key), self._settings.children_settle_s)

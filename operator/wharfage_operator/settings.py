@@ -33,6 +33,7 @@ class Settings:
     lease_retry_s: float = _setting(2.0, "pause between two attempts to take or renew the Lease")
 
     resync_s: float = _setting(300.0, "every deployment is looked at again after so long, +-20 %")
+    discovery_s: float = _setting(10.0, "pause between two looks at which APIs of CRDs exist")
     backoff_first_s: float = _setting(0.2, "delay after one failure of a key; doubles with each further one")
     backoff_longest_s: float = _setting(300.0, "upper bound of that delay")
     world_settle_s: float = _setting(0.3, "pause after a change of nodes or prices before deployments are woken")
@@ -40,6 +41,7 @@ class Settings:
         0.2, "pause after a change of a child or pod before its deployment is looked at"
     )
     conflict_every_s: float = _setting(10.0, "a name that somebody else holds is tried again after so long")
+    surge_patience_s: float = _setting(600.0, "new replicas without a machine for so long: old ones end first")
     events_after_s: float = _setting(5.0, "a pod that waits longer has its events read for the true cause")
     events_every_s: float = _setting(15.0, "and again after so long")
     status_every_s: float = _setting(300.0, "moving figures are copied into the status at most so often")

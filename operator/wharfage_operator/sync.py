@@ -7,12 +7,12 @@ when every listed key has arrived, and what is cached but listed no more is drop
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from wharfage_operator.cache import Cache
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
-from wharfage_operator.kinds import LLM_DEPLOYMENTS, Key, Kind, Object
+from wharfage_operator.kinds import DEFINED, LLM_DEPLOYMENTS, Key, Kind, Object
 from wharfage_operator.settings import Settings
 from wharfage_operator.watch import SELECTORS, WATCHED
 
@@ -26,13 +26,20 @@ class Sync:
     """Knows whether the cache is complete, and keeps it free of what is gone."""
 
     def __init__(
-        self, connection: Connection, cache: Cache, settings: Settings, gone: Callable[[Kind, Key, Object], None]
+        self,
+        connection: Connection,
+        cache: Cache,
+        settings: Settings,
+        *,
+        gone: Callable[[Kind, Key, Object], None],
+        attend: Callable[[Kind], Awaitable[None]],
     ) -> None:
-        """`gone` is called for each object that vanished unreported."""
+        """`gone` is called for each object that vanished unreported, `attend` for each kind that is served."""
         self._connection = connection
         self._cache = cache
         self._settings = settings
         self._gone = gone
+        self._attend = attend
         self._suspects: set[Kind] = set()
         self._suspected = asyncio.Event()
         self.synced = asyncio.Event()
@@ -62,6 +69,27 @@ class Sync:
                 except ApiError as error:
                     log.warning("could not list", extra={"resource": kind.plural, "error": str(error)})
                     self._suspects.add(kind)
+
+    async def discover(self) -> None:
+        """See for ever which of the APIs that CRDs define are served, and have them watched."""
+        while True:
+            await asyncio.sleep(self._settings.discovery_s)
+            for group, version in {(kind.group, kind.version) for kind in DEFINED}:
+                try:
+                    page = await self._connection.call("GET", f"/apis/{group}/{version}")
+                except ApiError as error:
+                    if error.status != 404:
+                        continue  # not known is not gone
+                    page = {}
+                names = {resource["name"] for resource in page.get("resources") or ()}
+                for kind in DEFINED:
+                    if (kind.group, kind.version) != (group, version):
+                        continue
+                    if kind.plural in names:
+                        self.served.add(kind)
+                        await self._attend(kind)
+                    else:
+                        self.served.discard(kind)
 
     async def first(self) -> None:
         """Return when everything that the API server lists has arrived in the cache."""

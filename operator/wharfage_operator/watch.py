@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
+from kopf._cogs.structs.references import Insights
 
 from wharfage_operator.cache import OWNER_LABEL
 from wharfage_operator.connection import load_configuration
@@ -48,7 +49,33 @@ class Nothing(kopf.DiffBaseStorage):
         """Store nothing."""
 
 
-async def watch(heard: Heard, settings: Settings, *, ended: Callable[[], Awaitable[None]]) -> None:
+class Streams:
+    """Which kinds are watched at present.
+
+    kopf looks for new APIs when a CRD changes, which may be a moment before the API server serves them, and
+    does not look again. So it is told; the set that it is told through is an argument of `kopf.operator`,
+    though its type is not exported.
+    """
+
+    def __init__(self) -> None:
+        self.insights = Insights()
+
+    async def attend(self, kind: Kind) -> None:
+        """Watch a kind whose API is known to be served, unless it is watched already."""
+        resource = kopf.Resource(kind.group, kind.version, kind.plural, kind=kind.name, namespaced=kind.namespaced)
+        started = self.insights.ready_resources.is_set()
+        if not started or any(_named(known) == _named(resource) for known in self.insights.watched_resources):
+            return
+        async with self.insights.revised:
+            self.insights.watched_resources.add(resource)
+            self.insights.revised.notify_all()
+
+
+def _named(resource: kopf.Resource) -> tuple[str, str, str]:
+    return resource.group, resource.version, resource.plural
+
+
+async def watch(heard: Heard, settings: Settings, *, streams: Streams, ended: Callable[[], Awaitable[None]]) -> None:
     """Feed `heard` until SIGTERM or SIGINT; raises when a stream is refused for good.
 
     `ended` is awaited once the streams are closed. It must end every task of ours: kopf takes tasks that
@@ -66,6 +93,7 @@ async def watch(heard: Heard, settings: Settings, *, ended: Callable[[], Awaitab
     await kopf.operator(
         registry=registry,
         settings=_configured(settings),
+        insights=streams.insights,
         standalone=True,
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,

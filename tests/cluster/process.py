@@ -17,6 +17,7 @@ QUICK = {
     "lease_renew_deadline_s": "1.5",
     "lease_retry_s": "0.2",
     "resync_s": "5",
+    "discovery_s": "0.5",
     "backoff_first_s": "0.05",
     "backoff_longest_s": "1",
     "world_settle_s": "0.05",

@@ -101,9 +101,11 @@ def test_the_rules_suffice_and_none_of_them_is_idle(lab: Lab, account: Account) 
 
 
 def _touch_everything(lab: Lab) -> None:
-    """A pool that is no longer wanted is deleted, as is whatever else the operator may delete."""
+    """A pool that is no longer wanted is deleted, and of a pod that waits the events are read."""
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"placement": {"accelerators": ["L40S"]}}})
     eventually(lambda: [row["accelerator"] for row in lab.ready()["status"]["fleet"]] == ["L40S x1"], within_s=40)
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 9}}})
+    lab.blocked("Unschedulable")
 
 
 def test_a_missing_rule_is_named_and_ends_the_process_at_once(lab: Lab, account: Account) -> None:
