@@ -12,12 +12,24 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
-from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
-from wharfage_operator.kinds import LEASES, Object
+from wharfage_operator.kinds import LEASES, Key, Kind, Object
 
 log = logging.getLogger(__name__)
+
+
+class Leases(Protocol):
+    """What an election needs of the API server; a `Connection` has it."""
+
+    async def get(self, kind: Kind, key: Key) -> Object | None:
+        """One object, or None."""
+        ...
+
+    async def call(self, method: str, path: str, *, body: Object | None = None) -> Object:
+        """Send one request; ApiError for anything but success."""
+        ...
 
 
 class Lease:
@@ -25,7 +37,7 @@ class Lease:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Leases,
         *,
         namespace: str,
         name: str,
@@ -34,8 +46,10 @@ class Lease:
         renew_deadline_s: float,
         retry_s: float,
         die: Callable[[int], object] = os._exit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`die` ends the process when the lease could not be proven in time."""
+        """`die` ends the process when the lease could not be proven in time; `clock` counts seconds and never jumps."""
+        self._clock = clock
         self._connection = connection
         self._namespace = namespace
         self._name = name
@@ -58,12 +72,12 @@ class Lease:
     @property
     def proven(self) -> bool:
         """Whether this replica leads and proved it recently enough to write now."""
-        return self.leads and time.monotonic() - self._proven_at < self._renew_deadline_s
+        return self.leads and self._clock() - self._proven_at < self._renew_deadline_s
 
     async def run(self) -> None:
         """Take the lease when it is free and renew it for ever; ends the process when another has it."""
         while True:
-            started_at = time.monotonic()
+            started_at = self._clock()
             try:
                 held = await asyncio.wait_for(self._attempt(), timeout=self._renew_deadline_s / 2)
             except (ApiError, TimeoutError) as error:
@@ -91,7 +105,7 @@ class Lease:
         """End the process when the lease went unproven for too long, even if `run` hangs."""
         await self.led.wait()
         while True:
-            left_s = self._proven_at + self._renew_deadline_s - time.monotonic()
+            left_s = self._proven_at + self._renew_deadline_s - self._clock()
             if left_s <= 0 and self.leads:
                 log.critical("the Lease is unproven: ending before another replica leads")
                 self._die(1)
@@ -154,9 +168,9 @@ class Lease:
             return True
         seen = holder, str(spec.get("renewTime"))
         if seen != self._seen:
-            self._seen, self._seen_at = seen, time.monotonic()
+            self._seen, self._seen_at = seen, self._clock()
             return False
-        return time.monotonic() - self._seen_at >= float(spec.get("leaseDurationSeconds") or self._duration_s)
+        return self._clock() - self._seen_at >= float(spec.get("leaseDurationSeconds") or self._duration_s)
 
     def _fresh(self, moment: str) -> Object:
         return {
