@@ -73,6 +73,8 @@ def create(cluster: str) -> Network:
         _ip("-n", namespace, "link", "set", "lo", "up")
         _ip("-n", namespace, "addr", "add", f"{address}/30", "dev", "eth0")
         _ip("-n", namespace, "link", "set", "eth0", "up")
+        # Nobody has a Service's address: the route only lets packets from inside reach kube-proxy's rules.
+        _ip("-n", namespace, "route", "add", str(SERVICES), "dev", "eth0")
         _ip("addr", "add", f"{host_address}/30", "dev", f"{_HOST_END}{slot}")
         _ip("link", "set", f"{_HOST_END}{slot}", "up")
     except NamespaceError:

@@ -95,7 +95,14 @@ def served(cluster: Cluster, manifest: dict[str, Any]) -> Iterator[Callable[[str
     try:
         yield condition
     finally:
-        cluster.kubectl("delete", "namespace", namespace, "--wait", "--ignore-not-found")
+        # A namespace with a pod in it looks again only after half of the pod's grace: the pods go first.
+        cluster.kubectl("-n", namespace, "delete", "llmdeployment", name, "--ignore-not-found")
+        until(
+            "no pod is left",
+            lambda: cluster.kubectl("-n", namespace, "get", "pods", "-o", "name"),
+            lambda seen: not seen,
+        )
+        cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found")
 
 
 def pods(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ NAMESPACE = "wharfage-system"
 NAME = "wharfage"
 _CHART = Path(__file__).parents[2] / "charts" / "wharfage"
 _WAIT = ("--wait", "--timeout=180s")
+_LEADER_TIMEOUT_S = 60.0
 
 
 class HelmError(RuntimeError):
@@ -39,7 +41,9 @@ class Release:
         """Install and wait until the operator is ready; `values` as `--set` takes them."""
         level = {"pod-security.kubernetes.io/enforce": "restricted"}
         self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": level}})
-        return self.helm("install", NAME, str(_CHART), *_WAIT, *_set(values))
+        said = self.helm("install", NAME, str(_CHART), *_WAIT, *_set(values))
+        self._wait_for_a_leader()
+        return said
 
     def upgrade(self, *values: str) -> str:
         """Upgrade and wait."""
@@ -77,6 +81,14 @@ class Release:
         """The pod that holds the Lease, empty while none does."""
         path = "-o=jsonpath={.spec.holderIdentity}"
         return self.cluster.kubectl("-n", NAMESPACE, "get", "lease", "wharfage-leader", "--ignore-not-found", path)
+
+    def _wait_for_a_leader(self) -> None:
+        """A Lease that an earlier release took with it has to run out before the new operator may act."""
+        deadline_s = time.monotonic() + _LEADER_TIMEOUT_S
+        while self.leader() not in (names := [pod["metadata"]["name"] for pod in self.pods()]):
+            if time.monotonic() > deadline_s:
+                raise HelmError(f"{self.leader() or 'nobody'} leads, the pods are {names}\n{self._what_happened()}")
+            time.sleep(0.5)
 
     def _what_happened(self) -> str:
         pods = self.cluster.kubectl("-n", NAMESPACE, "get", "pods", "-o", "wide")

@@ -29,9 +29,7 @@ def test_the_operator_runs_without_rights_on_its_machine(cluster: Cluster, relea
 def test_the_operator_leads_and_says_that_it_is_ready(release: Release) -> None:
     (pod,) = release.pods()
 
-    holder = until("a leader", release.leader, bool)
-
-    assert holder == pod["metadata"]["name"]
+    assert release.leader() == pod["metadata"]["name"]
     assert all(row["status"] == "True" for row in pod["status"]["conditions"] if row["type"] == "Ready")
 
 
