@@ -134,7 +134,7 @@ CHECKS = (
         tool("zizmor", "--offline", "--quiet", "--persona", "pedantic", ".github"),
     ),
     Check("ruff", "style and likely bugs", tool("ruff", "check", "--quiet")),
-    Check("ruff-format", "layout", tool("ruff", "format", "--check", "--quiet", "--diff")),
+    Check("ruff-format", "layout", tool("ruff", "format", "--check")),
     Check("gofmt", "layout of the Go module", gofmt),
     Check("hadolint", "the Dockerfile", tool("hadolint", "--config", ROOT / ".hadolint.yaml", "Dockerfile")),
     Check("shellcheck", "the shell scripts", tool("shellcheck", ".ci/run")),
