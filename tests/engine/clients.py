@@ -94,8 +94,8 @@ class Clients:
 def ask(connection: http.client.HTTPConnection, body: str) -> str | None:
     """Send one streaming request and read it to its end; what was wrong with the answer, or None."""
     connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    text = answer.read()
+    with connection.getresponse() as answer:
+        text = answer.read()
     if answer.status != http.HTTPStatus.OK:
         return f"status {answer.status}: {text[:200].decode(errors='replace')}"
     return None if DONE in text else f"the stream ended early, after {len(text)} bytes"

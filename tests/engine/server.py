@@ -57,7 +57,8 @@ class Server:
         connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
             connection.request("GET", "/health")
-            return connection.getresponse().status == http.HTTPStatus.OK
+            with connection.getresponse() as answer:
+                return answer.status == http.HTTPStatus.OK
         except OSError:
             return False
         finally:
@@ -69,8 +70,8 @@ class Server:
         try:
             body = json.dumps({"model": NAME, "prompt": prompt, "max_tokens": max_tokens})
             connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read().decode()
+            with connection.getresponse() as answer:
+                text = answer.read().decode()
         finally:
             connection.close()
         if answer.status != http.HTTPStatus.OK:

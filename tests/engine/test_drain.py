@@ -71,11 +71,11 @@ class Stream:
         body = {"model": NAME, "prompt": "import", "max_tokens": LONG_ANSWER_TOKENS, "ignore_eos": True, "stream": True}
         try:
             connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            self.status = answer.status
-            while line := answer.readline():
-                self.text += line
-                self.first_token.set()
+            with connection.getresponse() as answer:
+                self.status = answer.status
+                while line := answer.readline():
+                    self.text += line
+                    self.first_token.set()
         except (OSError, http.client.HTTPException) as error:
             self.trouble = repr(error)
         finally:
@@ -154,4 +154,5 @@ def test_a_stream_in_flight_at_sigterm_is_completed_but_a_kept_connection_that_w
     assert b"data: [DONE]" in stream.text
     assert b'"finish_reason":"length"' in stream.text
     assert status == 0, server.tail()
-    assert undrained.tally.failures, "vLLM moves kept connections by itself now: the drain's middleware can go"
+    refused = any("status 500" in failure for failure in undrained.tally.failures)
+    assert refused, "vLLM moves kept connections by itself now: the drain's middleware can go"
