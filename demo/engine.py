@@ -41,9 +41,7 @@ def show(screen: Screen, lab: Lab) -> None:
     screen.wait("the model is Ready", seen(lab.readiness), timeout_s=READY_WITHIN_S)
     table(screen, lab, "get", "llm,pods", "-o", "wide")
 
-    screen.step(
-        "Ask it something through its Service, and stream the answer (random weights, random words)"
-    )
+    screen.step("Ask it something through its Service, and stream the answer (random weights, random words)")
     screen.say(f"> {QUESTION}")
     pieces = 0
     first_s = last_s = 0.0
