@@ -189,14 +189,14 @@ class Bench:
         while operator.port is None:  # noqa: ASYNC110 - polls another process
             await asyncio.sleep(0.05)
         loop = asyncio.get_running_loop()
-        while await loop.run_in_executor(None, operator.metric, 'wharfage_writes_total{resource="deployments"') < n:  # noqa: ASYNC110 - polls another process
-            await asyncio.sleep(0.1)
+        while await loop.run_in_executor(None, operator.metric, 'wharfage_writes_total{resource="llmdeployments"') < n:  # noqa: ASYNC110 - polls another process
+            await asyncio.sleep(0.5)  # each look costs the operator 5 ms
         while True:
             page = await self._connection.call("GET", LLM_DEPLOYMENTS.path(namespace))
             converge_s = time.monotonic() - started_s
             if all(_observed(item) for item in page["items"]):
                 break
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
         cpu_s = _cpu_s(operator.process.pid)
         await self._settled(operator)
         self._status = (await self._connection.call("GET", LLM_DEPLOYMENTS.path(namespace, "llm-0000")))["status"]

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
 
 from kubernetes.aio.config import ConfigException
 
@@ -20,7 +19,7 @@ from wharfage_operator.errors import ApiError
 from wharfage_operator.gather import Supply
 from wharfage_operator.health import Health, served
 from wharfage_operator.inbox import Inbox
-from wharfage_operator.kinds import LLM_DEPLOYMENTS
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, Kind, Object
 from wharfage_operator.lease import Lease
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
@@ -118,10 +117,10 @@ async def serve(connection: Connection, settings: Settings) -> int:
         telemetry=telemetry,
     )
 
-    def heard(kind: Any, event_type: str | None, obj: Any) -> None:
-        inbox.heard(kind, event_type, obj)
+    def news(kind: Kind, event_type: str | None, obj: Object) -> bool:
         if event_type is None:
             sync.relisted(kind)
+        return inbox.news(kind, event_type, obj)
 
     async def when_leading(run: Callable[[], Awaitable[None]]) -> None:
         await sync.synced.wait()
@@ -169,7 +168,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
             served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh)
         )
         tasks = [asyncio.create_task(part) for part in background]
-        watching = asyncio.create_task(watch(heard, settings, streams=streams, ended=end))
+        watching = asyncio.create_task(watch(inbox.heard, settings, news=news, streams=streams, ended=end))
         await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
         if not ending.is_set():
             watching.cancel()  # one of our parts has failed; its end ends the others

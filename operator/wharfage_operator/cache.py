@@ -89,6 +89,12 @@ class Cache:
         self._changes: dict[Kind, int] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
 
+    def older(self, kind: Kind, obj: Object) -> bool:
+        """Whether the cache is behind this version of an object."""
+        metadata = obj["metadata"]
+        known = self._objects.get(kind, {}).get((metadata.get("namespace", ""), metadata["name"]))
+        return known is None or not 0 < version_of(obj) <= version_of(known)
+
     def put(self, kind: Kind, obj: Object) -> bool:
         """Store what was seen; False when it says nothing new or is older than what is known."""
         metadata = obj["metadata"]
@@ -97,7 +103,7 @@ class Cache:
         key = metadata.get("namespace", ""), metadata["name"]
         objects = self._objects.setdefault(kind, {})
         known = objects.get(key)
-        if known is not None and 0 < version_of(obj) <= version_of(known):
+        if not self.older(kind, obj):
             return False
         slim = trim(kind, obj)
         if known is not None:

@@ -21,6 +21,7 @@ from wharfage_operator.workqueue import WorkQueue
 SUPPLY: Item = (NODES, ("", ""))
 """The one item that stands for all that can be rented: looked at once after many changes."""
 
+_A_LOT, _MOST_PATIENCE = 50, 10.0
 _OURS = frozenset({LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS})
 _OWNED = frozenset({*CHILDREN, PODS})
 _SUPPLY = frozenset({OFFER_CATALOGS, NODES, NODE_POOLS})
@@ -39,9 +40,13 @@ class Inbox:
         self._settle_s = settle_s
         self._children_settle_s = children_settle_s
 
+    def news(self, kind: Kind, event_type: str | None, obj: Object) -> bool:
+        """Whether an event is worth more than the note that its kind was heard of."""
+        self._freshness.note(kind)
+        return event_type == "DELETED" or self._cache.older(kind, obj)
+
     def heard(self, kind: Kind, event_type: str | None, obj: Object) -> None:
         """An object was listed, added, modified or deleted."""
-        self._freshness.note(kind)
         if event_type == "DELETED":
             known = self._cache.drop(kind, key_of(obj), uid=obj["metadata"]["uid"])
             self.wake(kind, key_of(obj), known or obj, at_once=kind is not PODS)
@@ -62,4 +67,10 @@ class Inbox:
             owner = owner_of(obj)
             if owner is not None:
                 # A pod that starts changes several times within a moment; one look at the end of it will do.
-                self._queue.add_after((LLM_DEPLOYMENTS, owner), 0.0 if at_once else self._children_settle_s)
+                delay_s = 0.0 if at_once else moment_s(self._children_settle_s, len(self._queue))
+                self._queue.add_after((LLM_DEPLOYMENTS, owner), delay_s)
+
+
+def moment_s(settle_s: float, waiting: int) -> float:
+    """For how long changes of one deployment are gathered: the longer, the more deployments wait for a look."""
+    return settle_s * min(_MOST_PATIENCE, 1 + waiting / _A_LOT)

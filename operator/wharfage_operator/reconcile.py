@@ -7,7 +7,7 @@ the second time, and a look that was cut short is made good by the next.
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -27,7 +27,7 @@ from wharfage_operator.conditions import Verdict, conditions
 from wharfage_operator.errors import ApiError, NotYet, Rejected
 from wharfage_operator.events import events
 from wharfage_operator.gather import Subject, Supplied, Supply, gather, is_paused, parsed, snapshot
-from wharfage_operator.inbox import SUPPLY
+from wharfage_operator.inbox import SUPPLY, moment_s
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
 from wharfage_operator.loop import Item
 from wharfage_operator.manifests import manifests
@@ -36,6 +36,7 @@ from wharfage_operator.plan import plan
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.settings import Settings
 from wharfage_operator.status import status
+from wharfage_operator.surge import rollouts
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.testimony import Testimony
@@ -45,6 +46,20 @@ from wharfage_operator.workqueue import WorkQueue
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 _PRICE_NEWS = 0.05
 _MOST_ACTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A decision and the ground it was taken on."""
+
+    generation: int
+    supply: Supplied
+    decision: Decision
+
+    def same_ground(self, other: "Standing") -> bool:
+        """Whether the other decision aims for the same, for the same reasons."""
+        alike = self.generation == other.generation and self.supply is other.supply
+        return alike and self.decision.target == other.decision.target
 
 
 class Reconciler:
@@ -76,7 +91,7 @@ class Reconciler:
         self._memories: dict[Key, Memory] = {}
         self._written_at: dict[Key, float] = {}
         self._acted: dict[Key, int] = {}
-        self._untold: dict[Key, Decision] = {}
+        self._standing: dict[Key, Standing] = {}
         self._woken_for: Supplied | None = None
 
     async def look(self, item: Item) -> None:
@@ -99,7 +114,7 @@ class Reconciler:
             self._memories.pop(key, None)
             self._written_at.pop(key, None)
             self._acted.pop(key, None)
-            self._untold.pop(key, None)
+            self._standing.pop(key, None)
             self._testimony.forget(key)
             self._telemetry.forget(key)
             return
@@ -118,7 +133,8 @@ class Reconciler:
         try:
             seen = snapshot(subject, supply, settings=self._settings, now=now)
             decision, self._memories[key] = decide(seen, self._memories.get(key, Memory()))
-            if await self._act(subject, decision, supply) and self._more_to_come(key, decision):
+            decision = self._stands(key, Standing(subject.deployment.metadata.generation, supply, decision))
+            if await self._act(subject, decision, supply, now=now) and self._more_to_come(key):
                 return
             self._acted.pop(key, None)
         except Rejected as rejected:
@@ -128,19 +144,19 @@ class Reconciler:
             self._queue.add_after((LLM_DEPLOYMENTS, key), busy.retry_after)
         except Exception as error:
             problem, failure = explained(error), error
-        # A decision that was acted upon explains more than the next, which finds it done.
-        acted_on = self._untold.pop(key, None)
-        if acted_on is not None and decision is not None and acted_on.target == decision.target:
-            decision = acted_on
         await self._publish(key, supply, decision, problem, now=now)
         if failure is not None:
             raise failure
 
-    async def _act(self, subject: Subject, decision: Decision, supply: Supplied) -> bool:
+    async def _act(self, subject: Subject, decision: Decision, supply: Supplied, *, now: float) -> bool:
         """Make the cluster what was decided, in the plan's order; returns whether anything had to be written."""
         settings = child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)
         wanted = manifests(subject.deployment, subject.uid, decision.target, settings, supply.platform)
-        todo = plan(subject.children, wanted, owner_uid=subject.uid)
+        patience_s = self._settings.surge_patience_s
+        settled = rollouts(wanted, subject.children, subject.pods, patience_s=patience_s, now=now)
+        if settled.again_s is not None:
+            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), settled.again_s)
+        todo = plan(subject.children, settled.objects, owner_uid=subject.uid)
         if todo.conflicts:
             raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
         for obj in todo.applies:
@@ -149,16 +165,26 @@ class Reconciler:
             await self._writer.delete(obj)
         return not todo.empty
 
-    def _more_to_come(self, key: Key, decision: Decision) -> bool:
+    def _stands(self, key: Key, now: "Standing") -> Decision:
+        """The decision that led to this target, as long as spec and supply are the same.
+
+        The next decision only finds it done, and would explain less.
+        """
+        before = self._standing.get(key)
+        if before is not None and before.same_ground(now):
+            return before.decision
+        self._standing[key] = now
+        return now.decision
+
+    def _more_to_come(self, key: Key) -> bool:
         """After a write: the controllers answer within a moment, and what they say belongs into the same status.
 
         Somebody who undoes our writes at once (a mutating webhook) must not keep us from saying so.
         """
         self._acted[key] = self._acted.get(key, 0) + 1
-        self._untold.setdefault(key, decision)
         if self._acted[key] > _MOST_ACTS:
             return False
-        self._queue.add_after((LLM_DEPLOYMENTS, key), self._settings.children_settle_s)
+        self._queue.add_after((LLM_DEPLOYMENTS, key), moment_s(self._settings.children_settle_s, len(self._queue)))
         return True
 
     async def _publish(

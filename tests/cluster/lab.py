@@ -32,11 +32,12 @@ NODES = tuple(
 )
 
 
-def _offer(name: str, accelerator: str, memory_gib: int, usd_per_hour: str) -> Object:
+def priced(name: str, accelerator: str, memory_gib: int, usd_per_hour: str, *, accelerators: int = 8) -> Object:
+    """An offer of machines of a kind."""
     return {
         "name": name,
         "machine": name,
-        "accelerator": {"name": accelerator, "count": 8, "memoryGiB": memory_gib},
+        "accelerator": {"name": accelerator, "count": accelerators, "memoryGiB": memory_gib},
         "vcpus": 32,
         "memoryGiB": 128,
         "prices": [{"market": "OnDemand", "usdPerHour": usd_per_hour}],
@@ -48,7 +49,7 @@ CATALOG: Object = {
     "spec": {
         "provider": "other",
         "observedAt": "2026-11-01T00:00:00Z",
-        "offers": [_offer("lab.l4", "L4", 24, "6.40"), _offer("lab.l40s", "L40S", 48, "14.88")],
+        "offers": [priced("lab.l4", "L4", 24, "6.40"), priced("lab.l40s", "L40S", 48, "14.88")],
     },
 }
 

@@ -16,7 +16,7 @@ from wharfage_operator.kinds import (
     Kind,
 )
 
-from tests.cluster.lab import KINDS, Lab
+from tests.cluster.lab import CATALOG, KINDS, Lab
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import condition, eventually
 
@@ -193,6 +193,6 @@ def test_a_budget_says_that_nothing_enforces_it(lab: Lab, operator: OperatorProc
 
 
 def test_a_catalog_says_how_many_of_its_offers_can_be_had(lab: Lab, operator: OperatorProcess) -> None:
-    seen = eventually(lambda: (lab.server.get(OFFER_CATALOGS, "", "lab") or {}).get("status"))
+    seen = eventually(lambda: (lab.server.get(OFFER_CATALOGS, "", CATALOG["metadata"]["name"]) or {}).get("status"))
     assert (seen["offers"], seen["obtainable"]) == (2, 2)
     assert condition({"status": seen}, "PricesFresh")["reason"] == "PricesStale"

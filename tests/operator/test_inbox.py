@@ -3,7 +3,7 @@
 import asyncio
 
 from wharfage_operator.cache import Cache
-from wharfage_operator.inbox import SUPPLY, Inbox
+from wharfage_operator.inbox import SUPPLY, Inbox, moment_s
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, SERVICES, Object
 from wharfage_operator.loop import Item
 from wharfage_operator.watch import Freshness
@@ -50,6 +50,22 @@ async def test_what_was_known_already_wakes_nobody() -> None:
     box.heard(SERVICES, None, seen("chat", 2, owner="chat"))
     box.heard(SERVICES, "MODIFIED", seen("chat", 1, owner="chat", spec={"older": True}))
     assert await woken(queue) == []
+
+
+async def test_an_echo_of_our_own_write_is_no_news() -> None:
+    box, _, cache = inbox()
+    cache.put(SERVICES, seen("chat", 5, owner="chat"))
+    assert not box.news(SERVICES, "MODIFIED", seen("chat", 5, owner="chat"))
+    assert not box.news(SERVICES, None, seen("chat", 4, owner="chat"))
+    assert box.news(SERVICES, "MODIFIED", seen("chat", 6, owner="chat"))
+    assert box.news(SERVICES, "DELETED", seen("chat", 5, owner="chat"))
+    assert box.news(SERVICES, "ADDED", seen("other", 1))
+
+
+def test_the_more_there_is_to_do_the_longer_changes_are_gathered() -> None:
+    assert moment_s(0.5, 0) == 0.5
+    assert moment_s(0.5, 50) == 1.0
+    assert moment_s(0.5, 100_000) == 5.0
 
 
 async def test_a_deleted_child_wakes_its_owner_at_once() -> None:
