@@ -5,6 +5,7 @@ from wharfage_autoscaler.demand import shrunk
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
+from wharfage_autoscaler.words import replica_words
 
 _ROUNDING = 1e-9  # three machines at 0.1 usd/h are within 0.3
 
@@ -13,15 +14,15 @@ def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Deci
     """Lower the count until `max_replicas` and the dollar limit hold, to zero if it must be."""
     count, most = decision.target.replicas, seen.wanted.max_replicas
     if count > most:
-        message = f"{count} replicas wanted, maxReplicas is {most}"
+        message = f"{replica_words(count)} wanted, maxReplicas is {most}"
         decision = decision.amended(shrunk(decision.target, most), Reason.MAX_REPLICAS, message)
     limit = seen.wanted.usd_per_hour_limit
     if limit is None or decision.target.usd_per_hour <= limit + _ROUNDING:
         return decision
-    target = _affordable(decision.target, limit)
+    target, count = _affordable(decision.target, limit), decision.target.replicas
     message = (
-        f"{decision.target.replicas} replicas cost {decision.target.usd_per_hour:.2f} usd/h, limits.usdPerHour is "
-        f"{limit:.2f}: {target.replicas} replicas at {target.usd_per_hour:.2f} usd/h"
+        f"{replica_words(count)} cost{'s' if count == 1 else ''} {decision.target.usd_per_hour:.2f} usd/h, "
+        f"limits.usdPerHour is {limit:.2f}: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
     )
     return decision.amended(target, Reason.USD_PER_HOUR_LIMIT, message)
 

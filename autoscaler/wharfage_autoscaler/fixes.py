@@ -75,6 +75,10 @@ FIXES: Mapping[Reason, Fix] = {
         "Correct what it names: source, token, arguments or memory.",
     ),
     Reason.ROLLING_OUT: Fix("Replicas of a new spec replace old ones."),
+    Reason.SURGE_WITHOUT_CAPACITY: Fix(
+        "No machine came for a new replica beside the old ones; this rollout ends old replicas first.",
+        "Add a machine for the time of a rollout, or write rollout.strategy: Replace to lose no time waiting.",
+    ),
     Reason.SCALING: Fix("Replicas are being added or removed."),
     Reason.PAUSED: Fix(
         "The annotation wharfage.dev/paused stops every write for this object.", "Remove the annotation to go on."

@@ -10,7 +10,7 @@ from wharfage_autoscaler.model import Placement, SpotPolicy, Wanted
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.refusal import refused
 from wharfage_autoscaler.snapshot import Memory, Snapshot
-from wharfage_autoscaler.words import admission_words, fleet_words, offer_words, priced_words
+from wharfage_autoscaler.words import admission_words, fleet_words, offer_words, priced_words, replica_words
 
 _SHOWN = 3  # rows of each kind: enough to act on, short enough to read
 _CENT = 0.005  # usd/h; smaller differences read as 0.00
@@ -73,7 +73,7 @@ def _next_best(taken: Candidate, order: tuple[Candidate, ...], wanted: Wanted, c
 def _why_not(other: Candidate, taken: Candidate, wanted: Wanted, count: int) -> str:
     carried = other.carries(wanted, count)
     if carried < taken.carries(wanted, count):
-        return f"carries {carried} of {max(1, count)} replicas within {wanted.usd_per_hour_limit or 0:.2f} usd/h"
+        return f"carries {carried} of {replica_words(max(1, count))} within {wanted.usd_per_hour_limit or 0:.2f} usd/h"
     difference = other.usd_per_hour(count) - taken.usd_per_hour(count)
     if difference >= _CENT:
         return f"dearer by {difference:.2f} usd/h"

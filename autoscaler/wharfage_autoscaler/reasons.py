@@ -41,6 +41,7 @@ class Reason(StrEnum):
     STARTING_ENGINE = "StartingEngine"
     ENGINE_FAILED = "EngineFailed"
     ROLLING_OUT = "RollingOut"
+    SURGE_WITHOUT_CAPACITY = "SurgeWithoutCapacity"
     SCALING = "Scaling"
     PAUSED = "Paused"
     FORBIDDEN = "Forbidden"

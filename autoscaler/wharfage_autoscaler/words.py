@@ -12,6 +12,11 @@ def offer_words(offer: Offer) -> str:
     return f"{offer.name} ({offer.accelerator} x{offer.accelerators}) {_MARKETS[offer.market]}{zone}"
 
 
+def replica_words(count: int) -> str:
+    """A number of replicas: `1 replica`, `3 replicas`."""
+    return f"{count} replica{'' if count == 1 else 's'}"
+
+
 def fleet_words(candidate: Candidate, replicas: int) -> str:
     """A fleet of one pool: `3x g6e.xlarge (L40S x1) spot`."""
     return f"{replicas}x {offer_words(candidate.offer)}"

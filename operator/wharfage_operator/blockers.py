@@ -65,7 +65,11 @@ def blocker(
     by_pod = _by_pod(events)
     found = [*_refused(pools), *(_of_pod(pod, by_pod.get(pod["metadata"]["name"], ())) for pod in waiting)]
     if not found:
-        return Blocker(Reason.SCALING, f"{missing} more replicas are being created") if missing else None
+        return (
+            Blocker(Reason.SCALING, f"{missing} more replica{'s are' if missing > 1 else ' is'} being created")
+            if missing
+            else None
+        )
     worst = min(found, key=lambda each: ORDER.index(each.reason))
     alike = [
         pod

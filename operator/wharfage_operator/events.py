@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wharfage_api.conditions import ConditionType, Reason
+from wharfage_autoscaler.words import replica_words
 
 from wharfage_operator.lines import tidy
 
@@ -13,6 +14,7 @@ _LONGEST = 900
 _TOLD = (
     ConditionType.ACCEPTED,
     ConditionType.CAPACITY_AVAILABLE,
+    ConditionType.PROGRESSING,  # only that a surge found no machine: the rest is told by READY
     ConditionType.WITHIN_BUDGET,
     ConditionType.PRICES_FRESH,
     ConditionType.READY,
@@ -68,7 +70,7 @@ def _fleet(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[Eve
 
 def _moved(before: dict[str, int], after: dict[str, int], decision: Mapping[str, Any]) -> str:
     from_count, to_count = sum(before.values()), sum(after.values())
-    count = f"{from_count} -> {to_count} replicas: " if from_count != to_count else ""
+    count = f"{from_count} -> {replica_words(to_count)}: " if from_count != to_count else ""
     return f"{count}{decision.get('summary', '')}"
 
 
@@ -85,6 +87,8 @@ def _conditions(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tupl
     for about in _TOLD:
         now, then = after.get(about.value), before.get(about.value)
         if now is None or now["status"] == "Unknown" or (then and _gist(then) == _gist(now)):
+            continue
+        if about is ConditionType.PROGRESSING and now["reason"] != Reason.SURGE_WITHOUT_CAPACITY:
             continue
         if then is None and (now["status"] == "True" or now["reason"] not in _ACTIONABLE):
             continue  # the first status: that all is well, or on its way, is no news

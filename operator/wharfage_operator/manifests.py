@@ -26,6 +26,7 @@ from wharfage_operator.pod import selector, template
 from wharfage_operator.pools import POOL, description, pool_hash
 from wharfage_operator.replica import Replica
 from wharfage_operator.spec import wanted
+from wharfage_operator.surge import REPLACING, SURGING
 
 _HISTORY = 2  # old ReplicaSets kept for kubectl rollout undo
 
@@ -96,7 +97,7 @@ def _replica(
 
 def _pool_deployment(replica: Replica) -> Manifest:
     surge = replica.deployment.spec.rollout.strategy is RolloutStrategy.SURGE
-    rolling = {"maxSurge": 1, "maxUnavailable": 0} if surge else {"maxSurge": 0, "maxUnavailable": 1}
+    rolling = dict(SURGING if surge else REPLACING)
     spec = {
         "replicas": replica.pool.replicas,
         "revisionHistoryLimit": _HISTORY,

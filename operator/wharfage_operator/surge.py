@@ -1,10 +1,10 @@
-"""A rollout that starts new replicas beside the old ones needs machines for both. Where none come, it would wait
-for ever: the new replica for the machine, the old one for the new replica.
+"""A rollout that finds no machine for new replicas beside the old ones gives way instead of waiting for ever.
 
-So a surge has patience. When a new replica has waited too long for a machine while a replica of before holds one
-of the same kind, the pool replaces instead: old replicas end first. This is written on the pool's Deployment
-together with the template it is about, so that it survives the operator, does not flap, and ends with the next
-template. The strategy stands outside the template: no pod is restarted for it.
+The new replica would wait for the machine, and the old one, which holds it, for the new replica. So a surge has
+patience: when a new replica has waited too long for a machine while a replica of before holds one of the same kind,
+the pool replaces instead, and old replicas end first. This is written on the pool's Deployment together with the
+template it is about, so that it survives the operator, does not flap, and ends with the next template. The strategy
+stands outside the template: no pod is restarted for it.
 """
 
 import hashlib
@@ -60,7 +60,6 @@ def rollouts(
         if obj["kind"] != "Deployment" or known is None or not _surges(obj):
             settled.append(obj)
             continue
-        gave_up = _annotation(known, GAVE_UP) == _digest(obj)
         if _annotation(known, GAVE_UP) == _digest(obj):
             settled.append(_replacing(obj))
             continue

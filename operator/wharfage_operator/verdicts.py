@@ -3,7 +3,7 @@
 Sentences hold no figures that move by themselves: a condition changes when something has happened.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +15,16 @@ from wharfage_autoscaler.decision import Decision, Step
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
+from wharfage_autoscaler.words import replica_words
 
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.conditions import Verdict
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.plan import serves
+from wharfage_operator.surge import deadline_exceeded, gave_up
 
 _DAY_S = 86400.0
+_WITHOUT_CAPACITY = "no machine came for new replicas beside the old ones: old replicas end before new ones start."
 _NOT_ACCEPTED = frozenset(
     {
         Reason.INVALID_SPEC,
@@ -122,7 +125,9 @@ def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
         return _no(ConditionType.READY, Reason.USD_PER_HOUR_LIMIT, limit.message)
     if seen.blocker is not None:
         return _no(ConditionType.READY, *seen.blocker)
-    return _no(ConditionType.READY, Reason.SCALING, f"{running} of {aimed} replicas serve.")
+    return _no(
+        ConditionType.READY, Reason.SCALING, f"{running} of {replica_words(aimed)} serve{'s' if aimed == 1 else ''}."
+    )
 
 
 def progressing(seen: Seen) -> Verdict:
@@ -130,18 +135,21 @@ def progressing(seen: Seen) -> Verdict:
     problem = _problem(seen)
     if problem is not None:
         return _no(ConditionType.PROGRESSING, *problem)
-    stuck = next((pool for pool in seen.pools if _deadline_exceeded(pool)), None)
+    stuck = next((pool for pool in seen.pools if deadline_exceeded(pool)), None)
     if stuck is not None:
         reason, message = seen.blocker or (Reason.ROLLING_OUT, "")
         return _no(ConditionType.PROGRESSING, reason, f"no progress within the deadline. {message}".strip())
     moving = {pool.key for pool in seen.fleet.pools} != {pool.key for pool in seen.target.pools}
     settled = all(serves(dict(pool)) for pool in seen.pools)
     if seen.fleet.ready < seen.target.replicas or not settled or moving:
+        if any(gave_up(pool) and (_has_old_pods(pool) or not serves(dict(pool))) for pool in seen.pools):
+            return _yes(ConditionType.PROGRESSING, Reason.SURGE_WITHOUT_CAPACITY, _WITHOUT_CAPACITY)
         replaced = moving or any(_has_old_pods(pool) for pool in seen.pools)
         reason = Reason.ROLLING_OUT if replaced else Reason.SCALING
         message = seen.blocker.message if seen.blocker else "replicas are being replaced or added."
         return _yes(ConditionType.PROGRESSING, reason, message)
-    return _no(ConditionType.PROGRESSING, Reason.STEADY, "Everything runs as decided.")
+    told = f" At the last rollout {_WITHOUT_CAPACITY}" if any(gave_up(pool) for pool in seen.pools) else ""
+    return _no(ConditionType.PROGRESSING, Reason.STEADY, f"Everything runs as decided.{told}")
 
 
 def capacity_available(seen: Seen) -> Verdict:
@@ -237,11 +245,6 @@ def _has_old_pods(pool: Mapping[str, Any]) -> bool:
     """Whether pods of an earlier template are still there."""
     status = pool.get("status") or {}
     return int(status.get("replicas", 0)) > int(status.get("updatedReplicas", 0))
-
-
-def _deadline_exceeded(pool: Mapping[str, Any]) -> bool:
-    conditions: Iterable[Mapping[str, Any]] = (pool.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Progressing" and c.get("reason") == "ProgressDeadlineExceeded" for c in conditions)
 
 
 def _dates(observed_at: Mapping[str, float]) -> str:

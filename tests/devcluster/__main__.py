@@ -49,9 +49,14 @@ def _up(name: str, *, node: bool, karpenter: bool) -> None:
 
 def _status() -> None:
     for name in registry.names():
-        cluster = Cluster.attach(name)
+        try:
+            cluster = Cluster.attach(name)
+            processes = cluster.processes()
+        except ClusterError:
+            if name in registry.names():
+                raise
+            continue  # it has ended since it was listed
         print(f"{name}  {cluster.url}  {cluster.kubeconfig}")
-        processes = cluster.processes()
         for process, state in processes.items():
             said = f"{state['rss_kib'] / 1024:.0f} MiB" if state["exited"] is None else f"ended with {state['exited']}"
             print(f"  {process:24} {state['pid']:>8}  {said}")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from wharfage_operator.events import Event, events
 
 
@@ -53,3 +54,10 @@ def test_one_cause_in_two_conditions_is_one_event() -> None:
 
 def test_unknown_is_no_news() -> None:
     assert events(status(("True", "Serving")), status(("Unknown", "Scaling"))) == ()
+
+
+@pytest.mark.parametrize(("reason", "told"), [("SurgeWithoutCapacity", 1), ("RollingOut", 0)])
+def test_of_progress_only_a_surge_that_found_no_machine_is_told(reason: str, told: int) -> None:
+    before = {"conditions": [{"type": "Progressing", "status": "False", "reason": "Steady", "message": ""}]}
+    after = {"conditions": [{"type": "Progressing", "status": "True", "reason": reason, "message": "why"}]}
+    assert len(events(before, after)) == told

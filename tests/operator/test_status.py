@@ -17,7 +17,8 @@ from wharfage_autoscaler.snapshot import Memory
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.status import status
-from wharfage_operator.verdicts import Seen
+from wharfage_operator.surge import GAVE_UP
+from wharfage_operator.verdicts import Seen, progressing
 
 from tests.builders import offer, pool, snapshot
 from tests.operator.objects import deployment, pool_object
@@ -248,3 +249,14 @@ def test_the_status_stays_under_ten_kilobytes() -> None:
     long = Blocker(Reason.UNSCHEDULABLE, "x" * 5000)
     found = status(deployment(), seen(STARTING, blocker=long, load=LOAD), now=NOW, previous={})
     assert len(repr(found)) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("ready", "reason"), [(1, "SurgeWithoutCapacity"), (2, "Steady")], ids=["while it replaces", "once it is done"]
+)
+def test_a_surge_without_a_machine_is_said(ready: int, reason: str) -> None:
+    row = pool_object(2, ready)
+    row["metadata"]["annotations"] = {GAVE_UP: "0123456789abcdef"}
+    found = progressing(seen(Fleet((replace(pool(L4, 2), ready=ready),)), pools=(row,)))
+    assert found.reason == reason
+    assert "no machine came" in found.message
