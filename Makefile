@@ -33,8 +33,9 @@ $(READY): pyproject.toml
 	fi
 	@touch $@
 
-crds: $(READY) ## Write the CRDs, the chart's copy of them and the API reference from the types
+crds: $(READY) ## Write the CRDs, the chart's copy of them, its schema and the API reference from the types
 	@$(PYTHON) -m wharfage_api
+	@$(PYTHON) -m tools.settings_schema
 
 format: $(READY) ## Lay the code out and mend what can be mended without thought
 	@$(VENV)/bin/ruff check --fix --quiet

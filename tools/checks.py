@@ -127,6 +127,11 @@ CHECKS = (
         "definitions and reference are what the API types say",
         tool("python", "-m", "wharfage_api", "--check"),
     ),
+    Check(
+        "settings",
+        "the chart's schema knows every setting of the operator",
+        tool("python", "-m", "tools.settings_schema", "--check"),
+    ),
     Check("import-linter", "who may import whom", tool("lint-imports", "--no-cache")),
     Check(
         "zizmor",

@@ -7,11 +7,7 @@ import pytest
 from wharfage_operator.settings import Settings
 
 from tests.charts.release import CHART, HelmError, helm, rendered, the
-
-GIVEN_ELSEWHERE = {
-    "namespace", "identity", "watch_namespaces", "http_host", "http_port", "log_level", "lease_name",
-    "engine_image", "allowed_images", "serving_image", "platform", "pod_monitors", "node_groups",
-}  # fmt: skip
+from tools.settings_schema import ELSEWHERE
 
 REFUSED = {
     "a misspelt value": ({"operator": {"replica": 2}}, "/operator"),
@@ -66,7 +62,7 @@ def test_every_setting_of_the_operator_can_be_given() -> None:
     defaults = {
         setting.name: ",".join(setting.default) if isinstance(setting.default, tuple) else setting.default
         for setting in fields(Settings)
-        if setting.name not in GIVEN_ELSEWHERE
+        if setting.name not in ELSEWHERE
     }
     release = rendered({"operator": {"settings": defaults}})
     container = the(release, "Deployment")["spec"]["template"]["spec"]["containers"][0]
