@@ -52,10 +52,8 @@ def _status() -> None:
         try:
             cluster = Cluster.attach(name)
             processes = cluster.processes()
-        except ClusterError:
-            if name in registry.names():
-                raise
-            continue  # it has ended since it was listed
+        except (ClusterError, FileNotFoundError):
+            continue  # it is about to start, or has ended since it was listed
         print(f"{name}  {cluster.url}  {cluster.kubeconfig}")
         for process, state in processes.items():
             said = f"{state['rss_kib'] / 1024:.0f} MiB" if state["exited"] is None else f"ended with {state['exited']}"

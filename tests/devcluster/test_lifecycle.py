@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.devcluster import descendants, registry
+from tests.devcluster.__main__ import main
 from tests.devcluster.access import AccessError
 from tests.devcluster.cluster import ROOT, Cluster, ClusterError
 
@@ -118,3 +120,15 @@ def test_a_name_is_taken_once() -> None:
 def test_attaching_to_nothing_names_what_there_is() -> None:
     with pytest.raises(ClusterError, match="no devcluster called nobody is running"):
         Cluster.attach("nobody")
+
+
+def test_status_leaves_out_a_cluster_that_comes_or_goes_meanwhile(capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"passing-{os.getpid()}"
+    folder, lock = registry.claim(name)
+    try:
+        assert name in registry.names()
+        assert main(["status"]) == 0
+    finally:
+        os.close(lock)
+        shutil.rmtree(folder)
+    assert name not in capsys.readouterr().out
