@@ -123,12 +123,14 @@ def _may_let_go(observed: Object | None, pool: Object) -> bool:
 
 
 def serves(deployment: Object) -> bool:
-    """Whether a Deployment has as many ready replicas of its present template as it was asked for."""
+    """Whether a Deployment has as many ready replicas of its present template as it was asked for, and no others."""
     status = deployment.get("status") or {}
     metadata, wanted = deployment["metadata"], deployment["spec"].get("replicas", 1)
     current = status.get("observedGeneration", 0) >= metadata.get("generation", 0)
-    updated = status.get("updatedReplicas", 0) >= wanted
-    return bool(current and updated and status.get("readyReplicas", 0) >= wanted)
+    updated = status.get("updatedReplicas", 0)
+    # A new replica that still waits is counted as updated, and the old one beside it as ready.
+    replaced = wanted <= updated and status.get("replicas", 0) <= updated
+    return bool(current and replaced and status.get("readyReplicas", 0) >= wanted)
 
 
 def _identity(obj: Object) -> tuple[str, str]:

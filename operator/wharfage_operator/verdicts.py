@@ -142,7 +142,7 @@ def progressing(seen: Seen) -> Verdict:
     moving = {pool.key for pool in seen.fleet.pools} != {pool.key for pool in seen.target.pools}
     settled = all(serves(dict(pool)) for pool in seen.pools)
     if seen.fleet.ready < seen.target.replicas or not settled or moving:
-        if any(gave_up(pool) and (_has_old_pods(pool) or not serves(dict(pool))) for pool in seen.pools):
+        if any(gave_up(pool) and not serves(dict(pool)) for pool in seen.pools):
             return _yes(ConditionType.PROGRESSING, Reason.SURGE_WITHOUT_CAPACITY, _WITHOUT_CAPACITY)
         replaced = moving or any(_has_old_pods(pool) for pool in seen.pools)
         reason = Reason.ROLLING_OUT if replaced else Reason.SCALING

@@ -7,6 +7,7 @@ import pytest
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, OFFER_CATALOGS, PODS
 
 from tests.cluster.lab import Lab, priced
+from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, condition, eventually
 
 FIXED: Object = {
@@ -39,12 +40,14 @@ def test_a_rollout_on_a_full_machine_ends_the_old_replica_first_and_says_so(one_
     assert rolling(lab) == {"maxSurge": 1, "maxUnavailable": 0}
 
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"engine": {"maxModelTokens": 4096}}})
+    eventually(lambda: condition(lab.llm(), "Progressing")["reason"] == "RollingOut", what="the new replica waits")
     eventually(lambda: rolling(lab) == {"maxSurge": 0, "maxUnavailable": 1}, within_s=patience_s + 10)
     new = eventually(lambda: only_pod(lab, but=old), within_s=20, what="the new replica has the machine")
     said = eventually(lambda: steady(lab), within_s=20, what="the rollout is complete")
     assert "no machine came for new replicas" in said["message"]
 
-    before, writes = lab.child(DEPLOYMENTS)["metadata"]["generation"], operator.writes()
+    writes = eventually(lambda: settled(operator), what="the events are told, too")
+    before = lab.child(DEPLOYMENTS)["metadata"]["generation"]
     time.sleep(patience_s + 1)
     assert lab.child(DEPLOYMENTS)["metadata"]["generation"] == before
     assert operator.writes() == writes
@@ -53,6 +56,13 @@ def test_a_rollout_on_a_full_machine_ends_the_old_replica_first_and_says_so(one_
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"engine": {"maxModelTokens": 2048}}})
     eventually(lambda: rolling(lab) == {"maxSurge": 1, "maxUnavailable": 0}, what="a new template surges again")
     assert operator.tracebacks == []
+
+
+def settled(operator: OperatorProcess) -> float:
+    """The count of writes, once it rests."""
+    before = operator.writes()
+    time.sleep(0.7)
+    return before if operator.writes() == before else 0.0
 
 
 def rolling(lab: Lab) -> Object:

@@ -107,6 +107,12 @@ def test_a_new_pool_whose_pods_are_of_an_older_template_does_not_serve_yet() -> 
     assert not plan([*stored(wanted(OLD), ready=2), new], wanted(NEW), owner_uid=UID).deletes
 
 
+def test_a_new_pool_does_not_serve_while_a_replica_of_before_stands_in_for_the_new_one() -> None:
+    new = stored(wanted(NEW), ready=2)[5]
+    new["status"]["replicas"] = 3
+    assert not plan([*stored(wanted(OLD), ready=2), new], wanted(NEW), owner_uid=UID).deletes
+
+
 def test_replaces_before_the_new_pool_serves_where_the_user_says_so() -> None:
     target = wanted(NEW, rollout={"strategy": "Replace"})
     assert kinds(plan(stored(wanted(OLD), ready=2), target, owner_uid=UID).deletes) == ["Deployment"]

@@ -260,3 +260,9 @@ def test_a_surge_without_a_machine_is_said(ready: int, reason: str) -> None:
     found = progressing(seen(Fleet((replace(pool(L4, 2), ready=ready),)), pools=(row,)))
     assert found.reason == reason
     assert "no machine came" in found.message
+
+
+def test_a_rollout_is_not_over_while_the_old_replica_serves_beside_the_new_one_that_waits() -> None:
+    row = pool_object(1, 1)
+    row["status"]["replicas"] = 2
+    assert conditions(seen(Fleet((pool(L4, 1),)), pools=(row,)))["Progressing"] == ("True", "RollingOut")
