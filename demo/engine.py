@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 
 from demo.screen import Screen
-from tests.engine.lab import READY_WITHIN_S, Lab, Late, open_lab, stream
+from tests.engine.lab import NAME, READY_WITHIN_S, Lab, Late, open_lab, stream
 
 QUESTION = "How much does a berth cost?"
 CLIENTS = 4
+BUSY_S = 3.0
 TOKENS = "usdPerMillionTokens"
 
 
@@ -51,25 +52,27 @@ def show(screen: Screen, lab: Lab) -> None:
         print(piece, end="", file=screen.out, flush=True)
     screen.good(f"{pieces} pieces, the first after {first_s:.2f} s, the last after {last_s:.2f} s")
 
-    with lab.clients(CLIENTS) as running:
+    with lab.clients(CLIENTS):
         screen.step(f"What it will be scaled on, read from its own /metrics while {CLIENTS} clients ask")
         screen.wait(f"cost per million tokens is known: {TOKENS}", lambda: priced(lab), timeout_s=60)
         for name, value in lab.figures(lab.ready_pods()[0]).items():
             screen.say(f"  {name:<55} {value:g}")
         screen.say(f"  load  {lab.load()}\n  cost  {lab.cost()}")
 
-        screen.step("Scale it to two, as a user would")
-        screen.say(lab.scale(2).rstrip())
-        screen.wait("two replicas serve", seen(lab.readiness), timeout_s=READY_WITHIN_S)
-        table(screen, lab, "get", "llm,pods")
+    screen.step("Scale it to two, as a user would")
+    screen.command(["kubectl", "scale", "llm", NAME, "--replicas=2"])
+    screen.say(lab.scale(2).rstrip())
+    screen.wait("two replicas serve", seen(lab.readiness), timeout_s=READY_WITHIN_S)
+    table(screen, lab, "get", "llm,pods")
 
+    with lab.clients(CLIENTS) as running:
+        time.sleep(BUSY_S)
         screen.step("Take one away under load, from clients that keep their connections")
         leaving, in_hand = lab.busiest()
         screen.say(f"  {leaving} has {in_hand:g} requests in hand")
         lab.take_away(leaving)
         screen.wait(f"{leaving} is gone", lambda: (lab.gone(leaving) or None, "it drains"), timeout_s=180)
-        screen.wait("two replicas serve again", seen(lab.readiness), timeout_s=READY_WITHIN_S)
-        time.sleep(3)
+        time.sleep(BUSY_S)
     tally = running.tally
     if tally is None or tally.failures:
         raise Late(f"requests failed while a replica was drained: {tally.failures[:3] if tally else 'no tally'}")
@@ -87,9 +90,10 @@ def seen(look: Callable[[], tuple[bool, str]]) -> Callable[[], tuple[bool | None
 
 
 def priced(lab: Lab) -> tuple[str | None, str]:
-    """US dollars per million tokens, once the operator has measured a load."""
-    cost = lab.cost()
-    return cost.get(TOKENS), str(cost)
+    """US dollars per million tokens, once the operator has measured the clients' load."""
+    cost, load = lab.cost(), lab.load()
+    busy = float(load.get("requestsPerSecond", 0)) > 0
+    return cost.get(TOKENS) if busy else None, f"load {load}"
 
 
 def table(screen: Screen, lab: Lab, *arguments: str) -> None:

@@ -29,7 +29,7 @@ NAMESPACE = "lab"
 NAME = "tiny"
 PORT = 8000
 MACHINE_LABELS = {"node.kubernetes.io/instance-type": "cpu-2"}
-READY_WITHIN_S = 300.0
+READY_WITHIN_S = 600.0
 FIGURES = (
     "vllm:num_requests_running",
     "vllm:num_requests_waiting",
@@ -138,8 +138,9 @@ class Lab:
     def figures(self, pod: str) -> dict[str, float]:
         """Of one pod's own metrics, those that the operator reads."""
         page = self.kubectl("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{PORT}/proxy/metrics")
-        rows = (line.rsplit(" ", 1) for line in page.splitlines() if line.startswith(FIGURES))
-        return {name.split("{")[0]: float(value) for name, value in rows}
+        rows = (line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("vllm:"))
+        found = {name.split("{")[0]: float(value) for name, value in rows}
+        return {name: found[name] for name in FIGURES if name in found}
 
     def cost(self) -> dict[str, str]:
         """US dollars per hour, and per million tokens once that is known."""
