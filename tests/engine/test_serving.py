@@ -69,6 +69,8 @@ def test_a_replica_is_drained_under_load_without_a_failed_request(lab: Lab) -> N
 
 
 def test_a_model_that_does_not_exist_is_said_in_vllms_own_words(lab: Lab) -> None:
+    lab.scale(1)  # the machine has two places, and the new replica comes before the old one goes
+    until("one replica serves", lab.readiness, timeout_s=READY_WITHIN_S)
     lab.kubectl("patch", "llm", "tiny", "--type=merge", "-p", '{"spec":{"model":{"source":"pvc://weights/not-there"}}}')
     until(
         "the status carries the engine's error",
