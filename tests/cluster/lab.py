@@ -10,6 +10,7 @@ from wharfage_operator.kinds import (
     DISRUPTION_BUDGETS,
     LLM_DEPLOYMENTS,
     NETWORK_POLICIES,
+    PODS,
     SERVICE_ACCOUNTS,
     SERVICES,
     Kind,
@@ -110,7 +111,8 @@ class Lab:
         try:
             return eventually(look, within_s=within_s, what=f"{name} is Ready")
         except AssertionError as error:
-            raise AssertionError(f"{error}: {(self.llm(name) or {}).get('status')}") from None
+            pods = [pod.get("status") for pod in self.server.all(PODS, self.namespace)]
+            raise AssertionError(f"{error}: {(self.llm(name) or {}).get('status')}; pods: {pods}") from None
 
     def blocked(self, reason: str, name: str = "chat", *, about: str = "Ready", within_s: float = 20.0) -> Object:
         """Wait until a condition is not True for that reason; returns the condition."""

@@ -125,6 +125,8 @@ def controller_manager(layout: Layout) -> Component:
         f"--root-ca-file={layout.authority.certificate}",
         f"--cluster-signing-cert-file={layout.authority.certificate}",
         f"--cluster-signing-key-file={layout.authority.key}",
+        # A machine busy with compiling lets fake nodes miss a heartbeat; nobody would make their pods ready again.
+        "--node-monitor-grace-period=5m",
     )  # fmt: skip
 
 
