@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from wharfage_cli.status import condition
 
 from demo.catalog import catalog_of, prices_of
 from demo.kubectl import CommandFailed, Kubectl, run
@@ -130,8 +131,8 @@ def serve(screen: Screen, kubectl: Kubectl, catalog: dict[str, Any], made: list[
 
     def ready() -> tuple[bool | None, str]:
         status = kubectl.json("get", "llm", "-n", NAMESPACE, name).get("status") or {}
-        condition: dict[str, Any] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
-        return (True if condition.get("status") == "True" else None), str(condition.get("message", "not seen yet"))
+        said = condition(status, "Ready")
+        return (True if said.get("status") == "True" else None), str(said.get("message", "not seen yet"))
 
     screen.wait(f"{name} is Ready", ready, timeout_s=READY_WITHIN_S, every_s=2)
     screen.say(kubectl.run("get", "llm", "-n", NAMESPACE).rstrip())

@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from wharfage_cli.status import condition
 
 from demo.current import on_current_cluster
 from demo.kubectl import CommandFailed, Kubectl, run
@@ -175,7 +176,7 @@ def readiness(kubectl: Kubectl) -> tuple[bool | None, str]:
     if found is None:
         return None, "not there yet"
     status = found.get("status") or {}
-    ready: dict[str, Any] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+    ready = condition(status, "Ready")
     current = ready.get("observedGeneration") == found["metadata"]["generation"]
     seen = f"{ready.get('reason', 'not seen by the operator yet')}: {ready.get('message', '')}"
     return (True if ready.get("status") == "True" and current else None), seen

@@ -1,7 +1,7 @@
 """What runs, or should run: pools of equal replicas, and what they cost together."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wharfage_autoscaler.offers import Market, Offer
 
@@ -72,7 +72,3 @@ class Fleet:
     def pool(self, key: PoolKey) -> Pool | None:
         """The pool of that identity, if the fleet has it."""
         return next((pool for pool in self.pools if pool.key == key), None)
-
-    def resized(self, replicas: int) -> "Fleet":
-        """The same single pool with another count; a fleet of several pools keeps only its first."""
-        return Fleet((replace(self.pools[0], replicas=replicas),)) if self.pools else self
