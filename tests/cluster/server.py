@@ -92,6 +92,15 @@ def eventually(look: Callable[[], T | None], *, within_s: float = 20.0, what: st
         time.sleep(0.02)
 
 
+def eventually_is(look: Callable[[], object], wanted: object, *, within_s: float = 20.0, what: str = "") -> None:
+    """Return as soon as `look` returns `wanted`; fails after `within_s` with what it returned instead."""
+    deadline_s = time.monotonic() + within_s
+    while (seen := look()) != wanted:
+        if time.monotonic() > deadline_s:
+            raise AssertionError(f"not within {within_s} s: {what or look.__name__} is {seen!r} instead of {wanted!r}")
+        time.sleep(0.02)
+
+
 def condition(obj: Object | None, name: str) -> Object:
     """A condition of an object; empty where it has none of that name."""
     rows = (obj or {}).get("status", {}).get("conditions", ())
