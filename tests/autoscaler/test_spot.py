@@ -1,0 +1,218 @@
+"""How spot pools fall together, and what survives it."""
+
+import math
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wharfage_autoscaler.spot import (
+    LOST,
+    MOST_POOLS,
+    OUT,
+    Outage,
+    Risk,
+    SpotPool,
+    Ties,
+    cover,
+    interruptions_per_hour,
+    loss_chance,
+    out_together,
+    outage_chance,
+    outages,
+    remaining_share,
+    spot_pool,
+    uncovered,
+)
+
+from tests.builders import offer
+
+quickly = settings(max_examples=50)
+
+EAST_A = SpotPool("us-east-1", "p3.2xlarge", "a")
+EAST_B = SpotPool("us-east-1", "p3.2xlarge", "b")
+WEST_A = SpotPool("us-west-2", "p3.2xlarge", "a")
+
+# What nine zones of "Can't Be Late" did: the share of time without a machine, and with none in any of k zones.
+UNAVAILABLE = {
+    "us-east-1": (0.833, 0.533, 0.553, 0.409),
+    "us-east-2": (0.241, 0.318),
+    "us-west-2": (0.117, 0.095, 0.109),
+}
+NONE_IN_ANY_OF = {1: 0.356, 2: 0.159, 3: 0.080, 4: 0.044}
+
+pools = st.builds(SpotPool, st.sampled_from(["east", "west"]), st.just("m"), st.sampled_from("abc"))
+risks = st.lists(
+    st.builds(Risk, pools, st.floats(0.0, 1.0)), max_size=MOST_POOLS, unique_by=lambda risk: risk.pool
+).map(tuple)
+ties = st.tuples(st.floats(0.0, 0.9), st.floats(0.0, 0.9)).map(lambda two: Ties(min(two), max(two)))
+
+
+def test_out_together_as_often_as_the_traces_say() -> None:
+    zones = [
+        Risk(SpotPool(region, "p3.2xlarge", str(zone)), chance)
+        for region, chances in UNAVAILABLE.items()
+        for zone, chance in enumerate(chances)
+    ]
+    for k, measured in NONE_IN_ANY_OF.items():
+        sets = list(combinations(zones, k))
+        assert sum(out_together(some) for some in sets) / len(sets) == pytest.approx(measured, rel=0.07)
+
+
+def test_three_zones_by_independence_would_be_half_as_risky_as_they_were() -> None:
+    alone = [Risk(pool, 0.356) for pool in (EAST_A, EAST_B, WEST_A)]
+    assert out_together(alone, Ties(0.0, 0.0)) == pytest.approx(0.356**3)
+    assert out_together(alone, OUT) > 2 * 0.356**3
+
+
+def test_two_zones_of_one_region_are_worth_less_than_two_regions() -> None:
+    here, there = [Risk(EAST_A, 0.1), Risk(EAST_B, 0.1)], [Risk(EAST_A, 0.1), Risk(WEST_A, 0.1)]
+    assert out_together(here) > 2 * out_together(there)
+    assert out_together(there) > 0.1**2
+
+
+@quickly
+@given(risks, ties)
+def test_patterns_of_loss_add_up_to_certainty_and_each_pool_to_its_own_chance(
+    given_risks: tuple[Risk, ...], tied: Ties
+) -> None:
+    found = outages(given_risks, tied)
+    assert math.fsum(outage.chance for outage in found) == pytest.approx(1.0)
+    for risk in given_risks:
+        own = math.fsum(outage.chance for outage in found if risk.pool in outage.pools)
+        assert own == pytest.approx(risk.chance, abs=1e-9)
+
+
+@quickly
+@given(risks)
+def test_the_order_of_pools_does_not_matter(given_risks: tuple[Risk, ...]) -> None:
+    turned = {outage.pools: outage.chance for outage in outages(given_risks[::-1])}
+    assert turned == pytest.approx({outage.pools: outage.chance for outage in outages(given_risks)})
+
+
+@quickly
+@given(risks, ties)
+def test_more_pools_are_never_all_out_more_often(given_risks: tuple[Risk, ...], tied: Ties) -> None:
+    for fewer in combinations(given_risks, max(0, len(given_risks) - 1)):
+        assert out_together(given_risks, tied) <= out_together(fewer, tied) + 1e-9
+
+
+def test_no_pools_are_out_for_certain() -> None:
+    assert out_together(()) == 1.0
+    assert outages(()) == (Outage(frozenset(), 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("given_risks", "words"),
+    [
+        pytest.param([Risk(SpotPool("c", "m", str(n)), 0.1) for n in range(7)], "7 spot pools", id="too many"),
+        pytest.param([Risk(EAST_A, 0.1), Risk(EAST_A, 0.2)], "twice", id="the same pool again"),
+    ],
+)
+def test_what_cannot_be_enumerated_is_refused(given_risks: list[Risk], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        outages(given_risks)
+
+
+def test_a_loss_that_leaves_too_little_too_often_is_named() -> None:
+    carried = {EAST_A: 4.0, EAST_B: 4.0}
+    both = [Risk(EAST_A, 0.1), Risk(EAST_B, 0.1)]
+    found = uncovered(carried, 6.0, 8.0, both, allowed=0.01)
+    assert found is not None
+    assert found.pools == {EAST_A, EAST_B}
+    assert uncovered(carried, 6.0, 8.0, both, allowed=0.05) is None
+    assert uncovered(carried, 8.0, 8.0, both, allowed=0.0) is None
+
+
+def test_of_several_such_losses_the_likeliest_is_named() -> None:
+    found = uncovered({EAST_A: 4.0, WEST_A: 4.0}, 5.0, 10.0, [Risk(EAST_A, 0.02), Risk(WEST_A, 0.2)], allowed=0.0)
+    assert found is not None
+    assert found.pools == {WEST_A}
+
+
+def test_pools_beyond_the_sixth_count_as_lost() -> None:
+    many = [SpotPool("c", "m", str(n)) for n in range(8)]
+    carried = {pool: 1.0 + (pool.zone < "6") for pool in many}
+    safe = [Risk(pool, 0.0) for pool in many]
+    assert uncovered(carried, 0.0, 12.0, safe, allowed=0.01) is None
+    found = uncovered(carried, 0.0, 13.0, safe, allowed=0.01)
+    assert found is not None
+    assert found.pools == {many[6], many[7]}
+
+
+def test_a_pool_that_carries_nothing_cannot_be_lost() -> None:
+    assert uncovered({EAST_A: 0.0}, 0.0, 0.0, [Risk(EAST_A, 1.0), Risk(EAST_B, 1.0)], allowed=0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("chance", "allowed", "left"),
+    [
+        pytest.param(0.0, 0.01, 1.0, id="what never happens takes nothing"),
+        pytest.param(1.0, 0.01, 0.0, id="what is lost for certain leaves nothing"),
+        pytest.param(0.02, 0.01, 2 / 3, id="one of three is lost now and then, two seldom enough"),
+        pytest.param(0.02, 0.5, 1.0, id="who accepts every loss keeps everything"),
+    ],
+)
+def test_share_of_spot_that_is_left(chance: float, allowed: float, left: float) -> None:
+    spread = [Risk(pool, chance) for pool in (EAST_A, SpotPool("north", "m", "a"), WEST_A)]
+    assert remaining_share(spread, allowed=allowed) == pytest.approx(left)
+
+
+def test_no_pools_leave_nothing() -> None:
+    assert remaining_share((), allowed=0.5) == 0.0
+
+
+def test_spot_is_bought_with_the_margin_that_its_loss_takes() -> None:
+    two = [Risk(EAST_A, 0.001), Risk(WEST_A, 0.001)]
+    found = cover(10.0, 12.0, two, floor_share=0.4, survive_share=0.8, allowed=0.01)
+    assert found.on_demand_rps == pytest.approx(4.0)
+    assert found.spot_rps == pytest.approx(8.0)
+    assert found.on_demand_rps + found.spot_rps / 2 >= 0.8 * 10.0
+    flat = cover(10.0, 10.0, two, floor_share=0.4, survive_share=0.8, allowed=0.01)
+    assert flat.spot_rps == pytest.approx(8.0)
+
+
+def test_beside_a_single_pool_on_demand_carries_what_must_survive() -> None:
+    found = cover(10.0, 12.0, [Risk(EAST_A, 0.001)], floor_share=0.4, survive_share=0.8, allowed=0.01)
+    assert (found.on_demand_rps, found.spot_rps) == pytest.approx((8.0, 4.0))
+
+
+def test_without_pools_on_demand_carries_everything() -> None:
+    found = cover(10.0, 12.0, (), floor_share=0.4, survive_share=0.8, allowed=0.01)
+    assert (found.on_demand_rps, found.spot_rps) == pytest.approx((12.0, 0.0))
+
+
+@quickly
+@given(risks, st.floats(0.1, 100.0), st.floats(1.0, 2.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_any_cover_makes_the_peak_and_survives_the_loss_of_a_pool(
+    given_risks: tuple[Risk, ...], usual: float, ratio: float, floor: float, survive: float
+) -> None:
+    found = cover(usual, usual * ratio, given_risks, floor_share=floor, survive_share=survive, allowed=0.01)
+    left = found.spot_rps * (1 - 1 / len(given_risks)) if given_risks else 0.0
+    assert found.on_demand_rps >= floor * usual * (1 - 1e-9)
+    assert found.on_demand_rps + found.spot_rps >= usual * ratio * (1 - 1e-9)
+    assert found.on_demand_rps + left >= survive * usual * (1 - 1e-9)
+
+
+def test_an_offer_without_a_stated_rate_is_as_risky_as_the_median_zone() -> None:
+    assert interruptions_per_hour(offer(interruptions_per_month=None)) == pytest.approx(0.234, rel=0.01)
+    assert interruptions_per_hour(offer(interruptions_per_month=0.73)) == pytest.approx(0.001)
+
+
+def test_chances_follow_from_rates() -> None:
+    assert loss_chance(0.234, 600) == pytest.approx(0.0382, rel=0.01)
+    assert loss_chance(0.0, 600) == 0.0
+    assert outage_chance(0.234) == pytest.approx(0.302, rel=0.01)
+
+
+def test_offers_of_one_machine_and_zone_share_a_pool() -> None:
+    one = offer("n1-1gpu", zone="a", catalog="gcp")
+    two = replace(offer("n1-2gpu", zone="a", catalog="gcp", accelerators=2), machine=one.machine)
+    assert spot_pool(one) == spot_pool(two) == SpotPool("gcp", "n1-1gpu", "a")
+    assert spot_pool(replace(one, zone="b")) != spot_pool(one)
+
+
+def test_losses_within_minutes_are_tied_less_than_states() -> None:
+    assert LOST.across < OUT.across
+    assert LOST.region < OUT.region
