@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two images from one file: `operator`, and `serving`, what the operator brings into the engine's pods.
+# Two images from one file: `operator`, and `serving`, our code for engine images of one's own (`COPY --from`): into the
+# stock engine image the operator brings the drain as a file.
 # BASE is what runs in production; pin it by digest: --build-arg BASE=docker.io/library/python@sha256:...
 # BUILDER needs a shell and venv; it is an argument of its own because a distroless BASE has neither. Both must have the
 # same Python at the same path.

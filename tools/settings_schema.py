@@ -19,7 +19,7 @@ TYPES = {int: "integer", float: "number", bool: "boolean", str: "string", tuple:
 ELSEWHERE = frozenset(
     {
         "namespace", "identity", "watch_namespaces", "http_host", "http_port", "log_level", "lease_name",
-        "engine_image", "allowed_images", "serving_image", "platform", "pod_monitors", "node_groups",
+        "engine_image", "allowed_images", "platform", "pod_monitors", "node_groups",
     }
 )  # fmt: skip
 

@@ -66,9 +66,6 @@ class Settings:
 
     engine_image: str = _setting("vllm/vllm-openai:v0.32.0", "image of the engine where the deployment names none")
     allowed_images: tuple[str, ...] = _setting((), "prefixes that an engine image must have; empty: any image")
-    serving_image: str = _setting(
-        "ghcr.io/wharfage/serving:latest", "image that brings the drain into the engine's pod"
-    )
     max_num_seqs: int = _setting(0, "concurrent sequences per engine; 0: by the accelerator's memory")
     client_namespaces: tuple[str, ...] = _setting(
         (), "namespaces that may reach the engines besides their own and the operator's; *: all"
