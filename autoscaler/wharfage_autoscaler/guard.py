@@ -9,13 +9,13 @@ _STRETCHES = 5  # the window is kept as so many maxima, and a sixth that is stil
 
 
 def steadied(law: Law, signals: Signals, held: Held, wanted_rps: float) -> Held:
-    """The next target, as `Held.count`, and what to remember.
+    """The next target, as `Held.replicas`, and what to remember.
 
     Up at once, within `up_share`; down no lower than the most that was wanted within the window, a tenth a minute.
     Without measurement nothing goes down. In a panic (load or queue beyond twice what is ready) neither.
     The vocabulary is that of the HorizontalPodAutoscaler's `behavior`; the panic is Knative's.
     """
-    current = held.count
+    current = held.replicas
     if current < 0.0:
         current = signals.ready + signals.starting
     blind = math.isnan(signals.rps_1m)

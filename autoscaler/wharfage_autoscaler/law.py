@@ -78,7 +78,7 @@ Recent = tuple[float, float, float, float, float, float]
 class Held(NamedTuple):
     """What one tick leaves for the next."""
 
-    count: float = -1.0
+    replicas: float = -1.0
     """The last target; below 0 before the first."""
     recent: Recent = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     """The most that was wanted in each of the last six stretches of a fifth of the window, newest first."""

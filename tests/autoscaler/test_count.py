@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from wharfage_autoscaler.guard import steadied
 from wharfage_autoscaler.law import Held, Law, Signals
 
 LAW = Law(headroom=1.2)
+STEADY = Held(replicas=12.0)
 
 
 def signals(
@@ -104,14 +106,14 @@ class Ticker:
     """Follows a course of wanted rates tick by tick."""
 
     law: Law = LAW
-    held: Held = Held(count=12.0)
+    held: Held = STEADY
     now_s: float = 0.0
 
     def tick(self, wanted: float, seen: Signals | None = None, *, times: int = 1) -> float:
         for _ in range(times):
             self.now_s += 15.0
             self.held = steadied(self.law, (seen or signals())._replace(now_s=self.now_s), self.held, wanted)
-        return self.held.count
+        return self.held.replicas
 
 
 def test_up_is_at_once_and_at_most_double() -> None:
@@ -120,7 +122,7 @@ def test_up_is_at_once_and_at_most_double() -> None:
 
 
 def test_a_small_fleet_may_grow_by_four() -> None:
-    assert Ticker(held=Held(count=1.0)).tick(40.0) == 5.0
+    assert Ticker(held=Held(replicas=1.0)).tick(40.0) == 5.0
 
 
 def test_within_the_dead_band_nothing_moves() -> None:
@@ -130,18 +132,18 @@ def test_within_the_dead_band_nothing_moves() -> None:
 
 
 def test_down_waits_for_the_window_and_goes_by_tenths() -> None:
-    ticker = Ticker(held=Held(count=20.0))
+    ticker = Ticker(held=Held(replicas=20.0))
     ticker.tick(20.0)
     assert ticker.tick(10.0, times=20) == 20.0, "five minutes after the last that wanted 20"
     counts = [ticker.tick(10.0) for _ in range(40)]
     assert counts[-1] == 10.0
-    assert max(before - after for before, after in zip(counts, counts[1:], strict=False)) <= 2.0
-    falls = [number for number, (before, after) in enumerate(zip(counts, counts[1:], strict=False)) if after < before]
-    assert min(later - sooner for sooner, later in zip(falls, falls[1:], strict=False)) >= 4, "a minute of four ticks"
+    assert max(before - after for before, after in pairwise(counts)) <= 2.0
+    falls = [number for number, (before, after) in enumerate(pairwise(counts)) if after < before]
+    assert min(later - sooner for sooner, later in pairwise(falls)) >= 4, "a minute of four ticks"
 
 
 def test_never_below_what_was_wanted_within_the_window() -> None:
-    ticker = Ticker(held=Held(count=20.0))
+    ticker = Ticker(held=Held(replicas=20.0))
     ticker.tick(15.0, times=40)
     assert ticker.tick(5.0) == 15.0
 
@@ -189,7 +191,7 @@ def test_swing_is_learned_from_changes_over_a_lead_time() -> None:
 def test_whatever_is_wanted_the_count_stays_whole_within_bounds_and_limits(
     wanted: list[float], least: int, most: int
 ) -> None:
-    ticker = Ticker(held=Held(count=5.0))
+    ticker = Ticker(held=Held(replicas=5.0))
     before = 5.0
     for rate in wanted:
         count = ticker.tick(rate, signals(least=float(least), most=float(most)))
