@@ -40,13 +40,24 @@ def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
     for release in json.loads(on(bare_cluster, "list", "--all-namespaces", "--output=json")):
         on(bare_cluster, "uninstall", release["name"], "--namespace", release["namespace"])
     definitions = [f"crd/{each}.wharfage.dev" for each in DEFINITIONS]
-    # The API server clears up after a definition that it serves; one that it does not serve yet can take it minutes.
     bare_cluster.kubectl("wait", "--for=condition=Established", *definitions, "--timeout=30s")
+    # Deleting a definition lists its objects. Where its storage was never asked for since the last change of the
+    # definition, the API server says "storage is (re)initializing" and tries again minutes later.
+    assert eventually(lambda: served(bare_cluster))
     bare_cluster.kubectl("delete", *definitions)
 
 
 def on(cluster: Cluster, *arguments: str | Path, values: dict[str, Any] | None = None) -> str:
     return helm(*arguments, values=values, kubeconfig=cluster.kubeconfig)
+
+
+def served(cluster: Cluster) -> bool:
+    """Whether objects of every kind can be listed."""
+    try:
+        cluster.kubectl("get", ",".join(f"{each}.wharfage.dev" for each in DEFINITIONS), "--all-namespaces")
+    except AccessError:
+        return False
+    return True
 
 
 def install(
