@@ -14,33 +14,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from wharfage_autoscaler.accelerators import Accelerator, Interconnect, accelerator, unknown
+from wharfage_autoscaler.footprint import (
+    GIB,
+    UTILIZATION,
+    WEIGHT_BYTES,
+    EngineLimits,
+    activation_bytes,
+    default_limits,
+    kv_bytes_per_token,
+    overhead_bytes,
+    sequence_bytes,
+    weight_bytes,
+)
 from wharfage_autoscaler.model import ModelShape, Variant
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.shapes import native_quantization
 
-GIB = 2.0**30
-UTILIZATION = 0.90
-"""Share of the visible memory that the engine may take; it is started with this value."""
-
 DEFAULT_CONTEXT_TOKENS = 8192
 """Where the user names no context, at least this much (or the model's own, if less) must fit."""
 
-# Bytes per weight of the quantised linear layers; the 4-bit kinds carry a 16-bit scale per group.
-_WEIGHT_BYTES = {
-    "": 2.0,
-    "fp8": 1.0,
-    "int8": 1.0,
-    "awq": 0.5625,
-    "gptq": 0.5625,
-    "bitsandbytes": 0.5625,
-    "gguf": 0.6,
-    "compressed-tensors": 1.0,
-    "mxfp4": 0.53125,
-    "nvfp4": 0.5625,
-}
-_KV_BYTES = 2  # the cache stays in 16 bit
-_GRAPHS_GIB = 1.2e9 / GIB  # CUDA graphs and context
-_NCCL_GIB = 0.45e9 / GIB
 _CPU_PROCESS_GIB = 1.5  # measured 1.06 GiB RSS with --enforce-eager and the uni executor; the rest is page cache
 _CPU_S_PER_TOKEN = 0.1  # what the cores of a replica are counted for: every token reads all active weights once
 _CPU_SEQUENCES = 16
@@ -85,41 +77,6 @@ class Miss:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """The engine's two batching limits."""
-
-    sequences: int
-    batched_tokens: int
-
-
-def kv_bytes_per_token(shape: ModelShape) -> float:
-    """Bytes that each further token of a sequence adds to the KV cache, over all layers that keep all tokens."""
-    if shape.kv_bytes_per_token:
-        return float(shape.kv_bytes_per_token)
-    full_layers = max(1, shape.layers - shape.window_layers)
-    return 2.0 * full_layers * shape.kv_heads * shape.head_dimension * _KV_BYTES
-
-
-def sequence_bytes(shape: ModelShape, tokens: int) -> float:
-    """KV cache of one sequence of that length; sliding-window layers keep only their window."""
-    if shape.kv_bytes_per_token:
-        return float(shape.kv_bytes_per_token) * tokens
-    windowed = 2.0 * shape.window_layers * shape.kv_heads * shape.head_dimension * _KV_BYTES
-    return kv_bytes_per_token(shape) * tokens + windowed * min(tokens, shape.window_tokens or tokens)
-
-
-def weight_bytes(shape: ModelShape, quantization: str) -> float:
-    """Bytes of the weights: quantised linear layers, embedding and output head always in 16 bit."""
-    per_weight = _WEIGHT_BYTES[quantization]
-    ffn = max(0, shape.ffn_size)
-    experts = shape.experts_total * shape.expert_ffn_size
-    heads = 2 * (shape.attention_heads + shape.kv_heads) * shape.head_dimension
-    linear = shape.layers * shape.hidden_size * (heads + 3 * (experts or ffn))
-    unquantised = min(shape.vocabulary_size * shape.hidden_size * 2.0, max(0.0, shape.parameters - linear))
-    return (shape.parameters - unquantised) * per_weight + unquantised * 2.0
-
-
 def fit(variant: Variant, offer: Offer, *, max_model_tokens: int = 0, max_num_seqs: int = 0) -> Fit | Miss:
     """How one replica of the variant sits on a machine of the offer, or why it does not.
 
@@ -139,7 +96,7 @@ def _fit(variant: Variant, offer: Offer, max_model_tokens: int, max_num_seqs: in
     if shape is None:
         return Miss(offer, math.inf, f"{named(offer)}: the shape of {variant.source} is not known")
     quantization = variant.quantization or native_quantization(variant.source)
-    if quantization not in _WEIGHT_BYTES or not facts.runs(quantization):
+    if quantization not in WEIGHT_BYTES or not facts.runs(quantization):
         return Miss(offer, math.inf, f"{named(offer)}: does not run {quantization} weights")
     own = shape.max_context_tokens
     if own and max_model_tokens > own:
@@ -173,14 +130,14 @@ def _fit_devices(
     shape = variant.shape
     assert shape is not None  # noqa: S101 - checked by the caller; narrows the type
     visible_gib = _visible_gib(offer, facts)
-    limits = _limits(offer.accelerator_memory_gib, seqs)
+    limits = default_limits(offer.accelerator_memory_gib, seqs)
     weights_gib = weight_bytes(shape, quantization) / GIB
     wanted = tokens or min(shape.max_context_tokens or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
     miss: Miss | None = None
     for size in tensor_parallel_sizes(shape, facts, offer.accelerators):
         shards = min(size, shape.kv_heads)
         usable_gib = visible_gib * UTILIZATION
-        overhead_gib = _overhead_gib(shape, size, limits)
+        overhead_gib = overhead_bytes(shape, size, limits) / GIB
         kv_gib = usable_gib - weights_gib / size - overhead_gib
         needed_gib = sequence_bytes(shape, wanted) / shards / GIB
         if kv_gib < needed_gib:
@@ -217,9 +174,9 @@ def _fit_cores(
     """A replica takes as many cores as its weights need to be read, and as its share of the memory asks for."""
     shape = variant.shape
     assert shape is not None  # noqa: S101 - checked by the caller; narrows the type
-    limits = _Limits(seqs or _CPU_SEQUENCES, max(seqs, 2048))
+    limits = EngineLimits(seqs or _CPU_SEQUENCES, max(seqs, 2048))
     weights_gib = weight_bytes(shape, quantization) / GIB
-    overhead_gib = _CPU_PROCESS_GIB + _activation_gib(shape, 1, limits)
+    overhead_gib = _CPU_PROCESS_GIB + activation_bytes(shape, 1, limits) / GIB
     wanted = tokens or min(shape.max_context_tokens or DEFAULT_CONTEXT_TOKENS, DEFAULT_CONTEXT_TOKENS)
     per_core_gib = offer.memory_gib * UTILIZATION / offer.accelerators
     usable_gib = per_core_gib * offer.accelerators
@@ -259,29 +216,6 @@ def _visible_gib(offer: Offer, facts: Accelerator) -> float:
     """What the driver will report: catalogs state the datasheet's figure, the driver's, a slice or a larger model."""
     stated_gib = offer.accelerator_memory_gib
     return min(stated_gib, max(facts.visible_gib, facts.visible_gib * stated_gib / facts.memory_gib))
-
-
-def _limits(memory_gib: float, max_num_seqs: int) -> _Limits:
-    """The engine's own defaults by memory (vLLM 0.32, `EngineArgs.get_batch_defaults`), A100 like the other 80 GiB."""
-    if memory_gib >= 160:
-        defaults = _Limits(1024, 16384)
-    elif memory_gib >= 70:
-        defaults = _Limits(1024, 8192)
-    else:
-        defaults = _Limits(256, 2048)
-    sequences = max_num_seqs or defaults.sequences
-    return _Limits(sequences, max(sequences, defaults.batched_tokens))
-
-
-def _activation_gib(shape: ModelShape, size: int, limits: _Limits) -> float:
-    widest = max(shape.ffn_size, shape.expert_ffn_size * max(1, shape.experts_active))
-    activations = 3.0 * limits.batched_tokens * (2 * shape.hidden_size + 2 * widest / size)
-    sampler = 16.0 * limits.sequences * shape.vocabulary_size
-    return (activations + sampler) / GIB
-
-
-def _overhead_gib(shape: ModelShape, size: int, limits: _Limits) -> float:
-    return _activation_gib(shape, size, limits) + _GRAPHS_GIB + (_NCCL_GIB if size > 1 else 0.0)
 
 
 def _longest(shape: ModelShape, room_bytes: float, *, at_least: int) -> int:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.accelerators import accelerator
-from wharfage_autoscaler.fit import UTILIZATION, Fit
+from wharfage_autoscaler.fit import Fit
 from wharfage_autoscaler.fleet import Pool
+from wharfage_autoscaler.footprint import UTILIZATION
 from wharfage_autoscaler.model import Variant
 from wharfage_serving.arguments import Engine
 

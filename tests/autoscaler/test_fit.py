@@ -8,15 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.accelerators import ACCELERATORS
 from wharfage_autoscaler.fit import (
-    GIB,
     Fit,
     Miss,
     fit,
-    kv_bytes_per_token,
-    sequence_bytes,
     tensor_parallel_sizes,
-    weight_bytes,
 )
+from wharfage_autoscaler.footprint import GIB, kv_bytes_per_token, sequence_bytes, weight_bytes
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.shapes import KNOWN
 
