@@ -10,7 +10,8 @@ import json
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -20,21 +21,23 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from tests.faults.past import Past, Told
 from tests.faults.requests import Request, parse
 from tests.faults.rules import (
     Answer,
     Delay,
     Drop,
     Fault,
-    FreezeStream,
     Hang,
     Kill,
     LoseAnswer,
-    LoseLine,
-    ResetStream,
+    OnStream,
+    Repeat,
     Rule,
     Schedule,
+    Stale,
 )
+from tests.faults.streams import under
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "host", "content-length", "te", "trailer"}
 _REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
@@ -67,6 +70,7 @@ class FaultProxy:
         """Every request so far, in the order in which they came."""
         self.schedule = Schedule(rules)
         self.url = ""
+        self._past = Past()
         self._server = server
         self._token = token or server.admin_token
         self._stack = contextlib.AsyncExitStack()
@@ -128,6 +132,10 @@ class FaultProxy:
             case Answer():
                 request.status, request.seconds = fault.status, time.monotonic() - request.at_s
                 return _refusal(fault)
+            case Stale(ago):
+                told = self._past.told(*_question(incoming), ago=ago)
+                if told is not None:
+                    return _retold(told, request)
         try:
             return await self._forward(incoming, request, fault)
         except aiohttp.ClientError:  # the API server is away: so is the proxy
@@ -135,67 +143,58 @@ class FaultProxy:
 
     async def _forward(self, incoming: web.Request, request: Request, fault: Fault | None) -> web.StreamResponse:
         body = await incoming.read()
-        headers = {name: value for name, value in incoming.headers.items() if name.lower() not in _HOP_BY_HOP}
-        # Go clients send no token over plain HTTP, even when their kubeconfig has one.
-        headers.setdefault("Authorization", f"Bearer {self._token}")
-        async with self._session.request(
-            incoming.method,
-            URL(f"{self._server.url}{incoming.raw_path}", encoded=True),
-            headers=headers,
-            data=body or None,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-            allow_redirects=False,
-        ) as answer:
+        if isinstance(fault, Repeat):
+            answers = [await self._whole(incoming, request, body) for _ in range(2)]
+            return _retold(answers[fault.shown - 1], request)
+        if isinstance(fault, LoseAnswer | Kill):
+            await self._whole(incoming, request, body)
+            if isinstance(fault, Kill):
+                fault.kill()
+            return _cut(incoming)
+        if request.verb == "list" and not isinstance(fault, OnStream):
+            told = await self._whole(incoming, request, body)
+            self._past.note(*_question(incoming), told)
+            return _retold(told, request)
+        async with self._ask(incoming, body) as answer:
             request.forwarded = True
-            if isinstance(fault, LoseAnswer | Kill):
-                await answer.read()
-                if isinstance(fault, Kill):
-                    fault.kill()
-                return _cut(incoming)
             request.status, request.seconds = answer.status, time.monotonic() - request.at_s
             outgoing = web.StreamResponse(
                 status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers)
             )
             await outgoing.prepare(incoming)
-            async for chunk in _under(fault, answer.content):
+            async for chunk in under(fault, answer.content):
                 if chunk is None:
                     return _cut(incoming)
                 await outgoing.write(chunk)
             await outgoing.write_eof()
             return outgoing
 
+    async def _whole(self, incoming: web.Request, request: Request, body: bytes) -> Told:
+        async with self._ask(incoming, body) as answer:
+            request.forwarded = True
+            return Told(answer.status, _passed_on(answer.headers), await answer.read())
 
-async def _under(fault: Fault | None, content: aiohttp.StreamReader) -> AsyncIterator[bytes | None]:
-    """The answer as the client shall see it; None where the connection is reset."""
-    if not isinstance(fault, ResetStream | FreezeStream | LoseLine):
-        async for chunk in content.iter_any():
-            yield chunk
-        return
-    number = 0
-    async for line in _lines(content):
-        number += 1
-        match fault:
-            case ResetStream(after_lines) if number > after_lines:
-                yield None
-                return
-            case FreezeStream(after_lines) if number > after_lines:
-                await asyncio.Event().wait()
-            case LoseLine(lost) if number == lost:
-                continue
-        yield line
-    if isinstance(fault, ResetStream):
-        yield None
+    def _ask(self, incoming: web.Request, body: bytes) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        headers = {name: value for name, value in incoming.headers.items() if name.lower() not in _HOP_BY_HOP}
+        # Go clients send no token over plain HTTP, even when their kubeconfig has one.
+        headers.setdefault("Authorization", f"Bearer {self._token}")
+        return self._session.request(
+            incoming.method,
+            URL(f"{self._server.url}{incoming.raw_path}", encoded=True),
+            headers=headers,
+            data=body or None,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            allow_redirects=False,
+        )
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Whole lines however long: aiohttp's own reader refuses those above 128 KiB, and a list is one line."""
-    rest = b""
-    async for chunk in content.iter_any():
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+def _question(incoming: web.Request) -> tuple[str, str]:
+    return incoming.raw_path, incoming.headers.get("Accept", "")
+
+
+def _retold(told: Told, request: Request) -> web.Response:
+    request.status, request.seconds = told.status, time.monotonic() - request.at_s
+    return web.Response(status=told.status, headers=told.headers, body=told.body)
 
 
 def _cut(incoming: web.Request) -> web.Response:

@@ -17,6 +17,14 @@ class LoseAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """The API server gets the request twice, as from a middlebox that tries again; the client sees one answer."""
+
+    shown: int = 1
+    """Which of the two."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """The request reaches the API server late."""
 
@@ -29,6 +37,13 @@ class Answer:
 
     status: int
     retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A list is answered as the same one was `ago` lists before, or as the oldest that is remembered."""
+
+    ago: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +73,23 @@ class LoseLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SwapLines:
+    """The nth line of the answer arrives after the one that follows it: two watch events out of order."""
+
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """The API server does what was asked; then `kill` is called, before the client sees the answer."""
 
     kill: Callable[[], None]
 
 
-Fault = Drop | LoseAnswer | Delay | Answer | Hang | ResetStream | FreezeStream | LoseLine | Kill
+OnStream = ResetStream | FreezeStream | LoseLine | SwapLines
+"""What befalls the lines of an answer."""
+
+Fault = Drop | LoseAnswer | Repeat | Delay | Answer | Stale | Hang | OnStream | Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

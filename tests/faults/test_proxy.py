@@ -22,8 +22,11 @@ from tests.faults.rules import (
     LoseAnswer,
     LoseLine,
     Match,
+    Repeat,
     ResetStream,
     Rule,
+    Stale,
+    SwapLines,
 )
 
 PODS = "/api/v1/namespaces/a/pods"
@@ -32,7 +35,7 @@ CONNECTION_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aioht
 
 @dataclass
 class Upstream:
-    """Answers POST with what it was sent, and a watch with three lines."""
+    """Answers POST with what it was sent and a count, a list with a count, and a watch with three lines."""
 
     url: str = ""
     ca: Path | None = None
@@ -45,7 +48,7 @@ class Upstream:
         self.received.append(f"{request.method} {request.headers.get('Authorization', '')}")
         self.last_path, self.last_headers = request.raw_path, {name.lower() for name in request.headers}
         if "watch" not in request.query:
-            return web.Response(body=await request.read())
+            return web.Response(body=b"%s %d" % (await request.read() or b"list", len(self.received)))
         answer = web.StreamResponse()
         await answer.prepare(request)
         for number in (1, 2, 3):
@@ -76,6 +79,11 @@ async def post(proxy: FaultProxy) -> tuple[int, bytes, str | None]:
         return answer.status, await answer.read(), answer.headers.get("Retry-After")
 
 
+async def listed(proxy: FaultProxy, path: str = PODS) -> bytes:
+    async with aiohttp.ClientSession() as session, session.get(proxy.url + path) as answer:
+        return await answer.read()
+
+
 async def watch(proxy: FaultProxy) -> list[bytes]:
     """The lines that arrive until the stream ends, breaks or stands still for half a second."""
     lines: list[bytes] = []
@@ -92,7 +100,7 @@ async def watch(proxy: FaultProxy) -> list[bytes]:
 
 async def test_a_request_passes_through_and_is_written_down(upstream: Upstream) -> None:
     async with FaultProxy(upstream) as proxy:
-        assert await post(proxy) == (200, b"body", None)
+        assert await post(proxy) == (200, b"body 1", None)
         [request] = proxy.requests
     assert upstream.received == ["POST Bearer secret"]
     assert (request.verb, request.resource, request.namespace, request.status) == ("create", "pods", "a", 200)
@@ -136,6 +144,29 @@ async def test_a_cut_connection_is_an_error_for_the_client(upstream: Upstream, f
         assert bool(proxy.writes) == reached
 
 
+@pytest.mark.parametrize("shown", [1, 2], ids=lambda shown: f"answer {shown} is shown")
+async def test_a_repeated_request_reaches_the_server_twice_and_is_answered_once(upstream: Upstream, shown: int) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=Repeat(shown=shown))]) as proxy:
+        assert await post(proxy) == (200, b"body %d" % shown, None)
+        assert len(upstream.received) == 2
+        assert [request.status for request in proxy.writes] == [200]
+
+
+async def test_a_stale_list_is_one_that_was_told_before(upstream: Upstream) -> None:
+    async with FaultProxy(upstream) as proxy:
+        assert [await listed(proxy) for _ in range(3)] == [b"list 1", b"list 2", b"list 3"]
+        proxy.schedule.add(Rule(fault=Stale(ago=2), match=Match(verb="list")))
+        assert await listed(proxy) == b"list 2"
+        assert await listed(proxy) == b"list 4"
+        assert [request.forwarded for request in proxy.requests] == [True, True, True, False, True]
+
+
+async def test_what_was_never_listed_cannot_be_stale(upstream: Upstream) -> None:
+    async with FaultProxy(upstream, rules=[Rule(fault=Stale(ago=1), nth=2)]) as proxy:
+        await listed(proxy)
+        assert await listed(proxy, f"{PODS}?limit=500") == b"list 2"
+
+
 async def test_a_delay_is_waited_for(upstream: Upstream) -> None:
     async with FaultProxy(upstream, rules=[Rule(fault=Delay(0.2))]) as proxy:
         await post(proxy)
@@ -159,6 +190,12 @@ async def test_a_hanging_request_ends_by_the_client_s_own_timeout(upstream: Upst
             FreezeStream(after_lines=2), [b"event 1", b"event 2", b"broken"], id="a frozen stream stands still"
         ),
         pytest.param(LoseLine(number=2), [b"event 1", b"event 3"], id="a lost event leaves the others"),
+        pytest.param(
+            SwapLines(number=2), [b"event 1", b"event 3", b"event 2"], id="an event arrives after the next one"
+        ),
+        pytest.param(
+            SwapLines(number=3), [b"event 1", b"event 2", b"event 3"], id="the last event has none to swap with"
+        ),
     ],
 )
 async def test_a_watch_goes_wrong_as_asked(upstream: Upstream, fault: Fault, seen: list[bytes]) -> None:
