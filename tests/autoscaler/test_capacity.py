@@ -7,10 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.accelerators import ACCELERATORS, Accelerator
-from wharfage_autoscaler.capacity import Bound, Capacity, Infeasible, at_rate, capacity, closed_loop, operation
+from wharfage_autoscaler.capacity import Bound, Capacity, Infeasible, capacity
 from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.shapes import KNOWN
+from wharfage_autoscaler.steady import at_rate, closed_loop, operation
 from wharfage_autoscaler.steptime import StepTime, Theta, step_time
 from wharfage_autoscaler.traffic import Traffic
 
