@@ -1,0 +1,1 @@
+"""A fleet that serves a recorded load without a GPU: what is backtested here is the code that ships."""
