@@ -1,6 +1,7 @@
 """Everything around the pods: account, Service, disruption budget, network policy, the drain's file, monitoring."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -81,8 +82,12 @@ def service_account(whose: Identity) -> Manifest:
 
 def engine_files(whose: Identity) -> Manifest:
     """The drain as a file for the stock image; pods see a new version without a restart."""
-    text = resources.files("wharfage_serving").joinpath("drain.py").read_text("utf-8")
-    return whose.child("v1", "ConfigMap", suffix="-engine", data={DRAIN_MODULE: text})
+    return whose.child("v1", "ConfigMap", suffix="-engine", data={DRAIN_MODULE: _drain()})
+
+
+@cache
+def _drain() -> str:
+    return resources.files("wharfage_serving").joinpath("drain.py").read_text("utf-8")
 
 
 def service(whose: Identity) -> Manifest:
