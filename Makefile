@@ -11,6 +11,7 @@ PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
+export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
 .PHONY: help setup crds format check test test-node test-engine demo demo-engine bench-operator clean
 
