@@ -58,30 +58,28 @@ def _settled(operator: OperatorProcess) -> float:
     return before if operator.writes() == before else 0.0
 
 
-def test_an_edit_reaches_the_child_within_a_second(lab: Lab, operator: OperatorProcess) -> None:
+def test_an_edit_reaches_the_child_long_before_the_next_resync(lab: Lab) -> None:
+    lab.start(resync_s="600")
     lab.create()
     lab.ready()
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
-    started_s = time.monotonic()
     eventually(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"] == 2)
-    assert time.monotonic() - started_s < 1
     assert lab.ready()["status"]["summary"]["replicas"] == "2/2"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"a deleted {kind.name} comes back")
-def test_a_deleted_child_comes_back_within_a_second(lab: Lab, operator: OperatorProcess, kind: Kind) -> None:
+def test_a_deleted_child_comes_back_long_before_the_next_resync(lab: Lab, kind: Kind) -> None:
+    lab.start(resync_s="600")
     lab.create()
     lab.ready()
     before = lab.child(kind)["metadata"]
     lab.server.delete(kind, lab.namespace, before["name"])
-    started_s = time.monotonic()
 
     def back() -> bool:
         found = lab.server.get(kind, lab.namespace, before["name"])
         return found is not None and found["metadata"]["uid"] != before["uid"]
 
     eventually(back)
-    assert time.monotonic() - started_s < 1
 
 
 @pytest.mark.parametrize(
@@ -171,15 +169,14 @@ def test_a_paused_deployment_is_not_written_to(lab: Lab, operator: OperatorProce
     assert "Service" in {kind for kind, _ in lab.children()}
 
 
-def test_the_operator_ends_within_three_seconds_and_gives_its_lease_away(lab: Lab, operator: OperatorProcess) -> None:
+def test_the_operator_ends_in_the_middle_of_its_work_and_gives_its_lease_away(lab: Lab) -> None:
+    first = lab.start(lease_duration_s="600", lease_renew_deadline_s="300")
+    eventually(lambda: first.ready)
     lab.create()
-    assert operator.stop() < 3
-    second = lab.start()
-    started_s = time.monotonic()
-    eventually(lambda: second.ready)
+    first.stop()
+    second = lab.start()  # which would wait ten minutes for a lease that was not given away
     lab.ready()
-    assert second.tracebacks == operator.tracebacks == []
-    assert time.monotonic() - started_s < 10
+    assert second.tracebacks == first.tracebacks == []
 
 
 def test_a_budget_says_that_nothing_enforces_it(lab: Lab, operator: OperatorProcess) -> None:
