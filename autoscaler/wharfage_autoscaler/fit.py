@@ -95,7 +95,7 @@ def _fit(variant: Variant, offer: Offer, max_model_tokens: int, max_num_seqs: in
     shape = variant.shape
     if shape is None:
         return Miss(offer, math.inf, f"{named(offer)}: the shape of {variant.source} is not known")
-    quantization = variant.quantization or native_quantization(variant.source)
+    quantization = variant.quantization or variant.stored or native_quantization(variant.source)
     if quantization not in WEIGHT_BYTES or not facts.runs(quantization):
         return Miss(offer, math.inf, f"{named(offer)}: does not run {quantization} weights")
     own = shape.max_context_tokens

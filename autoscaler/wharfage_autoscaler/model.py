@@ -52,6 +52,7 @@ class Variant:
     quantization: str  # "" is the weights' own dtype (16 bit)
     source: str
     shape: ModelShape | None  # None: not known yet
+    stored: str = ""  # quantisation of the stored weights by their own files; "": as the table of common models says
 
 
 @dataclass(frozen=True, slots=True)
