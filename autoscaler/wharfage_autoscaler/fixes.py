@@ -37,9 +37,13 @@ FIXES: Mapping[Reason, Fix] = {
         "placement.catalogs names an OfferCatalog that does not exist.",
         "Correct the name (`kubectl get offers`) or create the catalog.",
     ),
+    Reason.READING_MODEL_CONFIG: Fix(
+        "A small pod reads the model's config.json, to know its size; the message says from where.",
+        "Wait; write model.shape to do without.",
+    ),
     Reason.UNKNOWN_SHAPE: Fix(
-        "The size of the model is not known, so no machine can be chosen for it.",
-        "Write model.shape with the numbers of the model's config.json.",
+        "The size of the model is not known, so no machine can be chosen for it; the message says why.",
+        "Correct source, revision or token, or write model.shape with the numbers of the model's config.json.",
     ),
     Reason.MODEL_DOES_NOT_FIT: Fix(
         "No accelerator that placement allows holds the weights and their KV cache; the message lists the nearest.",

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     # what blocks
     INVALID_SPEC = "InvalidSpec"
     UNKNOWN_CATALOG = "UnknownCatalog"
+    READING_MODEL_CONFIG = "ReadingModelConfig"
     UNKNOWN_SHAPE = "UnknownShape"
     MODEL_DOES_NOT_FIT = "ModelDoesNotFit"
     CAPACITY_UNAVAILABLE = "CapacityUnavailable"

@@ -8,6 +8,7 @@ from wharfage_autoscaler.offers import Market
 from wharfage_api.conditions import Condition
 from wharfage_api.decimals import Figure
 from wharfage_api.instants import Instant
+from wharfage_api.model import Shape
 from wharfage_api.part import StatusPart, keyed, replaced
 
 Line = Annotated[str, StringConstraints(max_length=256)]
@@ -100,6 +101,19 @@ class DecisionStatus(StatusPart):
     savings: Savings | None = Field(default=None, description="In Recommend: what switching to Auto would change now.")
 
 
+class ModelStatus(StatusPart):
+    """What a model's own files told, where neither the spec nor the built-in table knows it."""
+
+    source: Annotated[str, StringConstraints(max_length=512)] = Field(description="Where the weights are.")
+    revision: Annotated[str, StringConstraints(max_length=128)] = Field(
+        default="", description="Revision that was read; empty: the source's default."
+    )
+    shape: Shape = Field(description="The shape that sizing works with; it can be copied to spec.model.shape.")
+    quantization: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="", description="How the weights are stored, in the engine's words; empty: in 16 bit."
+    )
+
+
 class LLMDeploymentStatus(StatusPart):
     """What the operator last observed and decided."""
 
@@ -120,6 +134,12 @@ class LLMDeploymentStatus(StatusPart):
     cost: CostStatus | None = Field(default=None, description="What the deployment costs.")
     load: LoadStatus | None = Field(default=None, description="What the deployment is asked to do.")
     decision: DecisionStatus | None = Field(default=None, description="The last decision and its reasons.")
+    models: tuple[ModelStatus, ...] = Field(
+        default=(),
+        max_length=16,
+        description="What was read from config.json, for each source that neither spec nor built-in table knows.",
+        json_schema_extra=keyed("source", "revision"),
+    )
     conditions: tuple[Condition, ...] = Field(
         default=(), max_length=16, description="Observations about the deployment.", json_schema_extra=keyed("type")
     )

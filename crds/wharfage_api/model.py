@@ -105,6 +105,11 @@ class Shape(Part):
             Rule(
                 "self.kvHeads <= self.attentionHeads", "write kvHeads no greater than attentionHeads", field=".kvHeads"
             ),
+            Rule(
+                "self.ffnSize > 0 || self.experts.total > 0",
+                "write ffnSize greater than 0; only a model whose every layer has experts has none",
+                field=".ffnSize",
+            ),
         )
     )
 
@@ -118,7 +123,11 @@ class Shape(Part):
     )
     layers: int = Field(ge=1, le=1024, description="Transformer layers (num_hidden_layers).")
     hidden_size: int = Field(ge=1, le=1048576, description="Width of the residual stream (hidden_size).")
-    ffn_size: int = Field(ge=1, le=4194304, description="Inner width of the feed-forward network (intermediate_size).")
+    ffn_size: int = Field(
+        ge=0,
+        le=4194304,
+        description="Inner width of the feed-forward network (intermediate_size); 0 where every layer has experts.",
+    )
     vocabulary_size: int = Field(ge=1, le=16777216, description="Tokens of the vocabulary (vocab_size).")
     attention_heads: int = Field(
         ge=1, le=4096, description="Query heads (num_attention_heads); tensor parallelism must divide it."
@@ -159,7 +168,8 @@ class ServedModel(Part):
     )
     shape: Shape | None = Field(
         default=None,
-        description="What sizing needs to know of the model. Default: the built-in table of common models.",
+        description="What sizing needs to know of the model. Default: the built-in table of common models, else the "
+        "model's own config.json, which is read once from hf:// or pvc://.",
     )
 
 

@@ -93,6 +93,7 @@ SHAPES = (
         shape(activeParametersBillions="9"),
         "activeParametersBillions no greater than parametersBillions",
     ),
+    Bad("neither a feed-forward network nor experts", shape(ffnSize=0), "write ffnSize greater than 0"),
     Bad("more active experts than there are", shape(experts={"total": 8, "active": 9}), "no greater than total"),
 )
 

@@ -51,6 +51,7 @@ MODELS = (
             experts={"total": 128, "active": 8, "ffnSize": 768},
         ),
     ),
+    Good("experts in every layer", shape(ffnSize=0, experts={"total": 8, "active": 2, "ffnSize": 14336})),
     Good("sliding windows", shape(window={"tokens": 4096, "layers": 18})),
     Good("latent attention", shape(kvBytesPerToken=70272)),
     Good(
