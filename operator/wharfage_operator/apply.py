@@ -53,6 +53,8 @@ class Writer:
         """Create or change one child; NotYet if the name belongs to an object without our owner uid."""
         kind, key = kind_of(wanted), key_of(wanted)
         known = self._cache.get(kind, key)
+        if known is not None and not owned_by(known, owner_uid):
+            raise taken(known, owner, retry_s=self._conflict_every_s)
         try:
             answer = await self._apply(kind, key, wanted, known)
         except ApiError as error:

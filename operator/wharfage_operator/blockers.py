@@ -79,6 +79,12 @@ def blocker(
     return Blocker(worst.reason, tidy(worst.message + _how_many(len(alike)) + _how_long(alike, now)))
 
 
+def hindrance(pod: Object, events: Iterable[Object] = (), *, now: float) -> Blocker:
+    """What keeps one pod that is pending from running, and in a class for how long."""
+    found = _of_pod(pod, _by_pod(events).get(pod["metadata"]["name"], ()))
+    return Blocker(found.reason, tidy(found.message + _how_long((pod,), now)))
+
+
 def _refused(pools: Iterable[Object]) -> Iterator[Blocker]:
     """Pods that a ReplicaSet may not create: the Deployment was accepted, its pods are not."""
     for pool in pools:

@@ -1,4 +1,4 @@
-"""Everything around the pods: account, Service, disruption budget, network policy, the drain's file, monitoring."""
+"""Everything around the pods: account, Service, disruption budget, network policy, the pods' files, monitoring."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +10,10 @@ from wharfage_serving.arguments import PORT
 OWNER = "wharfage.dev/llmdeployment"
 SERVING = "wharfage.dev/serving"
 DRAIN_MODULE = "wharfage_drain.py"
+READER_MODULE = "wharfage_reader.py"
+_APP = "app.kubernetes.io/name"
+_ENGINE = "wharfage-engine"
+_FILES = {DRAIN_MODULE: "drain.py", READER_MODULE: "reader.py"}
 
 Manifest = dict[str, Any]
 
@@ -19,7 +23,8 @@ class ChildSettings:
     """What the operator's settings say about the objects it creates; durations in whole seconds.
 
     `allowed_image_prefixes` empty allows any image. `client_namespaces` may reach the model port besides
-    the deployment's own namespace and the operator's; "*" opens it to all namespaces.
+    the deployment's own namespace and the operator's; "*" opens it to all namespaces. `reader_image` empty
+    is the engine's.
     """
 
     operator_namespace: str = "wharfage-system"
@@ -32,6 +37,7 @@ class ChildSettings:
     progress_deadline_s: int = 3600
     do_not_disrupt_s: int = 1200
     max_num_seqs: int = 0
+    reader_image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Identity:
     def labels(self) -> dict[str, str]:
         """Labels of every child."""
         return {
-            "app.kubernetes.io/name": "wharfage-engine",
+            _APP: _ENGINE,
             "app.kubernetes.io/instance": self.name,
             "app.kubernetes.io/managed-by": "wharfage",
             OWNER: self.name,
@@ -81,13 +87,14 @@ def service_account(whose: Identity) -> Manifest:
 
 
 def engine_files(whose: Identity) -> Manifest:
-    """The drain as a file for the stock image; pods see a new version without a restart."""
-    return whose.child("v1", "ConfigMap", suffix="-engine", data={DRAIN_MODULE: _drain()})
+    """Drain and reader as files for the stock image; pods see a new version without a restart."""
+    data = {name: _text(module) for name, module in _FILES.items()}
+    return whose.child("v1", "ConfigMap", suffix="-engine", data=data)
 
 
 @cache
-def _drain() -> str:
-    return resources.files("wharfage_serving").joinpath("drain.py").read_text("utf-8")
+def _text(module: str) -> str:
+    return resources.files("wharfage_serving").joinpath(module).read_text("utf-8")
 
 
 def service(whose: Identity) -> Manifest:
@@ -98,10 +105,13 @@ def service(whose: Identity) -> Manifest:
 
 
 def disruption_budget(whose: Identity) -> Manifest:
-    """One replica at a time may be evicted; one that does not serve may always go."""
+    """One replica at a time may be evicted; one that does not serve may always go.
+
+    Replicas only: a pod that reads config.json would count as one more that must be healthy.
+    """
     spec = {
         "maxUnavailable": 1,
-        "selector": {"matchLabels": whose.selector},
+        "selector": {"matchLabels": {**whose.selector, _APP: _ENGINE}},
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
     return whose.child("policy/v1", "PodDisruptionBudget", spec=spec)

@@ -30,23 +30,30 @@ from wharfage_operator.kinds import (
 )
 from wharfage_operator.metrics import MetricsSource
 from wharfage_operator.obtainable import Obtainability, obtainability
+from wharfage_operator.origin import remembered
 from wharfage_operator.platforms import Platform, platform
 from wharfage_operator.pools import observed_fleet
+from wharfage_operator.reader import is_reader
 from wharfage_operator.settings import Settings
-from wharfage_operator.spec import offers, wanted
+from wharfage_operator.spec import NOTHING, Known, offers, wanted
 
 PAUSED = "wharfage.dev/paused"
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One deployment and all that belongs to it, as the cache has it."""
+    """One deployment and all that belongs to it, as the cache has it.
+
+    `pods` are its replicas, `readers` those that read a config.json, `remembered` is what they have told before.
+    """
 
     raw: Object
     deployment: LLMDeployment
     children: tuple[Object, ...]
     pods: tuple[Object, ...]
     load: Load | None
+    readers: tuple[Object, ...] = ()
+    remembered: Known = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -81,7 +88,16 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
         where = ".".join(str(part) for part in first["loc"])
         raise Rejected(Reason.INVALID_SPEC, f"{where}: {first['msg']}") from error
     pods = cache.owned(key, kinds=(PODS,))
-    return Subject(raw, deployment, cache.owned(key, kinds=CHILDREN), pods, metrics.load(pods))
+    replicas = tuple(pod for pod in pods if not is_reader(pod))
+    return Subject(
+        raw,
+        deployment,
+        cache.owned(key, kinds=CHILDREN),
+        replicas,
+        metrics.load(replicas),
+        readers=tuple(pod for pod in pods if is_reader(pod)),
+        remembered=remembered(raw.get("status") or {}),
+    )
 
 
 def is_paused(raw: Object) -> bool:
@@ -89,13 +105,18 @@ def is_paused(raw: Object) -> bool:
     return (raw["metadata"].get("annotations") or {}).get(PAUSED) == "true"
 
 
-def snapshot(subject: Subject, supply: "Supplied", *, settings: Settings, now: float) -> Snapshot:
-    """What the decision looks at."""
+def snapshot(
+    subject: Subject, supply: "Supplied", *, settings: Settings, now: float, learned: Known = NOTHING
+) -> Snapshot:
+    """What the decision looks at; `learned` are the shapes that the models' own files told."""
     return Snapshot(
         now=now,
         key=subject.key,
         wanted=wanted(
-            subject.deployment, spot_default=SpotPolicy(settings.spot_default), max_num_seqs=settings.max_num_seqs
+            subject.deployment,
+            spot_default=SpotPolicy(settings.spot_default),
+            max_num_seqs=settings.max_num_seqs,
+            learned=learned,
         ),
         offers=supply.offers,
         fleet=observed_fleet(subject.pools, supply.offers),

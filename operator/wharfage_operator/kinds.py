@@ -56,7 +56,9 @@ CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK
 DEFINED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, NODE_POOLS, POD_MONITORS)
 """Kinds that a CRD defines: their API may be absent, and come and go."""
 
-_BY_TYPE = {(kind.api_version, kind.name): kind for kind in (*CHILDREN, LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS)}
+_BY_TYPE = {
+    (kind.api_version, kind.name): kind for kind in (*CHILDREN, PODS, LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS)
+}
 
 
 def kind_of(obj: Object) -> Kind:

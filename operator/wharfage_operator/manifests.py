@@ -25,7 +25,7 @@ from wharfage_operator.platforms import Platform
 from wharfage_operator.pod import selector, template
 from wharfage_operator.pools import POOL, description, pool_hash
 from wharfage_operator.replica import Replica
-from wharfage_operator.spec import wanted
+from wharfage_operator.spec import NOTHING, Known, wanted
 from wharfage_operator.surge import REPLACING, SURGING
 
 _HISTORY = 2  # old ReplicaSets kept for kubectl rollout undo
@@ -34,12 +34,18 @@ Manifest = dict[str, Any]
 
 
 def manifests(
-    deployment: LLMDeployment, uid: str, target: Fleet, settings: ChildSettings, platform: Platform
+    deployment: LLMDeployment,
+    uid: str,
+    target: Fleet,
+    settings: ChildSettings,
+    platform: Platform,
+    *,
+    learned: Known = NOTHING,
 ) -> tuple[Manifest, ...]:
     """Everything the deployment needs, with an intent hash on each object.
 
-    What pods refer to comes before them. A pool whose variant the spec no longer has is left out: it
-    stays as it is until a new pool serves.
+    What pods refer to comes before them. A pool whose variant the spec no longer has, or whose shape is not
+    known yet, is left out: it stays as it is until a new pool serves.
 
     Raises:
         Rejected: for an image outside the allow-list, or a pool that cannot hold the model.
@@ -47,7 +53,8 @@ def manifests(
     """
     _check_image(deployment, settings)
     whose = Identity(deployment.metadata.namespace, deployment.metadata.name, uid)
-    variants = {v.name: v for v in wanted(deployment, max_num_seqs=settings.max_num_seqs).variants}
+    seen = wanted(deployment, max_num_seqs=settings.max_num_seqs, learned=learned)
+    variants = {variant.name: variant for variant in seen.variants if variant.shape is not None}
     replicas = (
         _replica(deployment, whose, pool, variants[pool.variant], settings=settings, platform=platform)
         for pool in sorted(target.pools, key=lambda pool: pool.key)

@@ -20,6 +20,7 @@ from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Key, Object
+from wharfage_operator.reader import is_reader
 from wharfage_operator.readings import Reading, load, reading
 from wharfage_operator.settings import Settings
 from wharfage_operator.telemetry import Telemetry
@@ -84,7 +85,7 @@ class Scrape:
                 await asyncio.sleep(self._settings.scrape_every_s)
 
     async def _round(self, session: aiohttp.ClientSession) -> None:
-        ready = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if is_ready(pod)}
+        ready = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if is_ready(pod) and not is_reader(pod)}
         self._pods = {uid: pod for uid, pod in self._pods.items() if uid in ready}
         now_s = time.monotonic()
         turns = asyncio.Semaphore(_AT_ONCE)

@@ -4,9 +4,11 @@ Why each part is there is told in docs/explanation/pods.md. Nothing in the templ
 changes by itself (prices, node names, the operator's version): a changed template restarts every replica.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wharfage_api.engine import Variable
+from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.accelerators import accelerator
 from wharfage_serving.arguments import PORT, arguments, environment
 
@@ -40,6 +42,36 @@ def template(replica: Replica) -> Manifest:
     }
 
 
+def pod_security() -> Manifest:
+    """What the restricted level of Pod Security asks of a pod, and a group that may read what is mounted."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security() -> Manifest:
+    """What it asks of a container, and a root that nobody writes to."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def tolerations(deployment: LLMDeployment, of_platform: Iterable[Mapping[str, str]]) -> list[Manifest]:
+    """The platform's tolerations and the user's, each once."""
+    found = [dict(row) for row in of_platform]
+    written = (
+        row.model_dump(mode="json", by_alias=True, exclude_none=True) for row in deployment.spec.placement.tolerations
+    )
+    return found + [row for row in written if row not in found]
+
+
 def _annotations(replica: Replica) -> dict[str, str]:
     slots = max(1, min(replica.fit.max_sequences, replica.fit.max_num_seqs))
     return {
@@ -62,16 +94,9 @@ def _spec(replica: Replica) -> Manifest:
         # A Service called vllm would set VLLM_PORT to a URI, and the engine would refuse to start.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": replica.grace.total_s,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "affinity": {"nodeAffinity": _pinned(replica)},
-        "tolerations": _tolerations(replica),
+        "tolerations": tolerations(replica.deployment, replica.platform.tolerations_for(replica.pool.offer.market)),
         "containers": [_container(replica)],
         "volumes": volumes(replica),
     }
@@ -96,15 +121,6 @@ def _pinned(replica: Replica) -> Manifest:
         return {}
     term = {"matchExpressions": expressions}
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-
-
-def _tolerations(replica: Replica) -> list[Manifest]:
-    of_platform = [dict(row) for row in replica.platform.tolerations_for(replica.pool.offer.market)]
-    of_user = [
-        row.model_dump(mode="json", by_alias=True, exclude_none=True)
-        for row in replica.deployment.spec.placement.tolerations
-    ]
-    return of_platform + [row for row in of_user if row not in of_platform]
 
 
 def _spread(replica: Replica, over: str) -> Manifest:
@@ -133,11 +149,7 @@ def _container(replica: Replica) -> Manifest:
         "lifecycle": {"preStop": {"exec": {"command": _drain(replica.grace)}}},
         # The last lines of the log become the reason in the status when the engine fails.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": container_security(),
         "volumeMounts": mounts(replica),
     }
     if written.command:
@@ -181,11 +193,12 @@ def _env(replica: Replica) -> list[Manifest]:
     if key is not None:
         # The engine reads its key from the environment only; a reference keeps it out of specs and process lists.
         variables.append({"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": key.name, "key": key.key}}})
-    return variables + [_variable(variable) for name, variable in written.items() if name != "PYTHONPATH"]
+    return variables + [variable(row) for name, row in written.items() if name != "PYTHONPATH"]
 
 
-def _variable(variable: Variable) -> Manifest:
-    return variable.model_dump(mode="json", by_alias=True, exclude_none=True)
+def variable(written: Variable) -> Manifest:
+    """One variable of the user's as a container has it."""
+    return written.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _resources(replica: Replica) -> Manifest:

@@ -22,19 +22,23 @@ from wharfage_operator.blockers import blocker
 from wharfage_operator.budget import budget_status
 from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
-from wharfage_operator.children import ChildSettings
+from wharfage_operator.children import ChildSettings, Identity
 from wharfage_operator.conditions import Verdict, conditions
 from wharfage_operator.errors import ApiError, NotYet, Rejected
 from wharfage_operator.events import events
 from wharfage_operator.gather import Subject, Supplied, Supply, gather, is_paused, parsed, snapshot
 from wharfage_operator.inbox import SUPPLY, moment_s
+from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
 from wharfage_operator.loop import Item
 from wharfage_operator.manifests import manifests
 from wharfage_operator.metrics import MetricsSource
+from wharfage_operator.origin import rows
 from wharfage_operator.plan import plan
 from wharfage_operator.pools import observed_fleet
+from wharfage_operator.reader import readable, reader
 from wharfage_operator.settings import Settings
+from wharfage_operator.spec import Known, untold
 from wharfage_operator.status import status
 from wharfage_operator.surge import rollouts
 from wharfage_operator.sync import Sync
@@ -54,12 +58,13 @@ class Standing:
 
     generation: int
     supply: Supplied
+    learned: Known
     decision: Decision
 
     def same_ground(self, other: "Standing") -> bool:
         """Whether the other decision aims for the same, for the same reasons."""
         alike = self.generation == other.generation and self.supply is other.supply
-        return alike and self.decision.target == other.decision.target
+        return alike and self.learned == other.learned and self.decision.target == other.decision.target
 
 
 class Reconciler:
@@ -126,15 +131,15 @@ class Reconciler:
         if subject is None:
             return
         supply, now = self._supply.now(), time.time()
+        inquiry: Inquiry | None = None
         self._woken_for = self._woken_for or supply  # whoever is looked at first has seen it
         decision: Decision | None = None
         problem: Rejected | NotYet | None = None
         failure: Exception | None = None
         try:
-            seen = snapshot(subject, supply, settings=self._settings, now=now)
-            decision, self._memories[key] = decide(seen, self._memories.get(key, Memory()))
-            decision = self._stands(key, Standing(subject.deployment.metadata.generation, supply, decision))
-            if await self._act(subject, decision, supply, now=now) and self._more_to_come(key):
+            inquiry = self._inquiry(subject, supply, now=now)
+            decision = self._decision(subject, supply, inquiry, now=now)
+            if await self._act(subject, decision, supply, inquiry, now=now) and self._more_to_come(key):
                 return
             self._acted.pop(key, None)
         except Rejected as rejected:
@@ -144,14 +149,50 @@ class Reconciler:
             self._queue.add_after((LLM_DEPLOYMENTS, key), busy.retry_after)
         except Exception as error:
             problem, failure = explained(error), error
-        await self._publish(key, supply, decision, problem, now=now)
+        await self._publish(key, supply, decision, problem, now=now, inquired=inquiry is not None)
         if failure is not None:
             raise failure
 
-    async def _act(self, subject: Subject, decision: Decision, supply: Supplied, *, now: float) -> bool:
+    def _inquiry(self, subject: Subject, supply: Supplied, events: tuple[Object, ...] = (), *, now: float) -> Inquiry:
+        """What the models' own files have told so far; `events` are about the pods that read them."""
+        deployment = subject.deployment
+        settings, whose = self._children(), Identity(*subject.key, subject.uid)
+        wanted = {
+            origin: reader(deployment, whose, origin, settings, supply.platform) if readable(origin) else None
+            for origin in untold(deployment)
+        }
+        return inquire(
+            wanted,
+            subject.remembered,
+            subject.readers,
+            events,
+            owner_uid=subject.uid,
+            retry_s=self._settings.reader_retry_s,
+            now=now,
+        )
+
+    def _decision(self, subject: Subject, supply: Supplied, inquiry: Inquiry, *, now: float) -> Decision:
+        """What to aim for; a deployment of which nothing runs waits until its best variants are known."""
+        seen = snapshot(subject, supply, settings=self._settings, now=now, learned=inquiry.learned)
+        if inquiry.under_way and not seen.fleet.pools:
+            return held(seen.fleet, inquiry)
+        decision, self._memories[subject.key] = decide(seen, self._memories.get(subject.key, Memory()))
+        generation = subject.deployment.metadata.generation
+        standing = self._stands(subject.key, Standing(generation, supply, inquiry.learned, decision))
+        return left_out(standing, inquiry)
+
+    async def _act(
+        self, subject: Subject, decision: Decision, supply: Supplied, inquiry: Inquiry, *, now: float
+    ) -> bool:
         """Make the cluster what was decided, in the plan's order; returns whether anything had to be written."""
-        settings = child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)
-        wanted = manifests(subject.deployment, subject.uid, decision.target, settings, supply.platform)
+        wanted = manifests(
+            subject.deployment,
+            subject.uid,
+            decision.target,
+            self._children(),
+            supply.platform,
+            learned=inquiry.learned,
+        )
         patience_s = self._settings.surge_patience_s
         settled = rollouts(wanted, subject.children, subject.pods, patience_s=patience_s, now=now)
         if settled.again_s is not None:
@@ -159,11 +200,13 @@ class Reconciler:
         todo = plan(subject.children, settled.objects, owner_uid=subject.uid)
         if todo.conflicts:
             raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
-        for obj in todo.applies:
+        for obj in (*todo.applies, *inquiry.creates):
             await self._writer.apply(obj, owner=subject.key, owner_uid=subject.uid)
-        for obj in todo.deletes:
+        for obj in (*todo.deletes, *inquiry.deletes):
             await self._writer.delete(obj)
-        return not todo.empty
+        if inquiry.again_s is not None:
+            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), inquiry.again_s)
+        return not todo.empty or bool(inquiry.creates or inquiry.deletes)
 
     def _stands(self, key: Key, now: "Standing") -> Decision:
         """The decision that led to this target, as long as spec and supply are the same.
@@ -188,17 +231,30 @@ class Reconciler:
         return True
 
     async def _publish(
-        self, key: Key, supply: Supplied, decision: Decision | None, problem: Rejected | NotYet | None, *, now: float
+        self,
+        key: Key,
+        supply: Supplied,
+        decision: Decision | None,
+        problem: Rejected | NotYet | None,
+        *,
+        now: float,
+        inquired: bool,
     ) -> None:
-        """Say what is seen now, our own writes included."""
+        """Say what is seen now, our own writes included; without an inquiry what was learned is kept as it stands."""
         subject = gather(self._cache, key, self._metrics)
         if subject is None:
             return
-        witnesses, again_s = await self._testimony.about(key, subject.pods, now=now)
+        witnesses, again_s = await self._testimony.about(key, (*subject.readers, *subject.pods), now=now)
         if again_s is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, key), again_s)
         fleet = observed_fleet(subject.pools, supply.offers)
         previous = subject.raw.get("status") or {}
+        models = previous.get("models") or []
+        if inquired:
+            inquiry = self._inquiry(subject, supply, witnesses, now=now)
+            models = rows(inquiry.learned)
+            if problem is None and decision is not None and unsized(decision):
+                problem = inquiry.problem
         fresh = status(
             subject.deployment,
             Seen(
@@ -208,6 +264,7 @@ class Reconciler:
                 blocker=blocker(subject.pods, subject.pools, witnesses, now=now),
                 pools=subject.pools,
                 load=subject.load,
+                models=tuple(models),
                 prices_observed_at=supply.prices_observed_at,
                 prices_stale_after_s=self._settings.prices_stale_after_s,
             ),
@@ -219,8 +276,13 @@ class Reconciler:
             return
         if await self._writer.status(LLM_DEPLOYMENTS, subject.raw, fresh):
             self._written_at[key] = now
+            if models != (previous.get("models") or []):
+                self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)  # the pods that told it may go
             for event in events(previous, fresh):
                 self._writer.event(subject.raw, reason=event.reason, message=event.message, warning=event.warning)
+
+    def _children(self) -> ChildSettings:
+        return child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)
 
     def _too_soon(self, key: Key, previous: Object, fresh: Object, *, now: float) -> bool:
         """Whether only moving figures differ and they were written a short while ago."""
@@ -283,9 +345,15 @@ def explained(error: Exception) -> Rejected | NotYet | None:
     if error.namespace_terminating:
         return NotYet(Reason.NAMESPACE_TERMINATING, error.message, 0.0)
     if error.forbidden:
-        reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in error.message else Reason.FORBIDDEN
-        return NotYet(reason, error.message, 0.0)
+        return NotYet(_refusal(error.message), error.message, 0.0)
     return None if error.transient else NotYet(Reason.RECONCILE_ERROR, error.message, 0.0)
+
+
+def _refusal(message: str) -> Reason:
+    """Who refused a write: a quota, an admission policy of the namespace, or our own role."""
+    if "exceeded quota" in message or "failed quota" in message:
+        return Reason.QUOTA_EXCEEDED
+    return Reason.PODS_FORBIDDEN if "violates PodSecurity" in message else Reason.FORBIDDEN
 
 
 def refused_status(raw: Object, rejected: Rejected, *, now: float) -> dict[str, Any]:
@@ -329,4 +397,5 @@ def child_settings(settings: Settings, *, pod_monitors: bool) -> ChildSettings:
         client_namespaces=settings.client_namespaces,
         pod_monitors=settings.pod_monitors and pod_monitors,
         max_num_seqs=settings.max_num_seqs,
+        reader_image=settings.reader_image,
     )

@@ -51,7 +51,6 @@ class Settings:
     connect_timeout_s: float = _setting(5.0, "deadline of one connection to it")
     watch_timeout_s: float = _setting(300.0, "the API server ends a watch after so long; it is opened again")
     watch_inactivity_s: float = _setting(70.0, "a watch without even a bookmark for so long is opened again")
-    watch_retry_s: float = _setting(10.0, "a watch that is refused is tried again after so long")
     exit_grace_s: float = _setting(2.0, "on SIGTERM the work in hand may take so long")
 
     http_host: str = _setting("0.0.0.0", "address of /healthz, /readyz and /metrics")  # noqa: S104 - probes come from the node
@@ -67,6 +66,10 @@ class Settings:
 
     engine_image: str = _setting("vllm/vllm-openai:v0.32.0", "image of the engine where the deployment names none")
     allowed_images: tuple[str, ...] = _setting((), "prefixes that an engine image must have; empty: any image")
+    reader_image: str = _setting("", "image of the pods that read a model's config.json; empty: the engine's")
+    reader_retry_s: float = _setting(
+        60.0, "a config.json that could not be read is read again after so long; doubles up to an hour"
+    )
     max_num_seqs: int = _setting(0, "concurrent sequences per engine; 0: by the accelerator's memory")
     client_namespaces: tuple[str, ...] = _setting(
         (), "namespaces that may reach the engines besides their own and the operator's; *: all"

@@ -4,6 +4,10 @@ The API server has checked forms and bounds already. What is left is what only t
 shapes of common models, the labels that a provider's nodes carry, and what this version cannot do yet.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 from wharfage_api.llmdeployment import LLMDeployment, LLMDeploymentSpec
 from wharfage_api.model import Shape
 from wharfage_api.model import Variant as WrittenVariant
@@ -16,15 +20,25 @@ from wharfage_autoscaler.shapes import shape_of
 
 from wharfage_operator.errors import Rejected
 from wharfage_operator.obtainable import INSTANCE_TYPE, Obtainability, judged
+from wharfage_operator.origin import Learned, Origin
 
+Known = Mapping[Origin, Learned]
+
+NOTHING: Known = MappingProxyType({})
 _BILLION = 1e9
 
 
-def wanted(deployment: LLMDeployment, *, spot_default: SpotPolicy = SpotPolicy.FORBID, max_num_seqs: int = 0) -> Wanted:
+def wanted(
+    deployment: LLMDeployment,
+    *,
+    spot_default: SpotPolicy = SpotPolicy.FORBID,
+    max_num_seqs: int = 0,
+    learned: Known = NOTHING,
+) -> Wanted:
     """What the user asked for, with every default filled in.
 
-    A variant whose shape neither the spec nor the built-in table tells keeps `shape=None`; the decision
-    says what to do about it.
+    A variant whose shape neither the spec nor the built-in table tells has the one that was `learned` from its
+    origin; without that it keeps `shape=None`, and the decision says what to do about it.
 
     Raises:
         Rejected: for what this version understands but cannot do.
@@ -33,7 +47,7 @@ def wanted(deployment: LLMDeployment, *, spot_default: SpotPolicy = SpotPolicy.F
     spec = deployment.spec
     _refuse_what_is_missing(spec)
     return Wanted(
-        variants=_variants(spec),
+        variants=_variants(spec, learned),
         max_model_tokens=spec.engine.max_model_tokens,
         mode=spec.scaling.mode,
         replicas=spec.replicas,
@@ -83,17 +97,58 @@ def _least(scaling: Scaling) -> int:
     return scaling.min_replicas
 
 
-def _variants(spec: LLMDeploymentSpec) -> tuple[Variant, ...]:
+def untold(deployment: LLMDeployment) -> tuple[Origin, ...]:
+    """The origins whose shape neither the spec nor the built-in table tells, of the variants that may be served."""
+    spec = deployment.spec
     if not spec.variants:
-        return (Variant("", 1.0, "", spec.model.source, _shape(spec.model.shape, spec.model.source)),)
-    return tuple(_variant(spec, written) for written in spec.variants)
+        own = _stated(spec.model.shape, spec.model.source)
+        return () if own else (Origin(spec.model.source, spec.model.revision),)
+    floor = spec.objectives.quality_floor
+    served = (written for written in spec.variants if written.quality >= floor)
+    return tuple(dict.fromkeys(_origin(spec, written) for written in served if _told(spec, written) is None))
 
 
-def _variant(spec: LLMDeploymentSpec, written: WrittenVariant) -> Variant:
-    source = written.source or spec.model.source
-    own = written.shape
-    shape = _shape(own, source) or (_shape(spec.model.shape, spec.model.source) if _same_model(written) else None)
-    return Variant(written.name, float(written.quality), written.quantization, source, shape)
+def _variants(spec: LLMDeploymentSpec, learned: Known) -> tuple[Variant, ...]:
+    if not spec.variants:
+        source, origin = spec.model.source, Origin(spec.model.source, spec.model.revision)
+        return (_sized(Variant("", 1.0, "", source, _stated(spec.model.shape, source)), origin, learned),)
+    return tuple(
+        _sized(
+            Variant(
+                written.name,
+                float(written.quality),
+                written.quantization,
+                written.source or spec.model.source,
+                _told(spec, written),
+            ),
+            _origin(spec, written),
+            learned,
+        )
+        for written in spec.variants
+    )
+
+
+def _sized(variant: Variant, origin: Origin, learned: Known) -> Variant:
+    """The variant with what its origin's own files told, where nothing else tells its shape."""
+    found = learned.get(origin)
+    if variant.shape is not None or found is None:
+        return variant
+    return replace(variant, shape=_shape(found.shape), stored=found.quantization)
+
+
+def _told(spec: LLMDeploymentSpec, written: WrittenVariant) -> ModelShape | None:
+    """A variant's shape by spec or built-in table."""
+    own = _stated(written.shape, written.source or spec.model.source)
+    return own or (_stated(spec.model.shape, spec.model.source) if _same_model(written) else None)
+
+
+def _origin(spec: LLMDeploymentSpec, written: WrittenVariant) -> Origin:
+    """Whose files tell a variant's shape: those of the model itself wherever the shape is the model's."""
+    if written.source is None:
+        return Origin(spec.model.source, written.revision or spec.model.revision)
+    if _same_model(written):
+        return Origin(spec.model.source, spec.model.revision)
+    return Origin(written.source, written.revision)
 
 
 def _same_model(written: WrittenVariant) -> bool:
@@ -101,9 +156,11 @@ def _same_model(written: WrittenVariant) -> bool:
     return written.source is None or bool(written.quantization)
 
 
-def _shape(shape: Shape | None, source: str) -> ModelShape | None:
-    if shape is None:
-        return shape_of(source)
+def _stated(shape: Shape | None, source: str) -> ModelShape | None:
+    return shape_of(source) if shape is None else _shape(shape)
+
+
+def _shape(shape: Shape) -> ModelShape:
     parameters = float(shape.parameters_billions) * _BILLION
     active = shape.active_parameters_billions
     return ModelShape(

@@ -68,6 +68,7 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
             "fleet": rows,
             "cost": cost,
             "load": _load(seen.load, previous.get("load") or {}),
+            "models": list(seen.models) or None,
             "decision": _decision(seen.decision, previous.get("decision") or {}, now) if seen.decision else None,
             "conditions": conditions(said, previous=previous, generation=generation, now=now),
         }

@@ -46,8 +46,8 @@ class Seen:
     """Everything that one status is made of. Times are Unix seconds.
 
     `fleet` is the observed one; `decision` is None where the spec was refused before a decision.
-    `pools` are the raw Deployments of the pools. `prices_observed_at` is by catalog; catalogs that the
-    fleet does not use may be in it.
+    `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
+    `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -56,6 +56,7 @@ class Seen:
     blocker: Blocker | None = None
     pools: tuple[Mapping[str, Any], ...] = ()
     load: Load | None = None
+    models: tuple[Mapping[str, Any], ...] = ()
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)
     prices_stale_after_s: float = 14 * _DAY_S
 
@@ -133,6 +134,8 @@ def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
 def progressing(seen: Seen) -> Verdict:
     """Whether something is on its way: True while it is, False when all is as wanted or nothing moves any more."""
     problem = _problem(seen)
+    if problem is not None and problem[0] is Reason.READING_MODEL_CONFIG:
+        return _yes(ConditionType.PROGRESSING, *problem)
     if problem is not None:
         return _no(ConditionType.PROGRESSING, *problem)
     stuck = next((pool for pool in seen.pools if deadline_exceeded(pool)), None)

@@ -26,6 +26,10 @@ L40S_SPOT = offer(
     accelerator_memory_gib=48,
     node_selector=(("node.kubernetes.io/instance-type", "g6e.xlarge"),),
 )
+FILES = {
+    "wharfage_drain.py": "the file of serving/wharfage_serving/drain.py",
+    "wharfage_reader.py": "the file of serving/wharfage_serving/reader.py",
+}
 EVERYTHING: dict[str, Any] = {
     "model": {
         "source": "hf://Qwen/Qwen3-8B",
@@ -85,7 +89,8 @@ def variables(container: dict[str, Any]) -> dict[str, Any]:
 def test_the_full_form_makes_exactly_these_objects() -> None:
     """After a wanted change: `python -m tests.operator.golden.rewrite`, and read the diff."""
     made = list(children(settings=ChildSettings(pod_monitors=True), **EVERYTHING).values())
-    made[1]["data"] = {"wharfage_drain.py": "the file of serving/wharfage_serving/drain.py"}
+    assert set(made[1]["data"]) == set(FILES)
+    made[1]["data"] = FILES
     for obj in made:
         del obj["metadata"]["annotations"]["wharfage.dev/intent"]
     assert made == list(yaml.safe_load_all(GOLDEN.read_text()))
@@ -322,6 +327,19 @@ def test_a_pool_that_cannot_hold_the_model_is_refused_with_numbers() -> None:
 
 def test_a_pool_of_a_variant_that_is_gone_is_left_out() -> None:
     assert "Deployment" not in children(variant="gone")
+
+
+def test_a_pool_of_a_model_that_is_not_known_yet_is_left_as_it_is() -> None:
+    made = children(model={"source": "hf://org/new"})
+    assert "Deployment" not in made
+    assert "ConfigMap" in made, "the pod that reads its config.json needs it"
+
+
+def test_the_disruption_budget_counts_replicas_only() -> None:
+    made = children()
+    selected = made["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= made["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    assert selected["app.kubernetes.io/name"] == "wharfage-engine"
 
 
 def test_who_may_reach_the_model_port_follows_the_settings() -> None:

@@ -12,7 +12,7 @@ a test compares the two.
   resources: [llmdeployments/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [configmaps, serviceaccounts, services]
+  resources: [configmaps, pods, serviceaccounts, services]
   verbs: [create, delete, get, list, patch, watch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
@@ -26,9 +26,6 @@ a test compares the two.
 - apiGroups: [monitoring.coreos.com]
   resources: [podmonitors]
   verbs: [create, delete, get, list, patch, watch]
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [list, watch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list]
@@ -47,6 +44,9 @@ a test compares the two.
   verbs: [list, watch]
 - apiGroups: [karpenter.sh]
   resources: [nodepools]
+  verbs: [list, watch]
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
   verbs: [list, watch]
 {{- end -}}
 
