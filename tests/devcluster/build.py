@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.devcluster.progress import stream
+from tests.devcluster.progress import followed
 
 MODULE = Path(__file__).resolve().parent
 GO_VERSION = "1.26.6"
@@ -133,20 +133,8 @@ def _go(command: list[str], *, title: str, cwd: Path | None = None, gobin: Path 
 
 def _run(command: list[str], *, title: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
     """Run a build, showing progress. Raises `BuildError` with the last lines that it printed."""
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=os.environ | (environment or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    assert process.stdout is not None
-    tail = stream(process.stdout, title=title, to=sys.stderr)
-    if process.wait() != 0:
-        raise BuildError(f"`{' '.join(command)}` failed with exit status {process.returncode}:\n" + "\n".join(tail))
+    if failed := followed(command, title=title, cwd=cwd, environment=environment):
+        raise BuildError(failed)
 
 
 def _cached(name: str, make: Callable[[Path], None]) -> Path:

@@ -1,8 +1,12 @@
 """Says how far a long build is: one line that rewrites itself on a terminal, a line now and then elsewhere."""
 
+import os
+import subprocess
+import sys
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 _REPORT_EVERY_S = 15.0
@@ -34,3 +38,24 @@ def stream(lines: Iterable[str], *, title: str, to: TextIO) -> list[str]:
         to.write(f"\r\x1b[2K{done}\n" if live else f"{done}\n")
         to.flush()
     return list(tail)
+
+
+def followed(
+    command: Sequence[str], *, title: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a command that takes long, showing progress; empty when it succeeded, else what it was and said last."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        tail = stream(process.stdout, title=title, to=sys.stderr)
+    if process.returncode == 0:
+        return ""
+    return f"`{' '.join(command)}` failed with exit status {process.returncode}:\n" + "\n".join(tail)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.devcluster import debian
 from tests.devcluster.build import cache_folder
-from tests.devcluster.progress import stream
+from tests.devcluster.progress import followed
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
@@ -128,21 +128,9 @@ def warm_up(made: Environment) -> None:
 
 
 def _run(command: list[str], *, title: str) -> None:
-    process = subprocess.Popen(
-        command,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    assert process.stdout is not None
-    tail = stream(process.stdout, title=title, to=sys.stderr)
-    if process.wait() != 0:
-        raise EnvironmentFailed(
-            f"`{' '.join(command)}` failed with exit status {process.returncode}:\n" + "\n".join(tail)
-        )
+    quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
+    if failed := followed(command, title=title, environment=quiet):
+        raise EnvironmentFailed(failed)
 
 
 @contextmanager
