@@ -124,6 +124,17 @@ class Seen:
         """Requests that no engine has admitted yet."""
         return sum(pool.waiting for pool in self.pools)
 
+    def pool(self, key: PoolKey) -> PoolSeen:
+        """The pool of that identity. LookupError where it is not among those that may be used."""
+        for pool in self.pools:
+            if pool.key == key:
+                return pool
+        raise LookupError(f"{key} is no pool of this replay; it has {[pool.key for pool in self.pools]}")
+
+    def bounded(self, replicas: float) -> int:
+        """The count next to that one which is allowed."""
+        return int(min(max(replicas, self.least), self.most))
+
 
 class Policy(Protocol):
     """An autoscaler."""

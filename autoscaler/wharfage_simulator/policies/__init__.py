@@ -1,0 +1,1 @@
+"""The peers' autoscalers, as baselines: one module each, all behind `wharfage_simulator.policy.Policy`."""
