@@ -1,0 +1,111 @@
+"""Every policy by name, with what it is, what it is made from, and the settings that tuning may try."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wharfage_simulator.policies import clairvoyant, hpa, keda, knative, kubeai, static
+from wharfage_simulator.policies.scene import Scene, Setting
+from wharfage_simulator.policy import Policy
+
+
+class Chooses(StrEnum):
+    """What a policy decides."""
+
+    COUNT = "count"
+    """How many replicas of the scene's one pool; a comparison runs it on every pool and reports the best."""
+    POOLS = "pools"
+    """Which of all the pools, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One policy. The first of its settings is the peer's default, or what its users begin with."""
+
+    description: str
+    chooses: Chooses
+    make: Callable[..., Policy]
+    """Of a scene, and a setting by keyword."""
+    settings: Callable[[Scene], tuple[Setting, ...]]
+
+
+def _as_it_is(scene: Scene) -> tuple[Setting, ...]:
+    """Nothing to tune."""
+    return ({},)
+
+
+POLICIES: Mapping[str, Entry] = {
+    "static-peak": Entry(
+        "a fixed count that carries the busiest minute of the training half",
+        Chooses.COUNT,
+        lambda scene: static.sized(scene, share=1.0, label="static-peak"),
+        _as_it_is,
+    ),
+    "static-p95": Entry(
+        "a fixed count that carries 95 % of the minutes of the training half",
+        Chooses.COUNT,
+        lambda scene: static.sized(scene, share=0.95, label="static-p95"),
+        _as_it_is,
+    ),
+    "hpa-running": Entry(
+        "Kubernetes' HorizontalPodAutoscaler on the requests that run",
+        Chooses.COUNT,
+        lambda scene, **setting: hpa.Hpa(scene.pool, **setting),
+        hpa.running,
+    ),
+    "hpa-queue": Entry(
+        "Kubernetes' HorizontalPodAutoscaler on the requests that wait",
+        Chooses.COUNT,
+        lambda scene, **setting: hpa.Hpa(scene.pool, **setting),
+        hpa.queue,
+    ),
+    "hpa-kv": Entry(
+        "Kubernetes' HorizontalPodAutoscaler on the KV cache in use",
+        Chooses.COUNT,
+        lambda scene, **setting: hpa.Hpa(scene.pool, **setting),
+        hpa.kv,
+    ),
+    "keda": Entry(
+        "KEDA as the production-stack's Helm chart ships it: waiting requests",
+        Chooses.COUNT,
+        lambda scene, **setting: keda.Keda(scene.pool, **setting),
+        keda.settings,
+    ),
+    "keda-triggers": Entry(
+        "KEDA with the production-stack's three documented triggers",
+        Chooses.COUNT,
+        lambda scene, **setting: keda.Keda(scene.pool, **setting),
+        keda.tutorial,
+    ),
+    "knative": Entry(
+        "Knative's pod autoscaler: concurrency over a stable and a panic window",
+        Chooses.COUNT,
+        lambda scene, **setting: knative.Knative(scene.pool, **setting),
+        knative.settings,
+    ),
+    "kubeai": Entry(
+        "KubeAI: requests in flight, averaged over ten minutes",
+        Chooses.COUNT,
+        lambda scene, **setting: kubeai.KubeAi(scene.pool, **setting),
+        kubeai.settings,
+    ),
+    "oracle": Entry(
+        "knows the future: a lower bound, no competitor",
+        Chooses.COUNT,
+        lambda scene: clairvoyant.foreseen(scene),
+        _as_it_is,
+    ),
+}
+
+
+def make(name: str, scene: Scene, setting: Setting | None = None) -> Policy:
+    """A policy in its first state; its default setting unless one is given. ValueError for a name that is none."""
+    entry = POLICIES.get(name)
+    if entry is None:
+        raise ValueError(f"there is no policy {name!r}; there are {', '.join(POLICIES)}")
+    return entry.make(scene, **(entry.settings(scene)[0] if setting is None else setting))
+
+
+def candidates(name: str, scene: Scene) -> tuple[Policy, ...]:
+    """One policy for each setting that tuning may choose, the default first."""
+    return tuple(make(name, scene, setting) for setting in POLICIES[name].settings(scene))
