@@ -4,7 +4,8 @@ A running engine says how long its steps take and what they carry. The model kno
 overhead, memory or compute, so a few windows correct it for loads that were never seen, other tensor-parallel
 sizes included: recursive least squares in log(theta), measured against log(predicted step time).
 
-- What deviates by more than its gate is an outlier and refused, until so many are that the engine must have changed.
+- A window that is slower than its gate allows is an outlier and refused, until so many are that the engine must have
+  changed. Steps are slow for many reasons, but fast for none: a faster window is believed, as far as the gate goes.
 - What was learned fades slowly, but only in the direction that a new window speaks of, and only while the load
   moves: a constant load says nothing about other loads, so once it has been learned from, the state stands still.
 
@@ -22,16 +23,17 @@ from wharfage_autoscaler.steady import mean_step_s
 from wharfage_autoscaler.steptime import StepTime, Theta
 from wharfage_autoscaler.traffic import Traffic
 
-PRIOR = independent((0.0, 0.0, 0.0), (0.8, 0.15, 0.2))
+PRIOR = independent((0.0, 0.0, 0.0), (0.3, 0.15, 0.3))
 """Logarithms of the factors of overhead, memory and compute of an engine nobody has seen."""
 
-MODEL_SIGMA = 0.05
+MODEL_SIGMA = 0.08
 """What no calibration removes: the model's own spread, part of every uncertainty that is reported."""
 
-_NOISE = 0.05**2  # variance of the logarithm of one window's mean step time
-_GATE = 3.84  # chi-squared with one degree of freedom, 95 %: the surprise is one number
-_PATIENCE, _PATIENCE_YOUNG = 10, 2  # refused in a row until the engine counts as changed; while little is known
+_NOISE = 0.1**2  # variance of the logarithm of a window's step time: of the window, and of the model at its load
+_GATE, _GATE_YOUNG = 3.84, 9.0  # chi-squared, one degree of freedom: 95 %; 99.7 % while little is known
+_PATIENCE, _PATIENCE_YOUNG = 10, 3  # refused in a row until the engine counts as changed
 _YOUNG = 4  # windows
+_DOUBT = 10.0  # by which the variance grows when a window was faster than the gate allows: it knows better
 _FORGETTING = 0.995  # per window, of what it measures again
 _MOVING = 0.2  # relative spread of the load, below which it says nothing new
 _RECENT = 1 / 60  # weight of one window in that spread: about the last hour of 30 s windows
@@ -103,12 +105,17 @@ class Calibration:
         variance = belief.variance(slope)
         surprise = math.log(seen.seconds_per_step) - expected
         accepted = self.accepted + 1
-        if surprise**2 > _GATE * (variance + _NOISE):
-            if self.refused + 1 < (_PATIENCE_YOUNG if self.accepted < _YOUNG else _PATIENCE):
+        gate, patience = (_GATE_YOUNG, _PATIENCE_YOUNG) if self.accepted < _YOUNG else (_GATE, _PATIENCE)
+        most = math.sqrt(gate * (variance + _NOISE))
+        if surprise > most:
+            if self.refused + 1 < patience:
                 return replace(now, refused=self.refused + 1)
             belief, accepted = Belief(belief.mean, PRIOR.covariance), 1
-        elif not now.moving and variance < _LEARNED:
+        elif not now.moving and max(variance, surprise**2) < _LEARNED:
             return replace(now, refused=0)
+        if surprise < -most:
+            doubt = min(_DOUBT, max(1.0, PRIOR.variance(slope) / variance))
+            belief, surprise = belief.faded(slope, doubt), -most
         learned = belief.updated_within(slope, surprise, _NOISE, _LEAST, _MOST)
         return replace(now, belief=learned, accepted=accepted, refused=0)
 

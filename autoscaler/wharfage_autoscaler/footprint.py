@@ -34,12 +34,16 @@ _NCCL_BYTES = 0.45e9
 class EngineLimits:
     """What the engine is started with: sequences at once, tokens per step.
 
-    `kv_tokens` is the size of the cache that a running engine reports; None where none has run yet.
+    `kv_tokens` is the size of the cache, None where it is to be computed; `kv_reported` says that a running engine
+    reported it, which computing has been up to 40 % above. `kv_bytes` per number in the cache are 1 where the engine
+    is told to keep it in 8 bit.
     """
 
     sequences: int
     batched_tokens: int
     kv_tokens: int | None = None
+    kv_reported: bool = False
+    kv_bytes: int = _KV_BYTES
 
 
 def default_limits(memory_gib: float, max_num_seqs: int = 0) -> EngineLimits:

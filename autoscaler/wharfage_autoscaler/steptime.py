@@ -32,15 +32,27 @@ from wharfage_autoscaler.kernels import kernels
 from wharfage_autoscaler.model import ModelShape
 from wharfage_autoscaler.weights import weights
 
-HOST_S_PER_STEP = 1.0e-3
-HOST_S_PER_LAYER = 20e-6
-HOST_S_PER_SEQUENCE = 10e-6
-"""Scheduling, launches, sampling and detokenising; read off one row of ML.ENERGY v3 (Llama-3.1-8B on an H100)."""
-
 _ELEMENTWISE_SHARE = 0.75  # of the bandwidth: norms, rotary embedding, activation, residual
 _KERNELS_DENSE, _KERNELS_EXPERTS = 4, 6  # matrix products per layer
 _EXPERTS_ONLY = frozenset({"mxfp4"})  # published with attention in 16 bit
 _BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the engine's host side adds to a step: scheduling, launches, sampling, detokenising."""
+
+    step_s: float
+    layer_s: float
+    sequence_s: float
+
+
+HOST = Host(step_s=0.6e-3, layer_s=8e-6, sequence_s=10e-6)
+"""vLLM from 0.14 on, which schedules a step while the last one runs: from single streams of models too small to matter
+otherwise (SmolLM2-135M, Qwen2.5-0.5B) on eight accelerators, SpareCores' measurements of vLLM 0.22."""
+
+HOST_BEFORE_0_14 = Host(step_s=1.0e-3, layer_s=20e-6, sequence_s=10e-6)
+"""Earlier engines: read off one row of ML.ENERGY v3, Llama-3.1-8B on an H100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,7 @@ def step_time(
     tensor_parallel: int,
     limits: EngineLimits,
     theta: Theta = Theta(),
+    host: Host = HOST,
 ) -> StepTime:
     """The step time of a replica of `tensor_parallel` accelerators (of cores, where the accelerator is the CPU).
 
@@ -190,14 +203,14 @@ def step_time(
     (`limits.kv_tokens`), else computed from the memory that the driver shows.
     Raises `ValueError` for a replica that cannot exist.
     """
-    step = _uncalibrated(shape, quantization, facts, tensor_parallel, limits)
+    step = _uncalibrated(shape, quantization, facts, tensor_parallel, limits, host)
     return step if theta == step.theta else step.scaled(theta)
 
 
 # A fleet asks about the same few hundred replicas again and again, with other traffic each time.
 @lru_cache(maxsize=4096)
 def _uncalibrated(
-    shape: ModelShape, quantization: str, facts: Accelerator, size: int, limits: EngineLimits
+    shape: ModelShape, quantization: str, facts: Accelerator, size: int, limits: EngineLimits, host: Host
 ) -> StepTime:
     _check(shape, quantization, facts, size, limits)
     rows = kernels(facts)
@@ -208,7 +221,7 @@ def _uncalibrated(
     bandwidth, peak = facts.bandwidth_bytes_per_second, facts.flops_16_bit
     read = 1.0 / (size * bandwidth * gemm.bandwidth_share)
     dense_bytes = 2.0 if quantization in _EXPERTS_ONLY else WEIGHT_BYTES[quantization]
-    cache_read = 1.0 / (shards * bandwidth * rows.cache_bandwidth_share)
+    cache_read = limits.kv_bytes / _BYTES / (shards * bandwidth * rows.cache_bandwidth_share)
     products = shape.layers * (_KERNELS_EXPERTS if shape.experts_total else _KERNELS_DENSE)
     per_pair = 4.0 * shape.attention_heads * shape.head_dimension / (size * peak * rows.prompt_flops_share)
     exchanges = 2 * shape.layers if size > 1 and not one_memory else 0
@@ -222,12 +235,12 @@ def _uncalibrated(
         if limits.kv_tokens is None
         else limits.kv_tokens,
         theta=Theta(),
-        fixed_host_s=HOST_S_PER_STEP
-        + HOST_S_PER_LAYER * shape.layers
+        fixed_host_s=host.step_s
+        + host.layer_s * shape.layers
         + products * gemm.floor_s
         + wide.floor_s
         + exchanges * exchange.latency_s,
-        sequence_host_s=HOST_S_PER_SEQUENCE,
+        sequence_host_s=host.sequence_s,
         head_read_s=parts.head * _BYTES / (size * bandwidth * wide.bandwidth_share),
         weights_read_s=parts.dense * dense_bytes * read,
         experts_read_s=parts.experts * WEIGHT_BYTES[quantization] * read,
@@ -263,7 +276,8 @@ def _kv_tokens(shape: ModelShape, quantization: str, facts: Accelerator, size: i
         )
     room = facts.visible_gib * GIB * UTILIZATION - weight_bytes(shape, quantization) / size
     room -= overhead_bytes(shape, size, limits)
-    return max(0, int(room * min(size, shape.kv_heads) / kv_bytes_per_token(shape)))
+    token = kv_bytes_per_token(shape) * limits.kv_bytes / _BYTES
+    return max(0, int(room * min(size, shape.kv_heads) / token))
 
 
 def _latent_flops_s(shape: ModelShape, per_pair_s: float) -> float:

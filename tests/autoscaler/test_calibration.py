@@ -67,18 +67,27 @@ def _mean_s(step: StepTime, decoding: float) -> float:
     return _seen(step, decoding).seconds_per_step
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_twenty_windows_bring_the_step_time_within_five_percent(seed: int) -> None:
-    assert _error(_learned(_windows(20, seed=seed, noise=0.02))) < 0.05
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_tenth_of_outliers_does_not_mislead(seed: int) -> None:
-    calibration = _learned(_windows(20, seed=seed, outliers=0.1))
-    found, true = (capacity(STEP.scaled(theta), CHAT, WANTED) for theta in (calibration.theta, TRUE))
+def _rate(theta: Theta) -> float:
+    found = capacity(STEP.scaled(theta), CHAT, WANTED)
     assert isinstance(found, Capacity)
-    assert isinstance(true, Capacity)
-    assert found.requests_per_second == pytest.approx(true.requests_per_second, rel=0.05)
+    return found.requests_per_second
+
+
+@pytest.mark.parametrize("outliers", [pytest.param(0.0, id="clean"), pytest.param(0.1, id="a tenth of them outliers")])
+def test_twenty_windows_bring_the_predicted_rate_within_five_percent(outliers: float) -> None:
+    learned = [_learned(_windows(20, seed=seed, outliers=outliers)) for seed in range(30)]
+    errors = sorted(abs(_rate(calibration.theta) / _rate(TRUE) - 1) for calibration in learned)
+    assert errors[26] < 0.05  # in nine of ten
+    assert mean(errors) < 0.025
+    assert mean(_error(calibration) for calibration in learned) < 0.03
+
+
+def test_an_outlier_that_was_believed_early_is_corrected_by_faster_windows() -> None:
+    fast = STEP.scaled(Theta(compute=0.9))
+    misled = _learned([_seen(fast, 64, factor=1.4)] * 6)
+    assert _mean_s(STEP.scaled(misled.theta), 64) > 1.2 * _mean_s(fast, 64)
+    corrected = _learned([_seen(fast, 64)] * 8, misled)
+    assert _mean_s(STEP.scaled(corrected.theta), 64) == pytest.approx(_mean_s(fast, 64), rel=0.06)
 
 
 def test_exact_windows_give_back_the_factors() -> None:
@@ -99,7 +108,7 @@ def test_uncertainty_shrinks_as_windows_come_in_and_never_below_the_models_own()
     before, after = Calibration(), _learned(_windows(20, seed=3))
     sigmas = [calibration.sigma(STEP, CHAT, WANTED) for calibration in (before, after)]
     assert sigmas[0] > 0.15
-    assert MODEL_SIGMA <= sigmas[1] < 0.07
+    assert MODEL_SIGMA <= sigmas[1] < 0.1
 
 
 def test_uncertainty_of_an_objective_out_of_reach_is_that_of_the_step() -> None:
@@ -122,11 +131,11 @@ def test_an_engine_that_has_changed_is_believed_after_ten_windows() -> None:
     assert _mean_s(STEP.scaled(convinced.theta), 64) == pytest.approx(_mean_s(changed, 64), rel=0.05)
 
 
-def test_an_engine_nothing_like_the_model_is_believed_at_the_second_window() -> None:
+def test_an_engine_nothing_like_the_model_is_believed_at_the_third_window() -> None:
     slow = STEP.scaled(Theta(3, 3, 3))
-    first = Calibration().after(_seen(slow, 64), STEP)
-    assert (first.accepted, first.refused) == (0, 1)
-    assert first.after(_seen(slow, 64), STEP).accepted == 1
+    doubting = _learned([_seen(slow, 64)] * 2)
+    assert (doubting.accepted, doubting.refused) == (0, 2)
+    assert doubting.after(_seen(slow, 64), STEP).accepted == 1
 
 
 def test_constant_load_is_learned_from_and_then_stands_still() -> None:
@@ -174,7 +183,7 @@ def test_no_windows_whatever_break_the_state(windows: list[Observation]) -> None
     calibration = _learned(windows)
     assert all(math.log(0.3) <= value <= math.log(3) for value in calibration.belief.mean)
     for axis in range(3):
-        assert 0 < calibration.belief.covariance[axis][axis] <= PRIOR.covariance[axis][axis] * 1.0001
+        assert 0 < calibration.belief.covariance[axis][axis] <= 2 * PRIOR.covariance[axis][axis]
     assert MODEL_SIGMA <= calibration.sigma(STEP, CHAT, WANTED) < 1
 
 

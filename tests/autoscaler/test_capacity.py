@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.accelerators import ACCELERATORS, Accelerator
-from wharfage_autoscaler.capacity import Bound, Capacity, Infeasible, capacity
+from wharfage_autoscaler.capacity import STREAMED_TOKENS_PER_SECOND, Bound, Capacity, Infeasible, capacity
 from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.shapes import KNOWN
@@ -195,6 +195,25 @@ def test_a_request_longer_than_the_cache_is_refused_in_tokens() -> None:
     assert found.bound is Bound.KV
     assert (found.asked, found.nearest) == (101_000, _step(facts=ACCELERATORS["L4"]).kv_tokens)
     assert "101000 tokens" in found.message
+
+
+def test_a_cache_that_no_engine_has_reported_is_filled_less() -> None:
+    computed, reported = (
+        capacity(step_time(LLAMA_8B, "", H100, 1, EngineLimits(512, 8192, 20_000, kv_reported=told)), CHAT, WANTED)
+        for told in (False, True)
+    )
+    assert isinstance(computed, Capacity)
+    assert isinstance(reported, Capacity)
+    assert computed.bound is reported.bound is Bound.KV
+    assert computed.sequences == pytest.approx(reported.sequences * 7 / 9)
+
+
+def test_what_one_api_server_hands_out_binds_small_models() -> None:
+    step = step_time(KNOWN["Qwen/Qwen2.5-0.5B"].shape, "", ACCELERATORS["B200"], 1, EngineLimits(1024, 16384))
+    found = capacity(step, CHAT, Objectives(2.0, 0.2))
+    assert isinstance(found, Capacity)
+    assert found.bound is Bound.HOST
+    assert found.requests_per_second * CHAT.output_tokens == pytest.approx(STREAMED_TOKENS_PER_SECOND, rel=0.01)
 
 
 def test_uncertainty_is_planned_for() -> None:

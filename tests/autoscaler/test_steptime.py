@@ -10,7 +10,7 @@ from wharfage_autoscaler.fit import Fit, fit
 from wharfage_autoscaler.footprint import EngineLimits, default_limits
 from wharfage_autoscaler.kernels import KERNELS, Kernels, kernels
 from wharfage_autoscaler.shapes import KNOWN
-from wharfage_autoscaler.steptime import StepTime, Theta, engine_limits, step_time
+from wharfage_autoscaler.steptime import HOST_BEFORE_0_14, StepTime, Theta, engine_limits, step_time
 from wharfage_autoscaler.weights import weights
 
 from tests.builders import machine, offer, variant
@@ -141,6 +141,17 @@ def test_theta_scales_each_group_of_terms() -> None:
 def test_a_step_time_made_with_theta_is_the_one_scaled_by_it() -> None:
     theta = Theta(1.5, 1.1, 0.9)
     assert step_time(LLAMA_8B, "", H100, 1, LIMITS, theta) == _on("H100").scaled(theta)
+
+
+def test_a_cache_in_eight_bit_holds_twice_as_much_and_is_read_in_half_the_time() -> None:
+    wide, narrow = (step_time(LLAMA_8B, "", H100, 1, replace(LIMITS, kv_bytes=each)) for each in (2, 1))
+    assert narrow.kv_tokens == pytest.approx(2 * wide.kv_tokens, rel=1e-4)
+    assert narrow.context_s(1000) == pytest.approx(wide.context_s(1000) / 2)
+
+
+def test_an_engine_that_does_not_schedule_ahead_takes_longer() -> None:
+    before = step_time(LLAMA_8B, "", H100, 1, LIMITS, host=HOST_BEFORE_0_14)
+    assert before.seconds(1, 100) > _on("H100").seconds(1, 100) + 0.5e-3
 
 
 def test_the_cache_that_the_engine_reports_is_believed() -> None:
