@@ -10,7 +10,8 @@ from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.traffic import Traffic
 
 from wharfage_simulator.cluster import Count, Kind, Supply, VirtualCluster
-from wharfage_simulator.gauges import Recorder, latencies
+from wharfage_simulator.gauges import Recorder
+from wharfage_simulator.minutes import minutes
 from wharfage_simulator.policy import Policy, PoolSeen, ReplicaSeen, Seen
 from wharfage_simulator.profile import EngineProfile
 from wharfage_simulator.records import Outcome
@@ -23,7 +24,6 @@ SERVICE = Service()
 """A plain one: connections go to replicas at random."""
 _PER_MINUTE = 4
 UNSCORED_S = 3600.0  # every policy begins with the same fleet; what it makes of it is scored after an hour
-BAD_OVER = 0.05  # objectives are 95th percentiles: a minute is bad when more of its requests than this missed one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +169,6 @@ def _rates(kinds: Sequence[Kind], counts: Sequence[Count]) -> tuple[float, float
     return carried, carried + sum(kind.good_rps * count.starting for kind, count in zip(kinds, counts, strict=True))
 
 
-def bad_requests(replicas: Replicas, objectives: Objectives) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Of every request, whether it missed an objective or was not served at all."""
-    rows = replicas.requests
-    ttft_s, tpot_s = latencies(rows)
-    with np.errstate(invalid="ignore"):
-        good = (ttft_s <= objectives.ttft_p95_s) & (tpot_s <= objectives.tpot_p95_s)
-    bad: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~(good & (rows["outcome"] == Outcome.FINISHED))
-    return bad
-
-
 def _judged(
     policy: Policy,
     trace: RequestTrace,
@@ -190,24 +180,26 @@ def _judged(
     seed: int,
     scored_from_s: float,
 ) -> Result:
-    minutes = len(rows) // _PER_MINUTE
-    bad = bad_requests(replicas, setting.objectives)
-    minute = (replicas.requests["arrival_s"] // 60.0).astype(np.int64)
-    within = minute < minutes
-    came = np.bincount(minute[within], minlength=minutes).astype(np.float64)
-    missed = np.bincount(minute[within], weights=bad[within], minlength=minutes)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        bad_share = np.where(came > 0, missed / came, np.nan)
-    by_minute = rows[: minutes * _PER_MINUTE].reshape(minutes, _PER_MINUTE, rows.shape[1])
+    count = len(rows) // _PER_MINUTE
+    objectives = setting.objectives
+    judged = minutes(
+        replicas.requests,
+        replicas.now_s,
+        ttft_s=objectives.ttft_p95_s,
+        tpot_s=objectives.tpot_p95_s,
+        duration_s=trace.duration_s,
+    )
+    bad_minutes, scored_minutes = judged.bad_minutes(since_s=scored_from_s)
+    by_minute = rows[: count * _PER_MINUTE].reshape(count, _PER_MINUTE, rows.shape[1])
     means = by_minute.mean(axis=1)
-    scored = np.arange(minutes) * 60.0 >= scored_from_s
+    scored = np.arange(count) * 60.0 >= scored_from_s
     course = Course(
         demand_rps=means[:, 0],
         carried_rps=means[:, 1],
         ordered_rps=means[:, 2],
         usd_per_hour=means[:, 3],
         usd_per_hour_spot=means[:, 4],
-        bad_share=bad_share,
+        bad_share=judged.bad_share[:count],
         lost=by_minute[:, :, 5].sum(axis=1),
     )
     failed = np.isin(replicas.requests["outcome"], (Outcome.REFUSED, Outcome.ABANDONED, Outcome.LOST))
@@ -217,9 +209,9 @@ def _judged(
         policy=policy.name,
         seed=seed,
         usd=float(course.usd_per_hour[scored].sum()) / 60.0,
-        bad_minutes=int(np.count_nonzero(bad_share[scored] > BAD_OVER)),
-        minutes=int(np.count_nonzero(came[scored] > 0)),
-        requests=len(bad),
+        bad_minutes=bad_minutes,
+        minutes=scored_minutes,
+        requests=trace.requests,
         failed=int(np.count_nonzero(failed)),
         replica_hours=float(means[scored, 6].sum()) / 60.0,
         churn=cluster.churn,
