@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wharfage_simulator.policies import clairvoyant, hpa, keda, knative, kubeai, static
+from wharfage_simulator.policies import aibrix, clairvoyant, hpa, keda, knative, kubeai, llmd, rayserve, static, wva
 from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policy import Policy
 
@@ -83,11 +83,41 @@ POLICIES: Mapping[str, Entry] = {
         lambda scene, **setting: knative.Knative(scene.pool, **setting),
         knative.settings,
     ),
+    "aibrix-apa": Entry(
+        "AIBrix's APA: a gauge's mean over the pods against its target",
+        Chooses.COUNT,
+        lambda scene, **setting: aibrix.Apa(scene.pool, **setting),
+        aibrix.apa,
+    ),
+    "aibrix-kpa": Entry(
+        "AIBrix's KPA: Knative's formula on a gauge's mean, as coded, and corrected when tuned",
+        Chooses.COUNT,
+        lambda scene, **setting: aibrix.Kpa(scene.pool, **setting),
+        aibrix.kpa,
+    ),
     "kubeai": Entry(
         "KubeAI: requests in flight, averaged over ten minutes",
         Chooses.COUNT,
         lambda scene, **setting: kubeai.KubeAi(scene.pool, **setting),
         kubeai.settings,
+    ),
+    "llm-d-slo": Entry(
+        "llm-d's SLO-aware law: 90th percentiles of latency over their objectives",
+        Chooses.COUNT,
+        lambda scene, **setting: llmd.SloAware(scene.pool, **setting),
+        llmd.settings,
+    ),
+    "ray-serve": Entry(
+        "Ray Serve: requests in flight per replica, with delays",
+        Chooses.COUNT,
+        lambda scene, **setting: rayserve.RayServe(scene.pool, **setting),
+        rayserve.settings,
+    ),
+    "wva": Entry(
+        "llm-d's Workload Variant Autoscaler: tokens in the caches, cheapest variant first",
+        Chooses.POOLS,
+        lambda scene, **setting: wva.Wva(**setting),
+        wva.settings,
     ),
     "oracle": Entry(
         "knows the future: a lower bound, no competitor",
