@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wharfage_api.priced import INSTANCE_TYPE
 from wharfage_autoscaler.accelerators import accelerator
 from wharfage_autoscaler.offers import Market, Offer
 
 from wharfage_operator.platforms import Expression, market_of
 
-INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 ZONE = "topology.kubernetes.io/zone"
 _CAPACITY_TYPE = "karpenter.sh/capacity-type"
 _CAPACITY_TYPES = {Market.SPOT: "spot", Market.ON_DEMAND: "on-demand", Market.RESERVED: "reserved"}

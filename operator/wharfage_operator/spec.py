@@ -11,7 +11,8 @@ from types import MappingProxyType
 from wharfage_api.llmdeployment import LLMDeployment, LLMDeploymentSpec
 from wharfage_api.model import Shape
 from wharfage_api.model import Variant as WrittenVariant
-from wharfage_api.offercatalog import OfferCatalog, OfferRow, Price, Provider
+from wharfage_api.offercatalog import OfferCatalog
+from wharfage_api.priced import priced
 from wharfage_api.scaling import Scaling
 from wharfage_autoscaler.model import ModelShape, Placement, SpotPolicy, Variant, Wanted
 from wharfage_autoscaler.offers import Offer
@@ -19,7 +20,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.shapes import shape_of
 
 from wharfage_operator.errors import Rejected
-from wharfage_operator.obtainable import INSTANCE_TYPE, Obtainability, judged
+from wharfage_operator.obtainable import Obtainability, judged
 from wharfage_operator.origin import Learned, Origin
 
 Known = Mapping[Origin, Learned]
@@ -64,8 +65,7 @@ def offers(catalog: OfferCatalog, world: Obtainability) -> tuple[Offer, ...]:
     """One offer per price of the catalog, in dollars, each with what would give it in this cluster."""
     declared = frozenset(f"{catalog.metadata.name}/{row.name}" for row in catalog.spec.offers if row.node_group)
     known = Obtainability(world.nodes, world.node_pools, world.declared | declared)
-    rows = tuple(_offer(catalog, row, price) for row in catalog.spec.offers for price in row.prices)
-    return judged(rows, known)
+    return judged(priced(catalog), known)
 
 
 def revision(deployment: LLMDeployment, variant: str) -> str:
@@ -193,37 +193,3 @@ def _placement(spec: LLMDeploymentSpec, spot_default: SpotPolicy) -> Placement:
         min_on_demand_share=float(placement.spot.min_on_demand_share),
         node_selector=tuple(sorted(placement.node_selector.items())),
     )
-
-
-def _offer(catalog: OfferCatalog, row: OfferRow, price: Price) -> Offer:
-    accelerator = row.accelerator
-    memory_gib = float(accelerator.memory_gib or 0)
-    if accelerator.name == "CPU":
-        memory_gib = row.memory_gib / accelerator.count
-    return Offer(
-        catalog=catalog.metadata.name,
-        name=row.name,
-        market=price.market,
-        zone=price.zone,
-        machine=row.machine,
-        accelerator=accelerator.name,
-        accelerators=accelerator.count,
-        accelerator_memory_gib=memory_gib,
-        vcpus=float(row.vcpus),
-        memory_gib=float(row.memory_gib),
-        usd_per_hour=float(price.usd_per_hour * catalog.spec.usd_per_unit),
-        interruptions_per_month=None if price.interruptions_per_month is None else float(price.interruptions_per_month),
-        node_selector=tuple(sorted((row.node_selector or _default_selector(catalog, row)).items())),
-    )
-
-
-def _default_selector(catalog: OfferCatalog, row: OfferRow) -> dict[str, str]:
-    """How nodes of the machine are labelled where the catalog does not say.
-
-    The instance type is on every cloud's nodes. On GCP it does not tell the number of accelerators, which
-    are attached to the machine, so their label is asked for as well.
-    """
-    selector = {INSTANCE_TYPE: row.machine}
-    if catalog.spec.provider is Provider.GCP and row.accelerator.name != "CPU":
-        selector["cloud.google.com/gke-accelerator-count"] = str(row.accelerator.count)
-    return selector

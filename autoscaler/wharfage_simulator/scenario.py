@@ -1,0 +1,112 @@
+"""From a catalog and a model to what a replay runs on: each pool that may be used, what it carries, and its engine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wharfage_autoscaler.accelerators import accelerator
+from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
+from wharfage_autoscaler.fit import Fit, Miss, fit, named
+from wharfage_autoscaler.model import Variant
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.shapes import native_quantization
+from wharfage_autoscaler.steptime import StepTime, engine_limits, step_time
+from wharfage_autoscaler.traffic import Traffic
+
+from wharfage_simulator.cluster import Kind
+from wharfage_simulator.profile import EngineProfile
+
+
+class ScenarioError(ValueError):
+    """Nothing in the catalog can serve the model as asked; the message has the reasons, nearest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is to be served, and how well."""
+
+    variant: Variant
+    traffic: Traffic
+    objectives: Objectives
+    lead_s: float = 300.0
+    max_model_tokens: int = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Fleetable:
+    """The pools that may be used, and the engines that `Kind.profile` numbers."""
+
+    kinds: tuple[Kind, ...]
+    profiles: tuple[EngineProfile, ...]
+
+    def only(self, kinds: Iterable[Kind]) -> "Fleetable":
+        """The same with fewer pools."""
+        return Fleetable(tuple(kinds), self.profiles)
+
+
+def fleetable(offers: Iterable[Offer], asked: Asked) -> Fleetable:
+    """Every offer on which the variant fits and meets its objectives, as one pool; equal machines share an engine.
+
+    Raises:
+        ScenarioError: where there is none.
+
+    """
+    kinds: list[Kind] = []
+    profiles: dict[tuple[str, int, float], EngineProfile] = {}
+    reasons: list[str] = []
+    for offer in offers:
+        seat = fit(asked.variant, offer, max_model_tokens=asked.max_model_tokens)
+        if isinstance(seat, Miss):
+            reasons.append(seat.message)
+            continue
+        step = _step(asked.variant, offer, seat)
+        carried = capacity(step, asked.traffic, asked.objectives)
+        if isinstance(carried, Infeasible):
+            reasons.append(f"{named(offer, seat.accelerators)}: {carried.message}")
+            continue
+        machine = (offer.accelerator, seat.accelerators, offer.accelerator_memory_gib)
+        profile = profiles.setdefault(machine, EngineProfile(f"{offer.accelerator} x{seat.accelerators}", step))
+        kinds.append(_kind(asked, offer, seat, carried, list(profiles).index(machine), profile.step.kv_tokens))
+    if not kinds:
+        why = "; ".join(dict.fromkeys(reasons)) or "the catalog is empty"
+        raise ScenarioError(f"no offer serves {asked.variant.source} within its objectives: {why}")
+    return Fleetable(tuple(kinds), tuple(profiles.values()))
+
+
+def cheapest(kinds: Iterable[Kind], market: Market = Market.ON_DEMAND) -> Kind:
+    """The pool of that market whose planned request costs least; by name where two cost the same.
+
+    Raises:
+        ScenarioError: where there is none of that market.
+
+    """
+    ordered = sorted(
+        (kind for kind in kinds if kind.offer.market is market),
+        key=lambda kind: (kind.offer.usd_per_hour / kind.per_machine / kind.planned_rps, kind.key),
+    )
+    if not ordered:
+        raise ScenarioError(f"the catalog has no {market} offer that serves the model")
+    return ordered[0]
+
+
+def _step(variant: Variant, offer: Offer, seat: Fit) -> StepTime:
+    facts = accelerator(offer.accelerator)
+    shape = variant.shape
+    assert facts is not None  # noqa: S101 - it fits, so both are known
+    assert shape is not None  # noqa: S101
+    quantization = variant.quantization or native_quantization(variant.source)
+    return step_time(shape, quantization, facts, seat.accelerators, engine_limits(seat, shape))
+
+
+def _kind(asked: Asked, offer: Offer, seat: Fit, carried: Capacity, profile: int, kv_tokens: int) -> Kind:
+    return Kind(
+        offer=offer,
+        variant=asked.variant.name,
+        accelerators=seat.accelerators,
+        profile=profile,
+        good_rps=carried.requests_per_second,
+        planned_rps=carried.planned(),
+        slots=float(seat.max_num_seqs),
+        kv_tokens=float(kv_tokens),
+        lead_s=asked.lead_s,
+    )

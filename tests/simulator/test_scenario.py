@@ -1,0 +1,46 @@
+"""From a catalog and a model to pools that may be used."""
+
+from dataclasses import replace
+
+import pytest
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.traffic import Traffic
+from wharfage_simulator.scenario import Asked, ScenarioError, cheapest, fleetable
+
+from tests.builders import offer, variant
+
+L4 = offer("g6.xlarge", usd_per_hour=0.8)
+L4_SPOT = offer("g6.xlarge", market=Market.SPOT, zone="a", usd_per_hour=0.3)
+H100 = offer("p5.4xlarge", accelerator="H100", accelerator_memory_gib=80, vcpus=16, memory_gib=256, usd_per_hour=6.88)
+T4 = offer("g4dn.xlarge", accelerator="T4", accelerator_memory_gib=16, usd_per_hour=0.53)
+ASKED = Asked(variant=variant(), traffic=Traffic(900, 200), objectives=Objectives())
+
+
+def test_every_offer_that_holds_the_model_is_a_pool_and_equal_machines_share_an_engine() -> None:
+    found = fleetable([L4, L4_SPOT, H100, T4], ASKED)
+    assert [kind.offer for kind in found.kinds] == [L4, L4_SPOT, H100]
+    assert [kind.profile for kind in found.kinds] == [0, 0, 1]
+    assert [profile.name for profile in found.profiles] == ["L4 x1", "H100 x1"]
+    slow, spot, fast = found.kinds
+    assert slow.planned_rps == spot.planned_rps < slow.good_rps < fast.planned_rps
+
+
+def test_the_cheapest_pool_is_by_what_it_carries_not_by_its_price() -> None:
+    assert cheapest(fleetable([L4, H100], ASKED).kinds).offer is H100
+    assert cheapest(fleetable([L4, replace(H100, usd_per_hour=60.0)], ASKED).kinds).offer is L4
+    with pytest.raises(ScenarioError, match="no Spot offer"):
+        cheapest(fleetable([L4], ASKED).kinds, Market.SPOT)
+
+
+def test_a_catalog_without_a_fitting_offer_says_why() -> None:
+    with pytest.raises(ScenarioError, match=r"no offer serves .*T4 x1"):
+        fleetable([T4], ASKED)
+    with pytest.raises(ScenarioError, match="the catalog is empty"):
+        fleetable([], ASKED)
+
+
+def test_objectives_that_no_machine_meets_are_named_with_the_nearest() -> None:
+    hasty = replace(ASKED, objectives=Objectives(tpot_p95_s=0.001))
+    with pytest.raises(ScenarioError, match="ms"):
+        fleetable([L4, H100], hasty)
