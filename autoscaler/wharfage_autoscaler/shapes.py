@@ -7,6 +7,7 @@ test holds the count derived from the excerpt against the stated one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from wharfage_autoscaler.configs import parameters_of, shape_of_config
@@ -208,6 +209,8 @@ _SUFFIXES = (
 )
 
 
+# Asked several times in each look at each deployment; the table never changes.
+@lru_cache(maxsize=4096)
 def shape_of(source: str) -> ModelShape | None:
     """The shape of `hf://org/name` (or `org/name`), quantised copies included; None where the table has no row."""
     known = KNOWN.get(_split(source)[0])
