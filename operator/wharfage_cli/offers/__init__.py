@@ -1,1 +1,0 @@
-"""`wharfage offers`: what can be rented, and catalogs made from price data."""
