@@ -1,7 +1,7 @@
 """Machine code for the functions that run millions of times, where numba is there; the same functions where it is not.
 
 What is compiled is plain Python over arrays: without numba it runs as it stands and gives the same results, bit for
-bit, some hundred times slower. Compiled code is cached outside the tree, in a folder that carries a digest of the
+bit, some three hundred times slower. Compiled code is cached outside the tree, in a folder that carries a digest of the
 sources, the core's included: numba's own cache does not notice when a function that another one calls has changed.
 """
 

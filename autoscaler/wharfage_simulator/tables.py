@@ -40,7 +40,7 @@ class Table:
 
     def wrong(self, row: int, what: str) -> TraceError:
         """The error for row `row`, counted from 0; the text counts as the file's reader does."""
-        return TraceError(f"{self.path}: {_place(self.path, row)}: {what}")
+        return wrong(self.path, row, what)
 
     def refuse(self, column: str, bad: npt.NDArray[np.bool_], what: str) -> None:
         """Raise for the first row that is marked bad; `{}` in `what` is replaced by the value found there."""
@@ -48,6 +48,11 @@ class Table:
             row = int(np.argmax(bad))
             found = f"{self.columns[column][row]:g}"
             raise self.wrong(row, f"{column} {what.format(found)}")
+
+
+def wrong(path: Path, row: int, what: str) -> TraceError:
+    """The error for row `row`, counted from 0 behind the header; the text names the line that an editor shows."""
+    return TraceError(f"{path}: {_place(path, row)}: {what}")
 
 
 def names_of(path: Path) -> tuple[str, ...]:
@@ -86,7 +91,7 @@ def read_texts(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
     rows = []
     for row, fields in enumerate(_rows(path)):
         if len(fields) <= max(where):
-            raise TraceError(f"{path}: {_place(path, row)}: {len(fields)} fields, the header names {len(names)}")
+            raise wrong(path, row, f"{len(fields)} fields, the header names {len(names)}")
         rows.append(tuple(fields[column].strip() for column in where))
     if not rows:
         raise TraceError(f"{path}: it has a header and no rows")
@@ -96,7 +101,7 @@ def read_texts(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
 def number(path: Path, row: int, column: str, text: str) -> float:
     """One field as a finite number, or `TraceError` naming its row (counted from 0)."""
     if problem := _problem(text):
-        raise TraceError(f"{path}: {_place(path, row)}: {column} {problem}")
+        raise wrong(path, row, f"{column} {problem}")
     return float(text)
 
 
@@ -119,9 +124,9 @@ def _diagnosed(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Trace
         for name in wanted:
             column = names.index(name)
             if column >= len(fields):
-                return TraceError(f"{path}: {_place(path, row)}: {len(fields)} fields, the header names {len(names)}")
+                return wrong(path, row, f"{len(fields)} fields, the header names {len(names)}")
             if problem := _problem(fields[column], nan=True):
-                return TraceError(f"{path}: {_place(path, row)}: {name} {problem}")
+                return wrong(path, row, f"{name} {problem}")
     return TraceError(f"{path}: it is not a CSV file of numbers")
 
 
