@@ -25,6 +25,7 @@ from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
 from wharfage_operator.preflight import missing
 from wharfage_operator.reconcile import Reconciler
+from wharfage_operator.refusals import Refusals
 from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
@@ -90,8 +91,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
         settle_s=settings.world_settle_s,
         children_settle_s=settings.children_settle_s,
     )
-    streams = Streams()
-    sync = Sync(connection, cache, settings, gone=inbox.wake, attend=streams.attend)
+    streams, refusals = Streams(), Refusals()
+    sync = Sync(connection, cache, settings, gone=inbox.wake, streams=streams, refusals=refusals)
     lease = Lease(
         connection,
         namespace=settings.namespace,
@@ -133,7 +134,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
             reasons.append("neither leader nor standby: the Lease is unknown")
         if LLM_DEPLOYMENTS not in sync.served:
             reasons.append("the API of LLMDeployment is not served")
-        return reasons
+        return reasons + refusals.sentences()
 
     def refresh() -> None:
         telemetry.queue.set(len(queue))
@@ -168,7 +169,17 @@ async def serve(connection: Connection, settings: Settings) -> int:
             served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh)
         )
         tasks = [asyncio.create_task(part) for part in background]
-        watching = asyncio.create_task(watch(inbox.heard, settings, news=news, streams=streams, ended=end))
+        watching = asyncio.create_task(
+            watch(
+                inbox.heard,
+                settings,
+                news=news,
+                streams=streams,
+                credentials=connection.credentials,
+                refusals=refusals,
+                ended=end,
+            )
+        )
         await asyncio.wait([watching, *tasks], return_when=asyncio.FIRST_COMPLETED)
         if not ending.is_set():
             watching.cancel()  # one of our parts has failed; its end ends the others

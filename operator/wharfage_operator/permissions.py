@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from wharfage_operator.kinds import Kind
 from wharfage_operator.rules import RULES, Rule
 
 
@@ -54,6 +55,14 @@ def permissions(
             for where in _namespaces(rule, namespace, watched):
                 for name in rule.names or ("",):
                     yield Permission(rule, verb, where, name)
+
+
+def permission_to(verb: str, kind: Kind, namespace: str, rules: Iterable[Rule] = RULES) -> Permission:
+    """The permission to do something to a kind, with the reason that the table gives; KeyError if it gives none."""
+    for rule in rules:
+        if (rule.group, rule.resource) == (kind.group, kind.plural) and verb in rule.verbs:
+            return Permission(rule, verb, namespace, "")
+    raise KeyError(f"no rule to {verb} {kind.plural}")
 
 
 def absent_groups(present: Iterable[str], rules: Iterable[Rule] = RULES) -> frozenset[str]:

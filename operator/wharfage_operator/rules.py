@@ -49,13 +49,6 @@ RULES = (
     Rule("", "events", ("create", "list"), "the scheduler's and Karpenter's words; and ours, on transitions"),
     Rule("", "nodes", _READ, "which offers a running node provides", cluster_scoped=True),
     Rule("karpenter.sh", "nodepools", _READ, "which offers Karpenter would buy", cluster_scoped=True, optional=True),
-    Rule(
-        "apiextensions.k8s.io",
-        "customresourcedefinitions",
-        _READ,
-        "to notice that our API, Karpenter's or a PodMonitor's appears or goes",
-        cluster_scoped=True,
-    ),
     Rule("coordination.k8s.io", "leases", ("create",), "only one replica acts", own_namespace=True),
     Rule(
         "coordination.k8s.io",

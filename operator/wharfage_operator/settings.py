@@ -51,6 +51,7 @@ class Settings:
     connect_timeout_s: float = _setting(5.0, "deadline of one connection to it")
     watch_timeout_s: float = _setting(300.0, "the API server ends a watch after so long; it is opened again")
     watch_inactivity_s: float = _setting(70.0, "a watch without even a bookmark for so long is opened again")
+    watch_retry_s: float = _setting(10.0, "a watch that is refused is tried again after so long")
     exit_grace_s: float = _setting(2.0, "on SIGTERM the work in hand may take so long")
 
     http_host: str = _setting("0.0.0.0", "address of /healthz, /readyz and /metrics")  # noqa: S104 - probes come from the node

@@ -7,12 +7,15 @@ when every listed key has arrived, and what is cached but listed no more is drop
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
+from typing import Protocol
 
 from wharfage_operator.cache import Cache
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import DEFINED, LLM_DEPLOYMENTS, Key, Kind, Object
+from wharfage_operator.refusals import Refusals
 from wharfage_operator.settings import Settings
 from wharfage_operator.watch import SELECTORS, WATCHED
 
@@ -20,6 +23,18 @@ log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _RELIST_S = 2.0
 _SETTLE_S = 1.0
+
+
+class Attendance(Protocol):
+    """The watch streams, which come and go with the APIs."""
+
+    async def attend(self, kind: Kind) -> None:
+        """The API of a kind is served."""
+        ...
+
+    async def leave(self, kind: Kind) -> None:
+        """The API of a kind is not served any more."""
+        ...
 
 
 class Sync:
@@ -32,14 +47,16 @@ class Sync:
         settings: Settings,
         *,
         gone: Callable[[Kind, Key, Object], None],
-        attend: Callable[[Kind], Awaitable[None]],
+        streams: Attendance,
+        refusals: Refusals,
     ) -> None:
-        """`gone` is called for each object that vanished unreported, `attend` for each kind that is served."""
+        """`gone` is called for each object that vanished unreported; `streams` are told which kinds are served."""
         self._connection = connection
         self._cache = cache
         self._settings = settings
         self._gone = gone
-        self._attend = attend
+        self._streams = streams
+        self._refusals = refusals
         self._suspects: set[Kind] = set()
         self._suspected = asyncio.Event()
         self.synced = asyncio.Event()
@@ -55,20 +72,27 @@ class Sync:
     async def run(self) -> None:
         """Wait for the first lists, then sweep for ever."""
         await self.first()
+        all_due_at = time.monotonic() + self._settings.resync_s
         while True:
+            left_s = all_due_at - time.monotonic()
+            pause_s = min(left_s, self._settings.watch_retry_s) if self._suspects else left_s
             try:
-                await asyncio.wait_for(self._suspected.wait(), timeout=self._settings.resync_s)
+                await asyncio.wait_for(self._suspected.wait(), timeout=pause_s)
                 await asyncio.sleep(_SETTLE_S)
             except TimeoutError:
+                pass
+            if time.monotonic() >= all_due_at:
                 self._suspects = set(WATCHED)
+                all_due_at = time.monotonic() + self._settings.resync_s
             suspects, self._suspects = self._suspects, set()
             self._suspected.clear()
             for kind in suspects:
                 try:
                     await self.sweep(kind)
                 except ApiError as error:
-                    log.warning("could not list", extra={"resource": kind.plural, "error": str(error)})
                     self._suspects.add(kind)
+                    if not error.forbidden:  # or it is said already
+                        log.warning("could not list", extra={"resource": kind.plural, "error": str(error)})
 
     async def discover(self) -> None:
         """See for ever which of the APIs that CRDs define are served, and have them watched."""
@@ -87,9 +111,10 @@ class Sync:
                         continue
                     if kind.plural in names:
                         self.served.add(kind)
-                        await self._attend(kind)
+                        await self._streams.attend(kind)
                     else:
                         self.served.discard(kind)
+                        await self._streams.leave(kind)
 
     async def first(self) -> None:
         """Return when everything that the API server lists has arrived in the cache."""
@@ -137,7 +162,13 @@ class Sync:
         found: dict[Key, str] = {}
         scopes = self._settings.watch_namespaces if kind.namespaced else ()
         for namespace in scopes or ("",):
-            page = await self._connection.keys(kind, namespace=namespace, selector=SELECTORS.get(kind, ""))
+            try:
+                page = await self._connection.keys(kind, namespace=namespace, selector=SELECTORS.get(kind, ""))
+            except ApiError as error:
+                if error.forbidden:
+                    self._refusals.note("list", kind, namespace, forbidden=True)
+                raise
+            self._refusals.note("list", kind, namespace, forbidden=False)
             if page is None:
                 return None
             found |= page

@@ -1,18 +1,20 @@
 """Everything that reaches the operator from the API server: kopf's watch streams into the cache and the queue.
 
-kopf logs in, lists, watches, reconnects and notices CRDs that come and go. Nothing else of it is used: no
-change detection, finalizers, annotations, timers, indices or peering, so it writes nothing to any object.
+kopf lists, watches and reconnects. Nothing else of it is used: no change detection, finalizers, annotations,
+timers, indices or peering, so it writes nothing to any object; and no scanning, which needs to read all CRDs,
+and all namespaces even where only some are served. Which APIs exist, `sync` finds out.
 """
 
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import kopf
 from kopf._cogs.structs.references import Insights
 
 from wharfage_operator.cache import OWNER_LABEL
-from wharfage_operator.connection import load_configuration
+from wharfage_operator.credentials import Credentials
 from wharfage_operator.kinds import (
     CHILDREN,
     LLM_BUDGETS,
@@ -24,6 +26,7 @@ from wharfage_operator.kinds import (
     Kind,
     Object,
 )
+from wharfage_operator.refusals import Patience, Refusals
 from wharfage_operator.settings import Settings
 
 News = Callable[[Kind, str | None, Object], bool]
@@ -55,9 +58,8 @@ class Nothing(kopf.DiffBaseStorage):
 class Streams:
     """Which kinds are watched at present.
 
-    kopf looks for new APIs when a CRD changes, which may be a moment before the API server serves them, and
-    does not look again. So it is told; the set that it is told through is an argument of `kopf.operator`,
-    though its type is not exported.
+    kopf looks once at its start which APIs exist. Later it is told; the set that it is told through is an
+    argument of `kopf.operator`, though its type is not exported.
     """
 
     def __init__(self) -> None:
@@ -65,13 +67,27 @@ class Streams:
 
     async def attend(self, kind: Kind) -> None:
         """Watch a kind whose API is known to be served, unless it is watched already."""
-        resource = kopf.Resource(kind.group, kind.version, kind.plural, kind=kind.name, namespaced=kind.namespaced)
-        started = self.insights.ready_resources.is_set()
-        if not started or any(_named(known) == _named(resource) for known in self.insights.watched_resources):
-            return
+        if self.insights.ready_resources.is_set() and not self._watched(kind):
+            await self._revise(self.insights.watched_resources | {_resource(kind)})
+
+    async def leave(self, kind: Kind) -> None:
+        """End the watch of a kind whose API is gone."""
+        gone = self._watched(kind)
+        if gone:
+            await self._revise(self.insights.watched_resources - gone)
+
+    def _watched(self, kind: Kind) -> set[kopf.Resource]:
+        return {known for known in self.insights.watched_resources if _named(known) == _named(_resource(kind))}
+
+    async def _revise(self, watched: set[kopf.Resource]) -> None:
         async with self.insights.revised:
-            self.insights.watched_resources.add(resource)
+            self.insights.watched_resources.clear()
+            self.insights.watched_resources.update(watched)
             self.insights.revised.notify_all()
+
+
+def _resource(kind: Kind) -> kopf.Resource:
+    return kopf.Resource(kind.group, kind.version, kind.plural, kind=kind.name, namespaced=kind.namespaced)
 
 
 def _named(resource: kopf.Resource) -> tuple[str, str, str]:
@@ -79,9 +95,16 @@ def _named(resource: kopf.Resource) -> tuple[str, str, str]:
 
 
 async def watch(
-    heard: Heard, settings: Settings, *, news: News, streams: Streams, ended: Callable[[], Awaitable[None]]
+    heard: Heard,
+    settings: Settings,
+    *,
+    news: News,
+    streams: Streams,
+    credentials: Credentials,
+    refusals: Refusals,
+    ended: Callable[[], Awaitable[None]],
 ) -> None:
-    """Feed `heard` with what is `news` until SIGTERM or SIGINT; raises when a stream is refused for good.
+    """Feed `heard` with what is `news` until SIGTERM or SIGINT; raises when the API server fails for minutes.
 
     `ended` is awaited once the streams are closed. It must end every task of ours: kopf takes tasks that
     were started while it ran for its own, and would wait 5 s for them.
@@ -89,7 +112,13 @@ async def watch(
     registry = kopf.OperatorRegistry()
     for kind in WATCHED:
         _subscribe(registry, kind, heard, news)
-    kopf.on.login(registry=registry)(_log_in)
+    patience = Patience(credentials, refusals, settings, WATCHED)
+
+    @kopf.on.login(registry=registry)
+    async def on_login(**_: Any) -> kopf.AiohttpSession:
+        connector = aiohttp.TCPConnector(ssl=credentials.tls(), limit=0)
+        session = aiohttp.ClientSession(connector=connector, middlewares=(patience,))
+        return kopf.AiohttpSession(server=credentials.host, aiohttp_session=session)
 
     @kopf.on.cleanup(registry=registry)
     async def on_cleanup(**_: Any) -> None:
@@ -115,25 +144,11 @@ def _subscribe(registry: kopf.OperatorRegistry, kind: Kind, heard: Heard, news: 
         heard(kind, event["type"], event["object"])
 
 
-async def _log_in(**_: Any) -> kopf.ConnectionInfo:
-    configuration = await load_configuration()
-    header = await configuration.get_api_key_with_prefix("BearerToken")
-    scheme, _separator, token = (header or "").partition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        scheme=scheme or None,
-        token=token or None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-    )
-
-
 def _configured(settings: Settings) -> kopf.OperatorSettings:
     configured = kopf.OperatorSettings()
     configured.peering.standalone = True
     configured.posting.enabled = False
+    configured.scanning.disabled = True
     configured.persistence.diffbase_storage = Nothing()
     configured.execution.max_workers = 1
     configured.queueing.idle_timeout = 0.5  # one task per object that changes now, none for those that rest

@@ -26,6 +26,7 @@ QUICK = {
     "events_after_s": "0.5",
     "events_every_s": "1",
     "request_timeout_s": "10",
+    "watch_retry_s": "0.5",
     "scrape_every_s": "0",
     "http_host": "127.0.0.1",
     "http_port": "0",
@@ -79,6 +80,15 @@ class OperatorProcess:
             return self.port is not None and self.page("readyz") is not None
         except (urllib.error.URLError, OSError):
             return False
+
+    @property
+    def unready(self) -> list[str]:
+        """What /readyz says is missing; empty when nothing is."""
+        try:
+            self.page("readyz")
+        except urllib.error.HTTPError as answer:
+            return answer.read().decode().splitlines()
+        return []
 
     def page(self, name: str) -> str:
         """A page of its health server."""

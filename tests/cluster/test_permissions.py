@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, SERVICES
+from wharfage_operator.kinds import DEPLOYMENTS, LLM_BUDGETS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, SERVICES
+from wharfage_operator.permissions import permission_to
 from wharfage_operator.rules import RULES, Rule
 
 from tests.cluster.between import Between
 from tests.cluster.lab import CATALOG, Lab, priced
-from tests.cluster.server import eventually, eventually_is
+from tests.cluster.server import Object, eventually, eventually_is
 
 ACCOUNT = "wharfage"
 
@@ -41,15 +42,25 @@ class Account:
         self.token = lab.cluster.kubectl("create", "token", ACCOUNT, "-n", lab.system).strip()
 
     def may(self, rules: Iterable[Rule]) -> None:
-        """Grant these rules and no others."""
+        """Grant these rules and no others, cluster-wide."""
+        self._grant("ClusterRole", {"name": self.role}, rules)
+
+    def may_as_a_namespaced_release(self) -> None:
+        """Grant all rules, each where it is needed."""
+        self._grant("ClusterRole", {"name": self.role}, [rule for rule in RULES if rule.cluster_scoped])
+        here = {"name": self.role, "namespace": self._lab.namespace}
+        self._grant("Role", here, [rule for rule in RULES if not rule.cluster_scoped and not rule.own_namespace])
+        own = {"name": self.role, "namespace": self._lab.system}
+        self._grant("Role", own, [rule for rule in RULES if rule.own_namespace])
+
+    def _grant(self, kind: str, metadata: Object, rules: Iterable[Rule]) -> None:
         rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}
         subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self._lab.system}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.role}
-        name = {"metadata": {"name": self.role}}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": self.role}
         self._lab.cluster.apply(
             [
-                {**rbac, "kind": "ClusterRole", **name, "rules": granted(rules)},
-                {**rbac, "kind": "ClusterRoleBinding", **name, "roleRef": role, "subjects": [subject]},
+                {**rbac, "kind": kind, "metadata": metadata, "rules": granted(rules)},
+                {**rbac, "kind": f"{kind}Binding", "metadata": metadata, "roleRef": role, "subjects": [subject]},
             ]
         )
 
@@ -156,4 +167,52 @@ def test_a_rule_that_is_taken_away_later_is_told_on_the_deployment_and_heals(lab
     assert "services" in said["message"]
     account.may(RULES)
     lab.ready()
+    assert operator.tracebacks == []
+
+
+def test_a_namespaced_release_asks_for_nothing_outside_its_namespaces(lab: Lab, account: Account) -> None:
+    account.may_as_a_namespaced_release()
+    with Between(lab.cluster, token=account.token) as proxy:
+        operator = lab.start(proxy.kubeconfig, lease_name="wharfage-leader")
+        eventually(lambda: operator.ready)
+        lab.create()
+        lab.ready()
+        operator.stop()
+        assert {request.rule for request in proxy.seen.requests if request.status == 403} == set()
+
+
+def test_a_watch_that_is_forbidden_later_is_named_and_goes_on_when_the_rule_is_back(lab: Lab, account: Account) -> None:
+    account.may(RULES)
+    operator = lab.start(
+        account.kubeconfig(), watch_namespaces="", lease_name="wharfage-leader", watch_timeout_s="1", resync_s="3600"
+    )
+    lab.create()
+    lab.ready()
+    before = {which: child["metadata"]["uid"] for which, child in lab.children().items()}
+    kinds = (LLM_DEPLOYMENTS, DEPLOYMENTS, PODS, NODES)
+    taken = {(kind.group, kind.plural) for kind in kinds}
+    account.may(
+        replace(rule, verbs=tuple(verb for verb in rule.verbs if verb != "watch"))
+        if (rule.group, rule.resource) in taken
+        else rule
+        for rule in RULES
+    )
+    said = [f"may not {permission_to('watch', kind, '')}" for kind in kinds]
+    eventually_is(lambda: operator.unready, sorted(said), what="/readyz")
+    assert "may not watch pods cluster-wide (needed: which replicas are ready, and what blocks the others)" in said
+
+    lab.create("unheard-of")
+    lab.server.merge(DEPLOYMENTS, lab.namespace, lab.child(DEPLOYMENTS)["metadata"]["name"], {"spec": {"replicas": 3}})
+    lab.server.delete(SERVICES, lab.namespace, "chat")  # other kinds are heard of all the while
+    eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"))
+    assert lab.children("unheard-of") == {}
+
+    account.may(RULES)
+    eventually(lambda: operator.ready)
+    lab.ready("unheard-of")
+    eventually_is(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"], 1, what="what was edited meanwhile")
+    after = {which: child["metadata"]["uid"] for which, child in lab.children().items()}
+    assert {which: uid for which, uid in after.items() if before[which] != uid}.keys() == {("Service", "chat")}
+    logged = [str(record["permission"]) for record in operator.records if record["message"] == "permission missing"]
+    assert sorted(logged) == sorted(said), "each is said once"
     assert operator.tracebacks == []

@@ -45,9 +45,6 @@ a test compares the two.
 - apiGroups: [karpenter.sh]
   resources: [nodepools]
   verbs: [list, watch]
-- apiGroups: [apiextensions.k8s.io]
-  resources: [customresourcedefinitions]
-  verbs: [list, watch]
 {{- end -}}
 
 {{- /* In the operator's own namespace: the Lease that only one replica holds. */ -}}
