@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -39,6 +40,8 @@ class Apa:
     The gauge is averaged over the serving pods and over the window. A reading that failed (NaN) is no sample; without
     any the count stays. It never goes to 0, as by default. Later versions guard pending replicas; this has no guard.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     gauge: Gauge = Gauge.KV
@@ -95,6 +98,8 @@ class Kpa:
     formula with the sum. A reading that failed (NaN) is no sample; without any the count stays. It never goes to 0,
     as by default.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     gauge: Gauge = Gauge.KV

@@ -1,6 +1,7 @@
 """The oracle behind the same interface: the least that following the load costs when the future is known."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -17,6 +18,8 @@ class Clairvoyant:
     `arrivals` are the requests of each tick of the replay, from its beginning; `rps` is what a replica is given at
     most. It knows everything, so nothing that is missing from `Seen` matters to it.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     arrivals: Floats

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -22,6 +23,8 @@ class Hpa:
     one of them nothing goes down, with none valid nothing moves. There is no default target; `running`, `queue` and
     `kv` have those that people use.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     targets: Mapping[Gauge, float]

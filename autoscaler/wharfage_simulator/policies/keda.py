@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -55,6 +56,8 @@ class Keda:
     so, and to 0, where 0 is allowed, after `cooldown_s` without. A trigger that is NaN is invalid: with one of them
     nothing goes down, with none valid nothing moves, not even to 0.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     triggers: tuple[Trigger, ...] = HELM

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -20,6 +21,8 @@ class Knative:
     of 100 by default; they are summed over the deployment. A sample is taken at every question, so both windows are
     as fine as `every_s`. Without data in the window the scale is not valid and the last one stays.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     requests: float = 70.0

@@ -1,12 +1,13 @@
 """KubeAI: the mean of the requests in flight over ten minutes."""
 
 import math
-from collections import deque
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
 from wharfage_simulator.policies.scene import SHARES, Scene, Setting
+from wharfage_simulator.policies.window import Window
 from wharfage_simulator.policy import Seen, Target
 
 WINDOWS_S = (600.0, 120.0)
@@ -18,10 +19,12 @@ class KubeAi:
 
     `requests` in flight per replica (`targetRequests`), averaged over `window_s`; before the start the average was
     `before`, by default the first reading (KubeAI restores its averages; of a new model it is 0). Up at once; down
-    once `down_delay_s` of lower averages have been counted, and then at every further one, for only a tick
-    that is not lower clears that count. A failed reading (NaN) is skipped. At 0 the proxy asks for the
-    first replica.
+    once lower averages have been counted for `down_delay_s`, and then at every further one, for only a tick that is
+    not lower clears that count. Both are counted in ticks of `every_s`, asked that often or not. A failed reading
+    (NaN) is skipped. At 0 the proxy asks for the first replica.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     requests: float = 100.0
@@ -29,14 +32,18 @@ class KubeAi:
     down_delay_s: float = 30.0
     before: float | None = None
     every_s: float = 10.0
-    _samples: deque[float] = field(default_factory=deque, init=False)
-    _lower: int = field(default=0, init=False)
+    _window: Window = field(init=False)
+    _before: float = field(default=0.0, init=False)
+    _began_s: float = field(default=math.nan, init=False)
+    _read_s: float = field(default=math.nan, init=False)
+    _lower: float = field(default=0.0, init=False)
     _replicas: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Refuse a target that nothing can be divided by."""
         if not self.requests > 0:
             raise ValueError(f"kubeai: requests per replica must be positive, found {self.requests}")
+        self._window = Window(self.window_s)
 
     @property
     def name(self) -> str:
@@ -52,22 +59,26 @@ class KubeAi:
         if self._replicas == 0 and active > 0:
             self._replicas = 1
         if not math.isnan(active) and pool.ready:  # without an endpoint the loop skips the model
-            if not self._samples:
-                count = math.ceil(self.window_s / self.every_s)
-                self._samples = deque([active if self.before is None else self.before] * count, maxlen=count)
-            self._samples.append(active)
-            self._scale(seen, math.ceil(sum(self._samples) / len(self._samples) / self.requests - 1e-9))
+            if not self._window:
+                self._before = active if self.before is None else self.before
+                self._began_s = self._read_s = seen.now_s - self.every_s
+            self._window.add(seen.now_s, active)
+            self._scale(seen, math.ceil(self._mean(seen.now_s) / self.requests - 1e-9), self._replicas)
+            self._read_s = seen.now_s
         self._replicas = seen.bounded(self._replicas)
         return {self.pool: self._replicas}
 
-    def _scale(self, seen: Seen, wanted: int) -> None:
+    def _mean(self, now_s: float) -> float:
+        filled = min(1.0, (now_s - self._began_s) / self.window_s)
+        return filled * self._window.mean + (1.0 - filled) * self._before
+
+    def _scale(self, seen: Seen, wanted: int, current: int) -> None:
         count = seen.bounded(wanted)
-        if self._replicas is not None and count < self._replicas:
-            if self._lower < math.ceil(self.down_delay_s / self.every_s):
-                self._lower += 1
-                return
-        else:
-            self._lower = 0
+        if count >= current:
+            self._lower = 0.0
+        elif self._lower < math.ceil(self.down_delay_s / self.every_s):
+            self._lower += (seen.now_s - self._read_s) / self.every_s
+            return
         self._replicas = count
 
 

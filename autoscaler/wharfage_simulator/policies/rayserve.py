@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -71,6 +72,8 @@ class RayServe:
     The control loop turns ten times a second, but hears of the requests every 10 s, so that is how often it is asked
     here. Replicas that report nothing (NaN) add nothing: without a sample in the window there are no requests.
     """
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     requests: float = 2.0

@@ -4,7 +4,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wharfage_simulator.policies import aibrix, clairvoyant, hpa, keda, knative, kubeai, llmd, rayserve, static, wva
+from wharfage_simulator.policies import (
+    aibrix,
+    clairvoyant,
+    hpa,
+    keda,
+    knative,
+    kubeai,
+    llmd,
+    melange,
+    rayserve,
+    sageserve,
+    skyserve,
+    static,
+    wva,
+)
 from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policy import Policy
 
@@ -14,6 +28,8 @@ class Chooses(StrEnum):
 
     COUNT = "count"
     """How many replicas of the scene's one pool; a comparison runs it on every pool and reports the best."""
+    MARKETS = "markets"
+    """Zones and markets of the scene's pool, too: any pool of the same weights on the same accelerators."""
     POOLS = "pools"
     """Which of all the pools, too."""
 
@@ -118,6 +134,24 @@ POLICIES: Mapping[str, Entry] = {
         Chooses.POOLS,
         lambda scene, **setting: wva.Wva(**setting),
         wva.settings,
+    ),
+    "skyserve": Entry(
+        "SkyServe with SpotHedge: spot over zones, on-demand for what is missing",
+        Chooses.MARKETS,
+        lambda scene, **setting: skyserve.SkyServe(scene.pool, **setting),
+        skyserve.settings,
+    ),
+    "sageserve": Entry(
+        "SageServe's hybrid: an hourly forecast says how many, the use of the cache when",
+        Chooses.COUNT,
+        lambda scene, **setting: sageserve.SageServe(scene.pool, scene.training_rps, **setting),
+        sageserve.settings,
+    ),
+    "melange": Entry(
+        "Mélange as AIBrix solves it: the cheapest machines that carry slices of the load",
+        Chooses.POOLS,
+        lambda scene, **setting: melange.Melange(**setting),
+        melange.settings,
     ),
     "oracle": Entry(
         "knows the future: a lower bound, no competitor",

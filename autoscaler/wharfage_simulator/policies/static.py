@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 
@@ -13,6 +14,8 @@ from wharfage_simulator.policy import Seen, Target
 @dataclass(frozen=True, slots=True)
 class Static:
     """The same count throughout; nothing is looked at, so nothing can be missing."""
+
+    reads_latencies: ClassVar[bool] = False
 
     pool: PoolKey
     replicas: int

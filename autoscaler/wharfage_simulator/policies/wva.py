@@ -5,13 +5,14 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.traffic import Traffic
 
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior, Pace
+from wharfage_simulator.policies.behavior import KUBERNETES, Behavior
 from wharfage_simulator.policies.bounds import within
-from wharfage_simulator.policies.gauge import TOLERANCE, of_all
+from wharfage_simulator.policies.external import External
 from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policy import PoolSeen, ReplicaSeen, Seen, Target
 
@@ -77,6 +78,8 @@ class Wva:
     `max_num_batched_tokens`.
     """
 
+    reads_latencies: ClassVar[bool] = False
+
     up: float = 0.85
     down: float = 0.70
     kv_share: float = 0.80
@@ -86,7 +89,7 @@ class Wva:
     every_s: float = 30.0
     _observed: defaultdict[_History, deque[float]] = field(init=False)
     _live: dict[PoolKey, float] = field(default_factory=dict, init=False)
-    _paces: dict[PoolKey, Pace] = field(default_factory=dict, init=False)
+    _hpas: External = field(init=False)
     _counts: dict[PoolKey, int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +97,7 @@ class Wva:
         if not 0 < self.down <= self.up:
             raise ValueError(f"wva: 0 < down <= up is needed, found {self.down} and {self.up}")
         self._observed = defaultdict(lambda: deque(maxlen=10))
+        self._hpas = External(self.behavior)
 
     @property
     def name(self) -> str:
@@ -109,7 +113,7 @@ class Wva:
         if not self._counts:
             self._counts = {pool.key: pool.ready + pool.starting for pool in seen.pools}
         if rows or not seen.ready:
-            self._counts = self._followed(seen, self._wanted(seen, rows))
+            self._counts = self._hpas.next(seen, wanted=self._wanted(seen, rows), counts=self._counts)
         cheapest_first = sorted(seen.pools, key=lambda pool: (pool.usd_per_hour / max(pool.good_rps, 1e-9), pool.key))
         self._counts = within(seen, self._counts, [pool.key for pool in cheapest_first])
         return {key: count for key, count in self._counts.items() if count}
@@ -153,17 +157,6 @@ class Wva:
     def _derived(self, pool: PoolSeen, traffic: Traffic) -> float:
         prompt, output = traffic.prompt_tokens, traffic.output_tokens
         return min(self.batched_tokens * output / (prompt + output), pool.slots) * (prompt + output / 2)
-
-    def _followed(self, seen: Seen, wanted: Mapping[PoolKey, int]) -> dict[PoolKey, int]:
-        """What the HPA of each variant makes of it: an external metric with an average value of 1."""
-        counts = {}
-        for pool in seen.pools:
-            pods = pool.ready + pool.starting
-            count = of_all(pods=pods, total=float(wanted[pool.key]), target=1.0, tolerance=TOLERANCE)
-            pace = self._paces.setdefault(pool.key, Pace(self.behavior))
-            current = self._counts.get(pool.key, pods)
-            counts[pool.key] = pace.next(seen.now_s, current=current, wanted=count or 0, least=0, most=seen.most)
-        return counts
 
 
 def _demand(seen: Seen, rows: Mapping[PoolKey, Sequence[ReplicaSeen]]) -> float:
