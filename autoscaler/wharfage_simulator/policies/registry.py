@@ -7,6 +7,7 @@ from enum import StrEnum
 from wharfage_simulator.policies import (
     aibrix,
     clairvoyant,
+    dynamo,
     hpa,
     keda,
     knative,
@@ -140,6 +141,18 @@ POLICIES: Mapping[str, Entry] = {
         Chooses.MARKETS,
         lambda scene, **setting: skyserve.SkyServe(scene.pool, **setting),
         skyserve.settings,
+    ),
+    "dynamo": Entry(
+        "NVIDIA Dynamo's planner by the use of the cache, its default",
+        Chooses.COUNT,
+        lambda scene, **setting: dynamo.Dynamo(scene.pool, **setting),
+        dynamo.easy,
+    ),
+    "dynamo-sla": Entry(
+        "NVIDIA Dynamo's planner by objectives: predicted traffic over learned step times",
+        Chooses.COUNT,
+        lambda scene, **setting: dynamo.Dynamo(scene.pool, **setting),
+        dynamo.sla,
     ),
     "sageserve": Entry(
         "SageServe's hybrid: an hourly forecast says how many, the use of the cache when",
