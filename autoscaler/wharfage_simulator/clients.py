@@ -53,6 +53,11 @@ class ClientTrace:
         return self.windows * self.window_s
 
     @property
+    def middle_s(self) -> float:
+        """The edge of a window in the middle, or before it."""
+        return self.windows // 2 * self.window_s
+
+    @property
     def req_per_s(self) -> Floats:
         """Requests per second of all clients together, window by window."""
         return np.bincount(self.window, weights=self.rate, minlength=self.windows).astype(np.float64)

@@ -8,6 +8,7 @@ Formats: docs/reference/traces.md.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,11 @@ class RateTrace:
         """From the first window's start to the last one's end."""
         return len(self.req_per_s) * self.window_s
 
+    @property
+    def middle_s(self) -> float:
+        """The edge of a window in the middle, or before it."""
+        return len(self.req_per_s) // 2 * self.window_s
+
     def between(self, begin_s: float, end_s: float) -> "RateTrace":
         """The windows that lie wholly inside; `TraceError` when there is none."""
         first, last = _windows(self.name, self.window_s, len(self.req_per_s), begin_s, end_s)
@@ -83,6 +89,11 @@ class RequestTrace:
     def requests(self) -> int:
         """How many."""
         return len(self.t_s)
+
+    @property
+    def middle_s(self) -> float:
+        """Half the duration."""
+        return self.duration_s / 2
 
     def between(self, begin_s: float, end_s: float) -> "RequestTrace":
         """The requests that arrive in [begin_s, end_s); `TraceError` when there is none."""
@@ -139,12 +150,30 @@ def read_trace(path: Path, *, gaps: Gaps = Gaps.REFUSE, name: str = "") -> Trace
     return _requests(title, read_numbers(path, ["t_s", *lengths, *cached]), lengths)
 
 
-def halves(trace: Trace) -> tuple[Trace, Trace]:
+class Divisible(Protocol):
+    """What has a duration and can be cut."""
+
+    @property
+    def duration_s(self) -> float:
+        """From its beginning to its end."""
+        ...
+
+    @property
+    def middle_s(self) -> float:
+        """Where it can be cut in two, nearest to the middle and not behind it."""
+        ...
+
+    def between(self, begin_s: float, end_s: float) -> Self:
+        """The part of it between these times."""
+        ...
+
+
+D = TypeVar("D", bound=Divisible)
+
+
+def halves(trace: D) -> tuple[D, D]:
     """The first half to learn from and the second to be judged on, cut at a window's edge."""
-    middle = trace.duration_s / 2
-    if isinstance(trace, RateTrace):
-        middle = (len(trace.req_per_s) // 2) * trace.window_s
-    return trace.between(0.0, middle), trace.between(middle, trace.duration_s)
+    return trace.between(0.0, trace.middle_s), trace.between(trace.middle_s, trace.duration_s)
 
 
 def _rates(name: str, table: Table, lengths: list[str], gaps: Gaps) -> RateTrace:

@@ -141,8 +141,6 @@ def test_gaps_are_bridged_on_demand_and_counted(tmp_path: Path) -> None:
 
 def test_a_trace_is_cut_in_halves_at_a_window(tmp_path: Path) -> None:
     first, second = halves(rates(written(tmp_path, "t_s,req_per_s\n0,1\n60,2\n120,3\n180,4\n240,5\n")))
-    assert isinstance(first, RateTrace)
-    assert isinstance(second, RateTrace)
     assert (first.req_per_s.tolist(), second.req_per_s.tolist()) == ([1, 2], [3, 4, 5])
     assert second.start_s == 120
 
