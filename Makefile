@@ -13,7 +13,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine demo demo-engine bench-operator clean
+.PHONY: help setup crds format check test test-node test-engine demo demo-engine bench-operator bench-capacity clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ demo-engine: $(READY) ## Tokens out of a real vLLM in a real pod (root)
 
 bench-operator: $(READY) ## The operator against a bare writer: JSON=file writes the numbers
 	@$(PYTHON) -m benchmarks.operator $(ARGS)
+
+bench-capacity: $(READY) ## The capacity model against measured serving points: DATA=folder, JSON=file writes the errors
+	@$(PYTHON) -m benchmarks.capacity $(ARGS)
 
 clean: ## Remove what was made in the tree; the cache of built programs stays
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

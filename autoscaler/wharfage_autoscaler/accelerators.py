@@ -229,6 +229,16 @@ _ROWS = (
         interconnect=Interconnect.NVLINK,
         source="NVIDIA DGX B200 datasheet (2024): 36 PF fp8 sparse, 72 PF training fp8 over 8; 7.7 TB/s per device",
     ),
+    _nvidia(
+        "B300",
+        288,
+        visible_gib=268.0,
+        terabytes_per_second=8.0,
+        teraflops=(2250, 4500),
+        quantizations=_BLACKWELL,
+        interconnect=Interconnect.NVLINK,
+        source="NVIDIA HGX B300 datasheet (2025), an eighth: 2.3 TB memory, 64 TB/s, 36 PF fp8 dense",
+    ),
     Accelerator(
         name="MI300X",
         vendor="amd",

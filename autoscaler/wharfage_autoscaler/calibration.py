@@ -29,7 +29,7 @@ PRIOR = independent((0.0, 0.0, 0.0), (0.3, 0.15, 0.3))
 MODEL_SIGMA = 0.08
 """What no calibration removes: the model's own spread, part of every uncertainty that is reported."""
 
-_NOISE = 0.1**2  # variance of the logarithm of a window's step time: of the window, and of the model at its load
+_NOISE = 0.05**2  # variance of the logarithm of one window's mean step time
 _GATE, _GATE_YOUNG = 3.84, 9.0  # chi-squared, one degree of freedom: 95 %; 99.7 % while little is known
 _PATIENCE, _PATIENCE_YOUNG = 10, 3  # refused in a row until the engine counts as changed
 _YOUNG = 4  # windows

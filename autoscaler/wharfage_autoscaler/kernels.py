@@ -55,12 +55,13 @@ class Kernels:
 
     bits_16: Gemm
     bits_8: Gemm
-    bits_4: Gemm
+    bits_4: Gemm  # with 4-bit arithmetic where there is any, else weight-only
     cache_bandwidth_share: float
     prompt_flops_share: float
     prompt_half_tokens: float
     all_reduce: MappingProxyType[int, AllReduce]
     source: str
+    weight_only_4: Gemm | None = None  # where it is not `bits_4`
 
     def sustained(self, divisor: float) -> "Kernels":
         """With arithmetic that is slower by a factor than the kernels alone."""
@@ -77,7 +78,10 @@ class Kernels:
         """The matrix products over weights of that quantisation (the engine's names; "" is 16 bit)."""
         if quantization in ("fp8", "int8", "compressed-tensors"):
             return self.bits_8
-        return self.bits_16 if quantization == "" else self.bits_4
+        if quantization == "":
+            return self.bits_16
+        native = quantization in ("nvfp4", "mxfp4")
+        return self.bits_4 if native else self.weight_only_4 or self.bits_4
 
     def exchange(self, tensor_parallel: int) -> AllReduce:
         """The all-reduce over that many; sizes between two rows are as slow as the larger one."""
@@ -142,7 +146,8 @@ _B200 = Kernels(
     prompt_flops_share=1348 / 2250,
     prompt_half_tokens=2319,
     all_reduce=_NVLINK_5,
-    source=f"{_MEASURED}; 4 bit is NVFP4",
+    source=f"{_MEASURED}; 4 bit is NVFP4; weight-only with the shares of the H100",
+    weight_only_4=_gemm(8, 0.60, 1200, 2.0, peak=2250),
 )
 _L4 = Kernels(
     bits_16=_gemm(3, 0.82, 75, 2.0, peak=121),
@@ -212,7 +217,8 @@ _RTX_PRO_6000 = Kernels(
     prompt_flops_share=290 / 504,
     prompt_half_tokens=615,
     all_reduce=_PCIE_4,
-    source=f"{_MEASURED}; 4 bit is NVFP4; prompt attention and all-reduce with the shares of the L40S",
+    source=f"{_MEASURED}; 4 bit is NVFP4; attention to prompts and exchange as the L40S; weight-only by hand",
+    weight_only_4=_gemm(8, 0.66, 300, 1.5, peak=504),
 )
 
 KERNELS = MappingProxyType(
@@ -249,6 +255,7 @@ KERNELS = MappingProxyType(
             source=f"{_MEASURED}; 4 bit (weight-only) set by hand",
         ),
         "B200": _B200,
+        "B300": replace(_B200, source="scaled: as the B200, on the B300's datasheet"),
         "MI300X": _MI300X,
         "CPU": _CPU,
     }

@@ -100,6 +100,24 @@ _DEEPSEEK_V3 = _row(
     quantization=_FP8,
 )
 
+_MINIMAX_M2 = _row(
+    (62, 3072, 1536, 200064),
+    (48, 8, 128),
+    196608,
+    228.69,
+    {"num_local_experts": 256, "num_experts_per_tok": 8},
+    quantization=_FP8,
+)
+_KIMI_K2 = _row(
+    (61, 7168, 18432, 163840),
+    (64, 64, 128),
+    131072,
+    1026.5,
+    {"n_routed_experts": 384, "n_shared_experts": 1, "first_k_dense_replace": 1, **_DEEPSEEK},
+    quantization=_FP8,
+)
+_INT4 = "gptq"  # weights of 4 bit in groups of 32, as compressed-tensors: the same size and the same kernels
+
 KNOWN = MappingProxyType(
     {
         **_qwen25("0.5B", _row((24, 896, 4864, 151936), (14, 2, 64), 32768, 0.49403, _TIED), base_context=32768),
@@ -186,14 +204,13 @@ KNOWN = MappingProxyType(
                 **_LATENT,
             },
         ),
-        "moonshotai/Kimi-K2-Instruct": _row(
-            (61, 7168, 18432, 163840),
-            (64, 64, 128),
-            131072,
-            1026.5,
-            {"n_routed_experts": 384, "n_shared_experts": 1, "first_k_dense_replace": 1, **_DEEPSEEK},
-            quantization=_FP8,
-        ),
+        "moonshotai/Kimi-K2-Instruct": _KIMI_K2,
+        "moonshotai/Kimi-K2-Instruct-0905": _longer(_KIMI_K2, 262144),
+        "moonshotai/Kimi-K2-Thinking": replace(_longer(_KIMI_K2, 262144), quantization=_INT4),
+        "moonshotai/Kimi-K2.5": replace(_longer(_KIMI_K2, 262144), quantization=_INT4),
+        "MiniMaxAI/MiniMax-M2": _MINIMAX_M2,
+        "MiniMaxAI/MiniMax-M2.1": _MINIMAX_M2,
+        "MiniMaxAI/MiniMax-M2.5": _MINIMAX_M2,
         "ibm-granite/granite-3.3-2b-instruct": _row((40, 2048, 8192, 49159), (32, 8, 64), 131072, 2.5335, _TIED),
         "ibm-granite/granite-3.3-8b-instruct": _row((40, 4096, 12800, 49159), (32, 8, 128), 131072, 8.1708, _TIED),
     }

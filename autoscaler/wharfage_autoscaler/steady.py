@@ -5,9 +5,10 @@ in between:
 
     TPOT(B) = T(B) + added(B)                    added: what the B/output prompts that start per step add to it
     rate(B) = B / (output x TPOT(B))             Little's law
-    TTFT95(B) = TPOT/2 + own + 3 rho/(1-rho) x added per prompt x (1+cv^2)/2 + API
+    TTFT95(B) = waited + own + 3 rho/(1-rho) x added per prompt x (1+cv^2)/2 + API
 
-with rho = added/TPOT the share of time spent on prompts. Formulas: docs/design/0004-capacity.md.
+with rho = added/TPOT the share of time spent on prompts, and waited the rest of the step that runs on arrival and the
+steps that are scheduled behind it already. Formulas: docs/design/0004-capacity.md.
 """
 
 import math
@@ -49,12 +50,13 @@ def operation(step: StepTime, traffic: Traffic, sequences: float) -> Operation:
     tpot_s = alone + added
     own = _own_prompt_s(step, traffic, running, alone)
     behind = added / alone * added / prompts  # rho / (1 - rho) is added / alone
+    step_s = min(1.0, sequences) * tpot_s  # an idle engine makes nobody wait
     return Operation(
         sequences=sequences,
         requests_per_second=prompts / tpot_s,
         tpot_s=tpot_s,
-        ttft_s=tpot_s / 2 + own + behind / 2 + API_S,
-        ttft_p95_s=tpot_s / 2 + own + 3.0 * behind * (1.0 + traffic.prompt_cv**2) / 2 + API_S,
+        ttft_s=(0.5 + step.steps_ahead) * step_s + own + behind / 2 + API_S,
+        ttft_p95_s=(0.95 + step.steps_ahead) * step_s + own + 3.0 * behind * (1.0 + traffic.prompt_cv**2) / 2 + API_S,
         prefill_share=added / tpot_s,
     )
 

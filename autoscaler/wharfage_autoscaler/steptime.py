@@ -40,18 +40,22 @@ _BYTES = 2
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the engine's host side adds to a step: scheduling, launches, sampling, detokenising."""
+    """What the engine's host side adds to a step: scheduling, launches, sampling, detokenising.
+
+    `steps_ahead` are scheduled while one still runs: a request that arrives waits for them as well.
+    """
 
     step_s: float
     layer_s: float
     sequence_s: float
+    steps_ahead: int
 
 
-HOST = Host(step_s=0.6e-3, layer_s=8e-6, sequence_s=10e-6)
+HOST = Host(step_s=0.6e-3, layer_s=8e-6, sequence_s=10e-6, steps_ahead=1)
 """vLLM from 0.14 on, which schedules a step while the last one runs: from single streams of models too small to matter
 otherwise (SmolLM2-135M, Qwen2.5-0.5B) on eight accelerators, SpareCores' measurements of vLLM 0.22."""
 
-HOST_BEFORE_0_14 = Host(step_s=1.0e-3, layer_s=20e-6, sequence_s=10e-6)
+HOST_BEFORE_0_14 = Host(step_s=1.0e-3, layer_s=20e-6, sequence_s=10e-6, steps_ahead=0)
 """Earlier engines: read off one row of ML.ENERGY v3, Llama-3.1-8B on an H100."""
 
 
@@ -106,6 +110,7 @@ class StepTime:
     window_tokens: int  # 0: no layer slides
     window_kv_ratio: float  # sliding layers per full layer
     attention_half_tokens: float
+    steps_ahead: int = 0
 
     @property
     def per_sequence_s(self) -> float:
@@ -257,6 +262,7 @@ def _uncalibrated(
         window_tokens=shape.window_tokens if shape.window_layers else 0,
         window_kv_ratio=shape.window_layers / full_layers,
         attention_half_tokens=rows.prompt_half_tokens,
+        steps_ahead=host.steps_ahead,
     )
 
 

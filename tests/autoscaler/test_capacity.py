@@ -11,8 +11,8 @@ from wharfage_autoscaler.capacity import STREAMED_TOKENS_PER_SECOND, Bound, Capa
 from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.shapes import KNOWN
-from wharfage_autoscaler.steady import at_rate, closed_loop, operation
-from wharfage_autoscaler.steptime import StepTime, Theta, step_time
+from wharfage_autoscaler.steady import API_S, at_rate, closed_loop, operation
+from wharfage_autoscaler.steptime import HOST, StepTime, Theta, step_time
 from wharfage_autoscaler.traffic import Traffic
 
 LIMITS = EngineLimits(512, 8192)
@@ -234,6 +234,17 @@ def test_the_curve_over_the_rate_is_the_curve_over_concurrency(traffic: Traffic,
     assert found is not None
     assert found.sequences == pytest.approx(sequences, rel=0.01)
     assert found.tpot_s == pytest.approx(point.tpot_s, rel=0.01)
+
+
+def test_a_request_waits_for_the_steps_that_are_scheduled_before_it_came() -> None:
+    ahead = operation(_step(), CHAT, 32)
+    before = operation(step_time(LLAMA_8B, "", H100, 1, LIMITS, host=replace(HOST, steps_ahead=0)), CHAT, 32)
+    assert ahead.ttft_s - before.ttft_s == pytest.approx(ahead.tpot_s)
+
+
+def test_an_idle_replica_makes_nobody_wait() -> None:
+    idle = operation(_step(), Traffic(1, 250), 1e-6)
+    assert idle.ttft_s == pytest.approx(_step().seconds(1, 126) + API_S, rel=0.1)
 
 
 def test_a_rate_beyond_the_replica_has_no_steady_state() -> None:
