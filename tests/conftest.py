@@ -5,8 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.devcluster.cluster import Cluster
+
+settings.register_profile("wharfage", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("wharfage")
 
 DEFINITIONS = Path(__file__).resolve().parents[1] / "crds"
 
