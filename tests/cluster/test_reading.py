@@ -6,6 +6,7 @@ The nodes are fake, so no container runs: the test says what the reader's contai
 import json
 from typing import Any
 
+import pytest
 from wharfage_autoscaler.shapes import KNOWN
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, PODS, Kind
 from wharfage_operator.reader import READS
@@ -14,6 +15,7 @@ from tests.cluster.between import Between
 from tests.cluster.lab import Lab
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, condition, eventually, eventually_is
+from tests.faults.rules import Kill, Match, Rule
 
 QUOTAS = Kind("", "v1", "resourcequotas", "ResourceQuota")
 CONFIG = {**KNOWN["Qwen/Qwen2.5-14B-Instruct"].config, "torch_dtype": "bfloat16"}  # too large for one L4
@@ -81,6 +83,44 @@ def test_a_model_that_nobody_knows_is_read_once_and_placed_by_what_was_read(
         lab.stop_all()
 
 
+@pytest.mark.parametrize("nth", range(5, 11), ids=lambda nth: f"killed after write {nth}")
+def test_a_killed_operator_reads_nothing_twice(lab: Lab, nth: int) -> None:
+    """Of a first round that reads: five children, the reader, the status, the pool, the status, the reader's end."""
+    lab.create(model=NEW)
+    first: OperatorProcess | None = None
+
+    def kill() -> None:
+        assert first is not None
+        first.process.kill()
+
+    def gone() -> bool:
+        _end_all(lab)
+        return first is not None and first.process.poll() is not None
+
+    rule = Rule(fault=Kill(kill), match=Match(write=True, namespace=lab.namespace), nth=nth)
+    with Between(lab.cluster, rule) as before, Between(lab.cluster) as after:
+        first = lab.start(before.kubeconfig)
+        eventually(gone, within_s=40, what=f"{nth} writes")
+        second = lab.start(after.kubeconfig)
+
+        def read() -> bool:
+            _end_all(lab)
+            return bool(((lab.llm() or {}).get("status") or {}).get("models")) and not readers(lab)
+
+        eventually(read, within_s=40, what="it is read, and the reader is gone")
+        lab.ready()
+        requests = [*before.seen.requests, *after.seen.requests]
+        assert [one.verb for one in requests if one.resource == "pods" and one.is_write] == ["patch", "delete"]
+        assert second.tracebacks == []
+        lab.stop_all()
+
+
+def _end_all(lab: Lab) -> None:
+    for pod in readers(lab):
+        if pod["status"].get("phase") == "Running":
+            ends(lab, pod, ANSWER)
+
+
 def test_a_failed_read_is_told_in_the_readers_words_and_tried_again(lab: Lab) -> None:
     operator = lab.start(reader_retry_s="0.5")
     lab.create(model=NEW)
@@ -105,7 +145,7 @@ def test_an_edit_of_the_source_ends_the_reader_of_the_one_before(lab: Lab, opera
         return [pod["metadata"]["uid"] != before for pod in readers(lab)] == [True]
 
     eventually(replaced)
-    assert "hf://org/other" in eventually(lambda: lab.blocked("ReadingModelConfig")["message"])
+    eventually(lambda: "hf://org/other" in lab.blocked("ReadingModelConfig")["message"])
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"model": {"source": "hf://Qwen/Qwen3-8B"}}})
     assert "models" not in lab.ready()["status"]
     eventually_is(lambda: readers(lab), [], what="readers of a model that is known")

@@ -8,6 +8,8 @@ from wharfage_operator.reconcile import explained
 QUOTA = (
     'services "chat" is forbidden: exceeded quota: few, requested: services=1, used: services=5, limited: services=5'
 )
+NO_LIMITS = 'pods "chat-config-0-1" is forbidden: failed quota: few: must specify limits.cpu for: mesh'
+SECURITY = 'pods "chat-config-0-1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
 TERMINATING = "unable to create new content in namespace shop because it is being terminated"
 
 
@@ -35,12 +37,23 @@ def test_only_what_may_pass_by_itself_is_tried_again(status: int, message: str, 
     [
         (ApiError(403, "Forbidden", "User wharfage cannot patch services"), Reason.FORBIDDEN),
         (ApiError(403, "Forbidden", QUOTA), Reason.QUOTA_EXCEEDED),
+        (ApiError(403, "Forbidden", NO_LIMITS), Reason.QUOTA_EXCEEDED),
+        (ApiError(403, "Forbidden", SECURITY), Reason.PODS_FORBIDDEN),
         (ApiError(403, "Forbidden", TERMINATING), Reason.NAMESPACE_TERMINATING),
         (ApiError(422, "Invalid", "spec.ports: Required value"), Reason.RECONCILE_ERROR),
         (KeyError("spec"), Reason.RECONCILE_ERROR),
         (ApiError(503, "Unavailable", "later"), None),
     ],
-    ids=["a missing rule", "a quota", "a namespace that goes", "an object at fault", "a bug", "a server that is busy"],
+    ids=[
+        "a missing rule",
+        "a quota",
+        "a quota that asks for limits",
+        "Pod Security",
+        "a namespace that goes",
+        "an object at fault",
+        "a bug",
+        "a server that is busy",
+    ],
 )
 def test_what_does_not_pass_is_explained_in_the_status(error: Exception, reason: Reason | None) -> None:
     said = explained(error)
