@@ -162,17 +162,17 @@ class Kpa:
 
 
 def apa(scene: Scene) -> tuple[Setting, ...]:
-    """As its users begin, then other shares of the cache and of the slots, as coded and as meant."""
+    """As its users begin, then other shares of the cache and of the sequences, as coded and as meant."""
     return ({}, *_gauges(scene, {}))
 
 
 def kpa(scene: Scene) -> tuple[Setting, ...]:
-    """As coded, then with the sum and the cooldown as meant, on shares of the cache and of the slots."""
+    """As coded, then with the sum and the cooldown as meant, on shares of the cache and of the sequences."""
     return ({}, *_gauges(scene, {"summed": True}))
 
 
 def _gauges(scene: Scene, more: Setting) -> tuple[Setting, ...]:
-    running = ((Gauge.RUNNING, share * scene.seen.slots) for share in SHARES)
+    running = ((Gauge.RUNNING, share * scene.sequences) for share in SHARES)
     cache = ((Gauge.KV, share) for share in (0.7, 0.5, 0.35))
     return tuple({"gauge": gauge, "per_replica": value, "held": True, **more} for gauge, value in (*cache, *running))
 

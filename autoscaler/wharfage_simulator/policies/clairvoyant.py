@@ -7,7 +7,7 @@ from wharfage_autoscaler.fleet import PoolKey
 
 from wharfage_simulator.fluid import Floats
 from wharfage_simulator.oracle import targets
-from wharfage_simulator.policies.scene import Scene
+from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policy import Seen, Target
 
 
@@ -50,12 +50,17 @@ class Clairvoyant:
         return {self.pool: seen.bounded(float(self._targets[tick]))}
 
 
-def foreseen(scene: Scene) -> Clairvoyant:
-    """For the scene's pool, each replica given all that it carries within the objectives.
+def foreseen(scene: Scene, *, share: float = 1.0) -> Clairvoyant:
+    """For the scene's pool, each replica given that share of what it carries within the objectives.
 
     ValueError where the scene does not hold the future.
     """
     if scene.arrivals is None:
         raise ValueError("oracle: the scene holds no arrivals of the replay; it cannot know what comes")
     seen = scene.seen
-    return Clairvoyant(scene.pool, scene.arrivals, rps=seen.good_rps, lead_s=seen.lead_s, tick_s=scene.tick_s)
+    return Clairvoyant(scene.pool, scene.arrivals, share * seen.good_rps, seen.lead_s, scene.tick_s)
+
+
+def settings(scene: Scene) -> tuple[Setting, ...]:
+    """All that a replica carries, and less of it: replicas that are full are late now and then."""
+    return tuple({"share": share} for share in (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6))

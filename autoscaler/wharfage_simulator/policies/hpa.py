@@ -71,8 +71,8 @@ class Hpa:
 
 
 def running(scene: Scene) -> tuple[Setting, ...]:
-    """Targets for the requests that run, as shares of what a replica can run at once."""
-    return tuple({"targets": {Gauge.RUNNING: share * scene.seen.slots}} for share in SHARES)
+    """Targets for the requests that run, as shares of what a replica works on at its best rate."""
+    return tuple({"targets": {Gauge.RUNNING: share * scene.sequences}} for share in SHARES)
 
 
 def queue(scene: Scene) -> tuple[Setting, ...]:

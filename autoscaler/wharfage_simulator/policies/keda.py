@@ -129,7 +129,7 @@ def _value(seen: Seen, query: Query) -> float:
 def settings(scene: Scene) -> tuple[Setting, ...]:
     """The chart's trigger as it is, with other thresholds, and on the requests that run."""
     waiting = ({"triggers": (Trigger(Query.WAITING, threshold),)} for threshold in (2.0, 1.0))
-    running = ({"triggers": (Trigger(Query.RUNNING, share * scene.seen.slots),)} for share in SHARES)
+    running = ({"triggers": (Trigger(Query.RUNNING, share * scene.sequences),)} for share in SHARES)
     return ({}, *waiting, *running)
 
 

@@ -94,6 +94,6 @@ class Knative:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The default, and targets as shares of what a replica can run at once, without and with a delay downwards."""
-    tuned = ({"requests": share * scene.seen.slots, "down_delay_s": s} for share in SHARES for s in DOWN_DELAYS_S)
+    """The default, and shares of what a replica works on at its best rate, without and with a delay downwards."""
+    tuned = ({"requests": share * scene.sequences, "down_delay_s": s} for share in SHARES for s in DOWN_DELAYS_S)
     return ({}, *tuned)

@@ -83,6 +83,6 @@ class KubeAi:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The default, and targets as shares of what a replica can run at once; the default window, and shorter ones."""
-    tuned = ({"requests": share * scene.seen.slots, "window_s": window_s} for share in SHARES for window_s in WINDOWS_S)
+    """The default, and shares of what a replica works on at its best rate; the default window and a shorter one."""
+    tuned = ({"requests": share * scene.sequences, "window_s": window_s} for share in SHARES for window_s in WINDOWS_S)
     return ({}, *tuned)

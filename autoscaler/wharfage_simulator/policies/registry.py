@@ -169,8 +169,8 @@ POLICIES: Mapping[str, Entry] = {
     "oracle": Entry(
         "knows the future: a lower bound, no competitor",
         Chooses.COUNT,
-        lambda scene: clairvoyant.foreseen(scene),
-        _as_it_is,
+        clairvoyant.foreseen,
+        clairvoyant.settings,
     ),
 }
 

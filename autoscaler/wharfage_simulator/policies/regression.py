@@ -65,6 +65,7 @@ class StepModel:
         self._low, self._high = [math.inf, math.inf], [-math.inf, -math.inf]
         self._plane: Sample | None = None
         self._fitted = False
+        self._samples = 0
         self._prompt, self._context, self._prefill = MovingMean(kept), MovingMean(kept), MovingMean(kept)
 
     def add(self, step: Step) -> None:
@@ -80,9 +81,11 @@ class StepModel:
         if self._widened(sample):
             self._regroup()
         self._put(sample)
-        if self.samples > self._kept:
+        self._samples += 1
+        if self._samples > self._kept:
             fullest = max(self._buckets, key=lambda key: len(self._buckets[key]))
             self._buckets[fullest].popleft()
+            self._samples -= 1
             if not self._buckets[fullest]:
                 del self._buckets[fullest]
         self._fitted = False
@@ -90,7 +93,7 @@ class StepModel:
     @property
     def samples(self) -> int:
         """How many are kept."""
-        return sum(len(bucket) for bucket in self._buckets.values())
+        return self._samples
 
     @property
     def informed(self) -> bool:

@@ -1,5 +1,6 @@
 """What a comparison knows before a replay begins, and policies are made from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ Setting = Mapping[str, Any]
 """Arguments of a policy by keyword: one of those that tuning may choose from."""
 
 SHARES = (0.7, 0.5, 0.35, 0.25, 0.15)
-"""Of the slots of a replica: targets for the requests that it works on."""
+"""Of the sequences that a replica works on at its best rate: targets for the requests in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Scene:
     """The one on which policies run that choose no more than a count."""
     training_rps: tuple[float, ...] = ()
     """Requests per second in each minute of the training half; NaN is unknown."""
+    best_sequences: float = math.nan
+    """That decode at once in a replica of `pool` when it carries its good rate (`Capacity.sequences`)."""
     step: StepTime | None = None
     """Of a replica in `pool`: what a sweep before deployment would measure."""
     arrivals: Floats | None = None
@@ -38,6 +41,11 @@ class Scene:
         """Refuse a pool that is not among the pools."""
         if all(pool.key != self.pool for pool in self.pools):
             raise ValueError(f"scene: {self.pool} is not among {[pool.key for pool in self.pools]}")
+
+    @property
+    def sequences(self) -> float:
+        """What targets for requests in flight are shares of: `best_sequences`, or all slots where that is unknown."""
+        return self.seen.slots if math.isnan(self.best_sequences) else self.best_sequences
 
     @property
     def seen(self) -> PoolSeen:

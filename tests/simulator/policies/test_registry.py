@@ -124,3 +124,14 @@ def test_a_scene_without_its_pool_is_refused() -> None:
 def test_the_oracle_is_not_made_without_a_future() -> None:
     with pytest.raises(ValueError, match="cannot know what comes"):
         make("oracle", replace(SCENE, arrivals=None))
+
+
+@pytest.mark.parametrize(
+    ("sequences", "first"),
+    [
+        pytest.param(math.nan, "hpa(running=44.8)", id="70 % of the 64 slots"),
+        pytest.param(40.0, "hpa(running=28)", id="70 % of what it works on at its best rate, where that is known"),
+    ],
+)
+def test_targets_for_requests_in_flight_are_shares_of_what_a_replica_can_work_on(sequences: float, first: str) -> None:
+    assert candidates("hpa-running", replace(SCENE, best_sequences=sequences))[0].name == first
