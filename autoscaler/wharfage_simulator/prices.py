@@ -70,9 +70,13 @@ def read_prices(path: Path) -> Prices:
         if market not in tuple(Market):
             raise wrong(path, row, f"market is {market!r}; it is one of {', '.join(Market)}")
         if not 0 < price <= _MOST_USD_PER_HOUR:
-            raise wrong(path, row, f"usd_per_hour is {price:g}; a price is above 0 and at most {_MOST_USD_PER_HOUR:g}")
+            raise wrong(
+                path, row, f"usd_per_hour is {price:.12g}; a price is above 0 and at most {_MOST_USD_PER_HOUR:.12g}"
+            )
         before = steps[offer, market, zone]
         if before and since_s <= before[-1][0]:
-            raise wrong(path, row, f"t_s {since_s:g} of {offer} {market} {zone} does not come after {before[-1][0]:g}")
+            raise wrong(
+                path, row, f"t_s {since_s:.12g} of {offer} {market} {zone} does not come after {before[-1][0]:.12g}"
+            )
         before.append((since_s, price))
     return Prices({series: Steps(*zip(*rows, strict=True)) for series, rows in steps.items()})

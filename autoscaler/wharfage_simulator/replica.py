@@ -160,7 +160,7 @@ class Replicas:
         """
         begin_s = self.now_s
         if not until_s >= begin_s:
-            raise ValueError(f"the clock stands at {begin_s:g} s and does not go back to {until_s!r}")
+            raise ValueError(f"the clock stands at {begin_s:.12g} s and does not go back to {until_s!r}")
         first = int(self.state.world["arrived"])
         replay.run(self.state, until_s)
         world = self.state.world

@@ -86,21 +86,25 @@ def read_availability(path: Path, *, offset_s: float = 0.0) -> Availability:
         if not zone:
             raise wrong(path, row, "no zone")
         if end_s <= start_s:
-            raise wrong(path, row, f"end_s {end_s:g} is not after start_s {start_s:g}")
+            raise wrong(path, row, f"end_s {end_s:.12g} is not after start_s {start_s:.12g}")
         if available < 0:
-            raise wrong(path, row, f"available is {available:g}; 0 is none, and less there cannot be")
+            raise wrong(path, row, f"available is {available:.12g}; 0 is none, and less there cannot be")
         runs[zone].append((row, start_s, end_s, available))
     for zone, rows in runs.items():
         for (_, _, end_s, _), (row, start_s, _, _) in pairwise(rows):
             if abs(start_s - end_s) > _SAME_S:
                 kind = "goes back" if start_s < end_s else "leaves a hole"
                 raise wrong(
-                    path, row, f"zone {zone} {kind}: its run before ended at {end_s:g}, this starts at {start_s:g}"
+                    path,
+                    row,
+                    f"zone {zone} {kind}: its run before ended at {end_s:.12g}, this starts at {start_s:.12g}",
                 )
     begin_s = max(rows[0][1] for rows in runs.values())
     end_s = min(rows[-1][2] for rows in runs.values())
     if end_s <= begin_s:
-        raise TraceError(f"{path}: its zones have no time in common: one begins at {begin_s:g}, one ends at {end_s:g}")
+        raise TraceError(
+            f"{path}: its zones have no time in common: one begins at {begin_s:.12g}, one ends at {end_s:.12g}"
+        )
     zones = {zone: _cut(rows, begin_s, end_s) for zone, rows in runs.items()}
     return Availability(path.name.split(".")[0], end_s - begin_s, zones, offset_s)
 
@@ -136,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         rows.writerows(
-            (zone, f"{start:g}", f"{end:g}", value)
+            (zone, f"{start:.12g}", f"{end:.12g}", value)
             for zone, start, end, value in converted(Path(source), group, resource)
         )
     return 0

@@ -46,7 +46,7 @@ class Table:
         """Raise for the first row that is marked bad; `{}` in `what` is replaced by the value found there."""
         if bad.any():
             row = int(np.argmax(bad))
-            found = f"{self.columns[column][row]:g}"
+            found = f"{self.columns[column][row]:.12g}"
             raise self.wrong(row, f"{column} {what.format(found)}")
 
 

@@ -100,7 +100,7 @@ class RequestTrace:
         end_s = min(end_s, self.duration_s)
         first, last = (int(at) for at in np.searchsorted(self.t_s, (begin_s, end_s)))
         if first >= last:
-            raise TraceError(f"{self.name}: no request arrives between {begin_s:g} s and {end_s:g} s")
+            raise TraceError(f"{self.name}: no request arrives between {begin_s:.12g} s and {end_s:.12g} s")
         return RequestTrace(
             self.name,
             self.start_s + begin_s,
@@ -118,7 +118,7 @@ class RequestTrace:
         """
         windows = int(self.duration_s / window_s + _SAME)
         if windows < 2:
-            raise TraceError(f"{self.name}: {self.duration_s:g} s hold no two windows of {window_s:g} s")
+            raise TraceError(f"{self.name}: {self.duration_s:.12g} s hold no two windows of {window_s:.12g} s")
         window = (self.t_s / window_s).astype(np.int64)
         inside = window < windows
         counts = np.bincount(window[inside], minlength=windows).astype(np.float64)
@@ -184,13 +184,15 @@ def _rates(name: str, table: Table, lengths: list[str], gaps: Gaps) -> RateTrace
     steps = np.diff(times)
     if (steps == 0).any():
         row = int(np.argmax(steps == 0)) + 1
-        raise table.wrong(row, f"t_s {times[row]:g} stands twice; one row a window: select one series of the file")
+        raise table.wrong(row, f"t_s {times[row]:.12g} stands twice; one row a window: select one series of the file")
     window_s = float(np.median(steps))
     places = (times - times[0]) / window_s
     whole = np.rint(places)
     if (off := np.abs(places - whole) > _SAME * np.maximum(1.0, whole)).any():
         row = int(np.argmax(off))
-        raise table.wrong(row, f"t_s {times[row]:g} is no multiple of the window, {window_s:g} s, after {times[0]:g}")
+        raise table.wrong(
+            row, f"t_s {times[row]:.12g} is no multiple of the window, {window_s:.12g} s, after {times[0]:.12g}"
+        )
     at = whole.astype(np.int64)
     measured = np.zeros(int(at[-1]) + 1, dtype=np.bool_)
     measured[at[np.isfinite(table.columns["req_per_s"])]] = True
@@ -200,7 +202,7 @@ def _rates(name: str, table: Table, lengths: list[str], gaps: Gaps) -> RateTrace
         row = int(np.searchsorted(at, window))
         raise table.wrong(
             row,
-            f"no measurement for the window at t_s {times[0] + window * window_s:g} before it; "
+            f"no measurement for the window at t_s {times[0] + window * window_s:.12g} before it; "
             f"{int((~measured).sum())} of {len(measured)} windows are missing, and missing is not zero: "
             "complete the file, or bridge gaps",
         )
@@ -223,7 +225,7 @@ def _refuse_bad_times(table: Table) -> None:
     backwards = np.concatenate(([False], np.diff(times) < 0))
     if backwards.any():
         row = int(np.argmax(backwards))
-        raise table.wrong(row, f"t_s {times[row]:g} comes after {times[row - 1]:g}: sort the file by t_s")
+        raise table.wrong(row, f"t_s {times[row]:.12g} comes after {times[row - 1]:.12g}: sort the file by t_s")
 
 
 def _refuse_bad_rates(table: Table, lengths: list[str], gaps: Gaps) -> None:
@@ -274,5 +276,5 @@ def _windows(name: str, window_s: float, count: int, begin_s: float, end_s: floa
     first = max(0, int(np.ceil(begin_s / window_s - _SAME)))
     last = min(count, int(np.floor(end_s / window_s + _SAME)))
     if first >= last:
-        raise TraceError(f"{name}: no window of {window_s:g} s lies between {begin_s:g} s and {end_s:g} s")
+        raise TraceError(f"{name}: no window of {window_s:.12g} s lies between {begin_s:.12g} s and {end_s:.12g} s")
     return first, last

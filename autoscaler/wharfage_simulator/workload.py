@@ -93,7 +93,7 @@ def requests(
             made = _of_requests(trace, factor, draw)
     times, prompt, output, cached = made
     if not len(times):
-        raise TraceError(f"{trace.name}: no request at {factor:g} times its rates; use a larger factor")
+        raise TraceError(f"{trace.name}: no request at {factor:.12g} times its rates; use a larger factor")
     if not cached.any() and prefix_share:
         cached = np.floor(prompt * prefix_share).astype(np.int32)
     order = np.argsort(times, kind="stable")

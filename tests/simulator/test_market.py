@@ -185,6 +185,9 @@ def test_skypilots_traces_are_converted_and_equal_runs_joined(tmp_path: Path) ->
     assert converted(source, "g", "v100_1", kind="preemption") == [("z1", 0, 1000, 4)]
     assert main([str(source), "g", "v100_1", str(tmp_path / "out.csv")]) == 0
     assert read_availability(tmp_path / "out.csv").share("z1") == 0.5
+    source.write_bytes(gzip.compress(SKYPILOT.replace(",100,", ",1234567,").encode()))
+    main([str(source), "g", "v100_1", str(tmp_path / "out.csv")])
+    assert read_availability(tmp_path / "out.csv").changes_at("z1", 0.0) == 5 * 1_234_567
     with pytest.raises(TraceError, match="no availability of g k80_1; there are g v100_1"):
         converted(source, "g", "k80_1")
 
@@ -207,7 +210,7 @@ def test_prices_change_at_their_dates(tmp_path: Path) -> None:
     [
         pytest.param("g6,Spot,a,0,0\n", "line 2: usd_per_hour is 0", id="nothing is free"),
         pytest.param("g6,Spot,a,0,-1\n", "line 2: usd_per_hour is -1", id="nobody pays us"),
-        pytest.param("g6,Spot,a,0,1e6\n", "line 2: usd_per_hour is 1e+06", id="a million an hour is absurd"),
+        pytest.param("g6,Spot,a,0,1e6\n", "line 2: usd_per_hour is 1000000", id="a million an hour is absurd"),
         pytest.param("g6,Spot,a,0,nan\n", "line 2: usd_per_hour is nan", id="NaN is no price"),
         pytest.param("g6,spot,a,0,1\n", "line 2: market is 'spot'; it is one of OnDemand", id="a market that is none"),
         pytest.param(

@@ -82,6 +82,11 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
         pytest.param("t_s,req_per_s\n0,1\n60\n", "line 3: 1 fields", id="a short row is named"),
         pytest.param("t_s,req_per_s\n60,1\n0,1\n", "line 3: t_s 0 comes after 60", id="time does not go back"),
         pytest.param("t_s,req_per_s\nnan,1\n0,1\n", "line 2: t_s is nan", id="a time is a number"),
+        pytest.param(
+            "t_s,req_per_s\n1764132300,1\n1764132000,1\n",
+            "t_s 1764132000 comes after 1764132300",
+            id="times since 1970 are shown whole",
+        ),
         pytest.param("t_s,req_per_s\n0,1\n60,1\n60,2\n", "line 4: t_s 60 stands twice", id="a window has one row"),
         pytest.param(
             "t_s,req_per_s\n0,1\n60,1\n120,1\n300,1\n360,1\n",
