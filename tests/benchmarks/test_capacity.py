@@ -95,7 +95,7 @@ def test_a_row_of_inferencex_is_read_with_what_its_harness_does(tmp_path: Path) 
     point = _point(tmp_path, INFERENCE_X)
     assert (point.source, point.model, point.accelerator) == ("aiconfigurator", "Llama-3.1-70B fp8", "H200")
     assert point.traffic.prompt_tokens == point.traffic.output_tokens == pytest.approx(921.6)
-    assert (point.step.limits.sequences, point.step.limits.batched_tokens) == (16, 8192)
+    assert (point.step.limits.sequences, point.step.limits.batched_tokens, point.step.limits.kv_bytes) == (16, 8192, 1)
     assert point.latency_s == pytest.approx(0.120 + 920.6 * 0.0145)
 
 
