@@ -86,9 +86,12 @@ def service_account(whose: Identity) -> Manifest:
     return whose.child("v1", "ServiceAccount", automountServiceAccountToken=False)
 
 
-def engine_files(whose: Identity) -> Manifest:
-    """Drain and reader as files for the stock image; pods see a new version without a restart."""
-    data = {name: _text(module) for name, module in _FILES.items()}
+def engine_files(whose: Identity, *, reads: bool = False) -> Manifest:
+    """The drain as a file for the stock image; pods see a new version without a restart.
+
+    The reader, three times as long, lies beside it only where a model's own files are to be read.
+    """
+    data = {name: _text(module) for name, module in _FILES.items() if reads or name == DRAIN_MODULE}
     return whose.child("v1", "ConfigMap", suffix="-engine", data=data)
 
 

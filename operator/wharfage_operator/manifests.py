@@ -25,7 +25,7 @@ from wharfage_operator.platforms import Platform
 from wharfage_operator.pod import selector, template
 from wharfage_operator.pools import POOL, description, pool_hash
 from wharfage_operator.replica import Replica
-from wharfage_operator.spec import NOTHING, Known, wanted
+from wharfage_operator.spec import NOTHING, Known, untold, wanted
 from wharfage_operator.surge import REPLACING, SURGING
 
 _HISTORY = 2  # old ReplicaSets kept for kubectl rollout undo
@@ -62,7 +62,7 @@ def manifests(
     )
     objects = (
         service_account(whose),
-        engine_files(whose),
+        engine_files(whose, reads=bool(untold(deployment))),
         service(whose),
         disruption_budget(whose),
         network_policy(whose, settings),

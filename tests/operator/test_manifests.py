@@ -8,7 +8,7 @@ import yaml
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
-from wharfage_operator.children import ChildSettings
+from wharfage_operator.children import DRAIN_MODULE, READER_MODULE, ChildSettings
 from wharfage_operator.errors import Rejected
 from wharfage_operator.manifests import manifests
 from wharfage_operator.platforms import platforms
@@ -26,10 +26,7 @@ L40S_SPOT = offer(
     accelerator_memory_gib=48,
     node_selector=(("node.kubernetes.io/instance-type", "g6e.xlarge"),),
 )
-FILES = {
-    "wharfage_drain.py": "the file of serving/wharfage_serving/drain.py",
-    "wharfage_reader.py": "the file of serving/wharfage_serving/reader.py",
-}
+FILES = {"wharfage_drain.py": "the file of serving/wharfage_serving/drain.py"}
 EVERYTHING: dict[str, Any] = {
     "model": {
         "source": "hf://Qwen/Qwen3-8B",
@@ -94,6 +91,14 @@ def test_the_full_form_makes_exactly_these_objects() -> None:
     for obj in made:
         del obj["metadata"]["annotations"]["wharfage.dev/intent"]
     assert made == list(yaml.safe_load_all(GOLDEN.read_text()))
+
+
+def test_a_model_that_nobody_knows_brings_the_reader_and_any_other_does_not() -> None:
+    unknown = deployment(model={"source": "hf://acme/own-model"})
+    for asked, files in ((deployment(), {DRAIN_MODULE}), (unknown, {DRAIN_MODULE, READER_MODULE})):
+        made = manifests(asked, UID, Fleet(), ChildSettings(), platforms()["karpenter"])
+        (config,) = [obj for obj in made if obj["kind"] == "ConfigMap"]
+        assert set(config["data"]) == files
 
 
 def test_the_same_wish_makes_the_same_objects() -> None:
