@@ -1,0 +1,148 @@
+"""The cheapest counts over pools where all replicas are alike, by trying every split between steady and spot.
+
+Behind a plain Service a deployment runs one shape, and where a machine's part has a fixed price the shapes do not
+meet: each is a small question of counts. How many steady (on-demand, reserved), how many spot, and how much of the
+spot in one pool at most: for each such triple the cheapest berths are filled first. All triples are tried at once.
+
+Exact against the rows of `rows` with prices, but for three of them, which the caller checks on the answer: sets of
+spot pools that must be survived together, a limit of dollars by whole machines, and replicas of two sizes in a pool.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wharfage_autoscaler.need import ROUNDING, Berth, Need, Shape
+from wharfage_autoscaler.seats import (
+    FLOOR_WEIGHT,
+    REPLICA_WEIGHT,
+    Mix,
+    mix_of,
+    seat_extra_usd_per_hour,
+    start_usd_per_hour,
+)
+from wharfage_autoscaler.spot import SpotPool, spot_pool
+from wharfage_autoscaler.supply import OfferKey, Supply
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A mix, and what it counts at the prices it was made for."""
+
+    mix: Mix
+    usd_per_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Replicas of one berth at one price: those that run, then those that must start."""
+
+    usd_per_hour: float
+    order: int
+    berth: Berth
+    length: int
+
+
+def alike(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> tuple[Priced, ...]:
+    """Per shape the cheapest mix of it alone, cheapest first; `prices` are of whole machines, a part costs its part."""
+    shapes: dict[Shape, list[Berth]] = {}
+    for berth in sorted(need.berths, key=lambda berth: berth.order):
+        shapes.setdefault(berth.shape, []).append(berth)
+    found = [_cheapest(need, supply, prices, berths) for _, berths in sorted(shapes.items())]
+    return tuple(sorted(found, key=lambda priced: priced.usd_per_hour))
+
+
+def _cheapest(need: Need, supply: Supply, prices: Mapping[OfferKey, float], berths: Sequence[Berth]) -> Priced:
+    rate = berths[0].requests_per_second
+    peak, floor, survive = (rps / rate for rps in (need.peak_rps, need.floor_rps, need.survive_rps))
+    most = _whole(max(peak, floor, survive, float(need.min_replicas)))
+    most = min(most, need.max_replicas)
+    segments = _segments(need, supply, prices, berths, most)
+    steady = [each for each in segments if not each.berth.spot]
+    spot = [each for each in segments if each.berth.spot]
+    pools = sorted({spot_pool(each.berth.offer) for each in spot})
+    rooms = [sum(each.length for each in spot if spot_pool(each.berth.offer) == pool) for pool in pools]
+    on_demand, on_spot, largest = _triples(most, survive, rooms)
+    total = on_demand + on_spot
+    share = need.max_spot_share
+    allowed = (total <= need.max_replicas) & (on_spot * (1 - share) <= share * on_demand * (1 + ROUNDING))
+    on_demand, on_spot, largest, total = (each[allowed] for each in (on_demand, on_spot, largest, total))
+    steady_usd, steady_counts = _filled(steady, on_demand, {}, on_demand)
+    spot_usd, spot_counts = _filled(spot, on_spot, {pool: at for at, pool in enumerate(pools)}, largest)
+    short = _open(total, peak)
+    soft = _open(on_demand, floor) + _open(total - largest, survive)
+    missing = np.maximum(0, min(need.min_replicas, need.max_replicas) - total)
+    cost = steady_usd + spot_usd + need.unserved_usd_per_hour * (short + FLOOR_WEIGHT * soft + REPLICA_WEIGHT * missing)
+    at = int(np.argmin(cost))
+    counts: dict[Berth, int] = dict.fromkeys(berths, 0)
+    for segment, count in [*zip(steady, steady_counts, strict=True), *zip(spot, spot_counts, strict=True)]:
+        counts[segment.berth] += int(count[at])
+    return Priced(mix_of(need, counts.items()), float(cost[at]))
+
+
+def _segments(
+    need: Need, supply: Supply, prices: Mapping[OfferKey, float], berths: Sequence[Berth], most: int
+) -> list[_Segment]:
+    found = []
+    for order, berth in enumerate(berths):
+        each = prices[berth.offer.key] / berth.per_machine + seat_extra_usd_per_hour(need, berth, supply)
+        machines = supply.most(berth.offer) + supply.open.get(berth.offer.key, 0.0)
+        room = int(min(most, machines * berth.per_machine + ROUNDING))
+        runs = min(room, need.running(berth))
+        found.append(_Segment(each, order, berth, runs))
+        found.append(_Segment(each + start_usd_per_hour(berth, supply), order, berth, room - runs))
+    return sorted((each for each in found if each.length), key=lambda each: (each.usd_per_hour, each.order))
+
+
+def _triples(most: int, survive: float, rooms: Sequence[int]) -> tuple[Ints, Ints, Ints]:
+    """The steady counts, spot counts, and largest counts in one spot pool, that could be best.
+
+    A pool takes no more than leaves enough when it is lost, or one more, where that little is worth leaving open; or
+    as few as the others have room for.
+    """
+    if not rooms:
+        steady = np.arange(most + 1)
+        return steady, np.zeros_like(steady), np.zeros_like(steady)
+    kept = _whole(survive)
+    spot = min(sum(rooms), max(most, min(2, len(rooms)) * kept))
+    levels = np.arange(max(rooms) + 1)
+    holds = np.minimum(levels[:, None], np.array(rooms)[None, :]).sum(axis=1)
+    fewest = np.searchsorted(holds, np.arange(spot + 1))
+    grids = np.meshgrid(np.arange(most + 1), np.arange(spot + 1), np.arange(2), indexing="ij")
+    steady, taken, above = (grid.ravel() for grid in grids)
+    return steady, taken, np.maximum(fewest[taken], steady + taken - kept + above)
+
+
+def _filled(
+    segments: Sequence[_Segment], counts: Ints, pools: Mapping[SpotPool, int], largest: Ints
+) -> tuple[Floats, list[Ints]]:
+    """What that many replicas cost when the cheapest segments are filled first, no pool beyond its largest."""
+    left = counts.astype(np.int64)
+    room = np.repeat(largest[None, :], max(1, len(pools)), axis=0)
+    usd = np.zeros(len(counts))
+    taken = []
+    for segment in segments:
+        at = pools.get(spot_pool(segment.berth.offer), 0) if pools else 0
+        here = np.minimum(np.minimum(left, segment.length), room[at])
+        usd += here * segment.usd_per_hour
+        left = left - here
+        room[at] -= here
+        taken.append(here)
+    return np.where(left > 0, np.inf, usd), taken
+
+
+def _open(replicas: Ints, needed: float) -> Floats:
+    """The part of a demand of that many replicas that is left open."""
+    if needed <= 0:
+        return np.zeros(len(replicas))
+    left = np.maximum(0.0, 1.0 - replicas / needed)
+    return np.where(left > ROUNDING, left, 0.0)
+
+
+def _whole(replicas: float) -> int:
+    return int(np.ceil(replicas * (1 - ROUNDING)))

@@ -1,0 +1,74 @@
+"""The fleets that carry the demand for the least money: which offers, which markets, how many.
+
+One mixed-integer programme for a few deployments together. Losses of several spot pools at once enter lazily: where
+the answer would lose too much too often, the likeliest such loss becomes one more row, and it is solved again. Where
+the solver ends without an answer, the greedy one stands, and the solution says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wharfage_autoscaler.alike import alike
+from wharfage_autoscaler.greedy import greedy
+from wharfage_autoscaler.need import Need
+from wharfage_autoscaler.risk import surviving
+from wharfage_autoscaler.rows import block
+from wharfage_autoscaler.seats import broken, score
+from wharfage_autoscaler.solution import How, Solution
+from wharfage_autoscaler.solver import Solved, solved
+from wharfage_autoscaler.supply import Supply
+
+GAP = 1e-4
+NODES = 20_000
+_MOST_LOSSES = 12  # rows added for losses of several pools, before what is found so far must do
+
+
+def mix(needs: Sequence[Need], supply: Supply, *, gap: float = GAP, nodes: int = NODES) -> Solution:
+    """The cheapest mixes for these needs together; meant for a few, `together` is for many."""
+    solution = _mix(needs, supply, gap=gap, nodes=nodes)
+    for _ in range(_MOST_LOSSES):
+        asked = tuple(surviving(need, found) for need, found in zip(solution.needs, solution.mixes, strict=True))
+        if asked == solution.needs:
+            break
+        solution = _mix(asked, supply, gap=gap, nodes=nodes)
+    return solution
+
+
+def _mix(needs: Sequence[Need], supply: Supply, *, gap: float, nodes: int) -> Solution:
+    asked = tuple(needs)
+    narrow = tuple(_promising(need, supply) if len(asked) == 1 else need for need in asked)
+    made = block(narrow, supply)
+    found = solved(made.programme, gap=gap, nodes=nodes)
+    if found is not None:
+        open_usd = sum(made.programme.cost[at] * float(found.values[at]) for at in made.short)
+        if open_usd > 0:
+            # What cannot be served is settled; beside its price the solver would not see the money.
+            for at in made.short:
+                made.programme.cost[at] = 0.0
+                made.programme.most[at] = float(found.values[at]) * (1 + 1e-9) + 1e-9
+            cheaper = solved(made.programme, gap=gap, nodes=nodes)
+            if cheaper is not None:
+                found = Solved(cheaper.values, cheaper.cost + open_usd, cheaper.bound + open_usd, cheaper.finished)
+        mixes = made.mixes(found.values)
+        if not broken(asked, mixes, supply):
+            how = How.EXACT if found.finished else How.BOUNDED
+            usd = score(asked, mixes, supply)
+            return Solution(asked, mixes, usd, min(usd, found.bound), how)
+    mixes = greedy(asked, supply)
+    return Solution(asked, mixes, score(asked, mixes, supply), 0.0, How.GREEDY)
+
+
+def _promising(need: Need, supply: Supply) -> Need:
+    """Without the shapes that cost more at the least, by parts of machines, than another does in whole ones."""
+    if need.shapes != 1:
+        return need
+    offers = {berth.offer.key: berth.offer for berth in need.berths}
+    prices = {key: 0.0 if supply.open.get(key) else supply.rent(offer) for key, offer in offers.items()}
+    found = alike(need, supply, prices)
+    whole = [score([need], [each.mix], supply) for each in found if not broken([need], [each.mix], supply)]
+    if not whole:
+        return need
+    kept = {
+        seats.berth.shape for each in found if each.usd_per_hour <= min(whole) * (1 + 1e-9) for seats in each.mix.seats
+    }
+    return replace(need, berths=tuple(berth for berth in need.berths if berth.shape in kept))
