@@ -53,6 +53,8 @@ class Result:
     bad_minutes: int
     minutes: int
     """That had a request and are scored: the first hour is not."""
+    scored_from_s: float = 0.0
+    """Since the beginning: what comes before is every policy's start, and not scored."""
     requests: int
     failed: int
     """Requests that were refused, given up by their client, or lost with their replica."""
@@ -72,16 +74,22 @@ class Result:
 def causes(course: Course, *, bad_over: float, lead_minutes: int) -> dict[Cause, int]:
     """How many minutes were bad for which reason; a minute is bad when more than `bad_over` of its requests were."""
     found = dict.fromkeys(Cause, 0)
-    for minute in np.flatnonzero(course.bad_share > bad_over):  # NaN compares false
-        since = max(0, int(minute) - max(1, lead_minutes))
-        demand = course.demand_rps[minute]
-        if demand <= course.carried_rps[minute]:
-            cause = Cause.UNEVEN
-        elif course.lost[since : minute + 1].sum() > 0 and demand <= course.carried_rps[since : minute + 1].max():
-            cause = Cause.LOSS
-        elif demand <= course.ordered_rps[minute]:
-            cause = Cause.LATE
-        else:
-            cause = Cause.SHORT
+    for cause in caused(course, bad_over=bad_over, lead_minutes=lead_minutes).values():
         found[cause] += 1
     return found
+
+
+def caused(course: Course, *, bad_over: float, lead_minutes: int) -> dict[int, Cause]:
+    """The bad minutes by number, each with its reason, in order."""
+    bad = np.flatnonzero(course.bad_share > bad_over)  # NaN compares false
+    return {int(minute): _cause(course, int(minute), lead_minutes) for minute in bad}
+
+
+def _cause(course: Course, minute: int, lead_minutes: int) -> Cause:
+    since = max(0, minute - max(1, lead_minutes))
+    demand = course.demand_rps[minute]
+    if demand <= course.carried_rps[minute]:
+        return Cause.UNEVEN
+    if course.lost[since : minute + 1].sum() > 0 and demand <= course.carried_rps[since : minute + 1].max():
+        return Cause.LOSS
+    return Cause.LATE if demand <= course.ordered_rps[minute] else Cause.SHORT

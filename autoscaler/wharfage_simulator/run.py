@@ -211,6 +211,7 @@ def _judged(
         usd=float(course.usd_per_hour[scored].sum()) / 60.0,
         bad_minutes=bad_minutes,
         minutes=scored_minutes,
+        scored_from_s=scored_from_s,
         requests=trace.requests,
         failed=int(np.count_nonzero(failed)),
         replica_hours=float(means[scored, 6].sum()) / 60.0,

@@ -6,6 +6,7 @@ The same trace, factor and seed give the same requests.
 from dataclasses import dataclass
 
 import numpy as np
+from wharfage_autoscaler.traffic import Traffic
 
 from wharfage_simulator.arrivals import Arrivals, placed
 from wharfage_simulator.clients import ClientTrace, Gap
@@ -99,6 +100,18 @@ def requests(
     order = np.argsort(times, kind="stable")
     return RequestTrace(
         trace.name, trace.start_s, trace.duration_s, times[order], prompt[order], output[order], cached[order]
+    )
+
+
+def traffic(trace: Load, *, seed: int = 0, sample: int = 20_000) -> Traffic:
+    """What its requests are like on average: over about `sample` of them, drawn as `requests` draws them."""
+    drawn = requests(trace, seed=seed, factor=min(1.0, sample / _size(trace)[0]))
+    prompt = float(drawn.prompt_tokens.mean())
+    return Traffic(
+        prompt_tokens=prompt,
+        output_tokens=max(1.0, float(drawn.output_tokens.mean())),
+        prefix_hit_share=float(drawn.cached_tokens.mean()) / prompt,
+        prompt_cv=float(drawn.prompt_tokens.std()) / prompt,
     )
 
 
