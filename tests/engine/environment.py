@@ -5,22 +5,17 @@ a container. Everything is pinned in `requirements.txt`, whose digest names the 
 it has served a request; that first start also writes the bytecode which later starts, read-only, could not.
 """
 
-import fcntl
-import hashlib
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.devcluster import debian
 from tests.devcluster.build import cache_folder
 from tests.devcluster.progress import followed
+from tests.kept import appearing, digest, locked, used
 
 HERE = Path(__file__).resolve().parent
 REQUIREMENTS = HERE / "requirements.txt"
@@ -36,8 +31,6 @@ DEBIAN_PACKAGES = {
 
 ENTRY = ("-m", "vllm.entrypoints.cli.main", "serve")
 """What the environment's python is given. Its `vllm` script names the folder where it was made, which a pod has not."""
-
-_UNUSED_AFTER_S = 7 * 86_400.0
 
 
 class EnvironmentFailed(RuntimeError):  # noqa: N818 -- what happened, as the suite prints it
@@ -59,24 +52,23 @@ class Environment:
 def environment() -> Environment:
     """The environment, built unless it is there: about 3 minutes and 4.5 GB. Raises `EnvironmentFailed`."""
     debian.require(DEBIAN_PACKAGES)
-    key = _digest(REQUIREMENTS)
+    key = digest(REQUIREMENTS)
     target = cache_folder() / f"vllm-{key}"
-    with _locked(target):
+    with locked(target):
         if not target.is_dir():
-            with _appearing(target) as making:
+            with appearing(target) as making:
                 _install(making)
-        os.utime(target)
-        _forget_unused()
+        used(target, others="vllm-*")  # each holds gigabytes
     return Environment(target)
 
 
 def tiny_model(*, hidden: int = 128, layers: int = 2) -> Path:
     """The folder of a model with random weights, made unless it is there: 1.0 M parameters by default."""
     made = environment()
-    target = cache_folder() / f"model-{_digest(REQUIREMENTS, MODEL_PROGRAM)}-{hidden}x{layers}"
-    with _locked(target):
+    target = cache_folder() / f"model-{digest(REQUIREMENTS, MODEL_PROGRAM)}-{hidden}x{layers}"
+    with locked(target):
         if not target.is_dir():
-            with _appearing(target) as making:
+            with appearing(target) as making:
                 sizes = ["--hidden", str(hidden), "--layers", str(layers)]
                 _run([str(made.python), str(MODEL_PROGRAM), str(making), *sizes], title="the tiny model")
     return target
@@ -131,47 +123,6 @@ def _run(command: list[str], *, title: str) -> None:
     quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
     if failed := followed(command, title=title, environment=quiet):
         raise EnvironmentFailed(failed)
-
-
-@contextmanager
-def _appearing(target: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes `target` complete and readable by everybody, or not at all."""
-    for abandoned in target.parent.glob(f".{target.name}-*"):
-        if abandoned.is_dir():
-            shutil.rmtree(abandoned, ignore_errors=True)
-    making = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        yield making
-        for path in [making, *making.rglob("*")]:
-            if not path.is_symlink():  # a pod's user is not this one
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-        making.rename(target)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
-
-
-@contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """One maker at a time: a second one waits, and finds what the first has made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that makes {target.name}", file=sys.stderr, flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _forget_unused() -> None:
-    """Environments that nobody asked for during a week: each holds gigabytes."""
-    for folder in cache_folder().glob("vllm-*"):
-        if time.time() - folder.stat().st_mtime > _UNUSED_AFTER_S:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _digest(*files: Path) -> str:
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 if __name__ == "__main__":
