@@ -13,7 +13,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine demo demo-engine bench-operator bench-capacity clean
+.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,13 +47,16 @@ check: $(READY) ## Everything that can be said without running it: style, types,
 	@$(PYTHON) -m tools.check $(ONLY)
 
 test: $(READY) ## Unit tests, and API, operator and chart against a real API server (no root needed)
-	@$(PYTEST) --ignore=tests/node --ignore=tests/engine $(ARGS)
+	@$(PYTEST) --ignore=tests/node --ignore=tests/engine --ignore=tests/peers $(ARGS)
 
 test-node: $(READY) ## The operator as a pod on a real node, installed by Helm from the built image (root)
 	@$(PYTEST) tests/node $(ARGS)
 
 test-engine: $(READY) ## Real vLLM in the pods that the operator makes (root)
 	@$(PYTEST) tests/engine $(ARGS)
+
+test-peers: $(READY) ## The peers' own packages against the versions of them that we compare with
+	@$(PYTEST) tests/peers $(ARGS)
 
 demo: $(READY) ## A model served on machines that Karpenter bought: KEEP=1 leaves it up, KUBE=current uses your cluster
 	@$(PYTHON) -m demo.quickstart $(ARGS)

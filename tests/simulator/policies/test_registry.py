@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -135,3 +136,8 @@ def test_the_oracle_is_not_made_without_a_future() -> None:
 )
 def test_targets_for_requests_in_flight_are_shares_of_what_a_replica_can_work_on(sequences: float, first: str) -> None:
     assert candidates("hpa-running", replace(SCENE, best_sequences=sequences))[0].name == first
+
+
+def test_the_documentation_says_what_each_is_compared_for() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "comparison.md").read_text(encoding="utf-8")
+    assert [name for name in POLICIES if f"`{name}`" not in page] == []
