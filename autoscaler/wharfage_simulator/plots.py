@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, Standing, bad_minutes, boards, family
+from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, Spread, Standing, bad_minutes, boards, family
 from wharfage_simulator.result import Cause, Course, Floats, Result
 
 if TYPE_CHECKING:
@@ -156,14 +156,30 @@ def _frontier(board: Board) -> Callable[["Figure"], None]:
         axes.set_xscale("symlog", linthresh=0.1)
         axes.set_xticks(_TICKS, labels=[f"{tick:g}" for tick in _TICKS], minor=False)
         axes.set_xlim(-0.02, 1.5 * max((_percent(each) for each in known), default=0.0) + 0.5)
-        axes.set_ylim(0, 1.08 * max((each.usd.most for each in known), default=0.0) or 1.0)
+        _dollars(axes, [each.usd for each in known])
         axes.set_xlabel("bad minutes, % (linear up to 0.1, logarithmic beyond)")
-        axes.set_ylabel("cost of the scored half, USD")
+        axes.set_ylabel("cost of the scored half, USD (logarithmic)")
         axes.grid(color="#e6e6e6", lw=0.6)
         axes.set_axisbelow(True)
         _legend(axes)
 
     return paint
+
+
+def _dollars(axes: "Axes", paid: Sequence[Spread]) -> None:
+    """Logarithmic, since one policy that runs away would press all others onto the axis; linear where one is free."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    least, most = min((usd.least for usd in paid), default=0.0), max((usd.most for usd in paid), default=1.0)
+    if least <= 0:
+        axes.set_ylim(0, 1.08 * most or 1.0)
+        return
+    axes.set_yscale("log")
+    axes.set_ylim(least / 1.2, most * 1.2)
+    few = most > 30 * least
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda usd, _: f"{usd:,.0f}" if usd >= 10 else f"{usd:,.2f}"))
 
 
 def _causes(board: Board) -> Callable[["Figure"], None]:

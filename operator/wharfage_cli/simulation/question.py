@@ -1,0 +1,179 @@
+"""What `compare` and `simulate` are asked, from the files and words of a command line.
+
+Every mistake is a `QuestionError`, or one of the simulator's own, whose message names the file and the place in it.
+"""
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from wharfage_api.durations import parsed
+from wharfage_api.offercatalog import OfferCatalog
+from wharfage_api.priced import priced
+from wharfage_autoscaler.configs import quantization_of_config, shape_of_config
+from wharfage_autoscaler.model import Variant
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.shapes import KNOWN, native_quantization, shape_of
+from wharfage_autoscaler.traffic import Traffic
+from wharfage_simulator.datasets import dataset
+from wharfage_simulator.policies.registry import POLICIES
+from wharfage_simulator.report import OURS
+from wharfage_simulator.scenario import Asked
+from wharfage_simulator.spot import Availability, read_availability
+from wharfage_simulator.traces import Gaps, read_trace
+from wharfage_simulator.workload import LengthModel, Load
+
+SETTINGS = ("one", "all", "all+spot", "all+spot+gateway")
+_LEAST_S = 1200.0
+
+
+class QuestionError(ValueError):
+    """Something on the command line cannot be used; the message says what, where, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """All that a comparison needs but the policies."""
+
+    loads: tuple[Load, ...]
+    offers: tuple[Offer, ...]
+    asked: Asked
+    availability: Availability | None = None
+
+
+def loads(traces: Iterable[Path], names: Iterable[str], data: Path | None, *, gaps: Gaps) -> tuple[Load, ...]:
+    """The loads of files and of published data sets; files of one name are told apart by their folders."""
+    paths, published = list(traces), list(names)
+    if published and data is None:
+        raise QuestionError(f"--dataset {published[0]} needs --data DIR, the folder that holds the data sets")
+    if not paths and not published:
+        raise QuestionError("no load: name a file with --trace, or a data set with --dataset and --data")
+    titles = Counter(path.name.split(".")[0] for path in paths)
+    read: list[Load] = []
+    for path in paths:
+        title = path.name.split(".")[0]
+        read.append(read_trace(path, gaps=gaps, name=str(path) if titles[title] > 1 else title))
+    read += [dataset(data, name) for name in published if data is not None]
+    for load in read:
+        if load.duration_s < _LEAST_S:
+            raise QuestionError(
+                f"{load.name}: it is {load.duration_s:.12g} s long, and {_LEAST_S:g} s are the least: "
+                "policies learn from its first half, and are judged on the second, minute by minute"
+            )
+    return tuple(read)
+
+
+def offers(paths: Iterable[Path]) -> tuple[Offer, ...]:
+    """The offers of `OfferCatalog` manifests, several to a file if need be."""
+    return tuple(offer for path in paths for catalog in _catalogs(path) for offer in priced(catalog))
+
+
+def availability(path: Path | None) -> Availability | None:
+    """The record of spot machines."""
+    return None if path is None else read_availability(path)
+
+
+def variant(source: str, config: Path | None) -> Variant:
+    """The model by its name, with the shape of the built-in table or of its own `config.json`."""
+    if config is None:
+        shape = shape_of(source)
+        if shape is None:
+            raise QuestionError(
+                f"--model {source}: its shape is not known; give its config.json with --model-config FILE"
+                f"{_near(source)}"
+            )
+        return Variant(native_quantization(source) or "bf16", 1.0, "", source, shape)
+    try:
+        written = json.loads(_text(config))
+        shape, stored = shape_of_config(written), quantization_of_config(written)
+    except (ValueError, AttributeError) as error:
+        raise QuestionError(f"{config}: {error}") from error
+    return Variant(stored or "bf16", 1.0, stored, source, shape, stored)
+
+
+def asked(model: Variant, *, ttft: str, tpot: str, lead: str, context_tokens: int) -> Asked:
+    """What is to be served and how well; durations as in a deployment, `2s` or `50ms`. Lengths are each load's own."""
+    return Asked(
+        variant=model,
+        traffic=Traffic(LengthModel().prompt_mean, LengthModel().output_mean),
+        objectives=replace(Objectives(), ttft_p95_s=seconds("--ttft", ttft), tpot_p95_s=seconds("--tpot", tpot)),
+        lead_s=seconds("--lead", lead),
+        max_model_tokens=context_tokens,
+    )
+
+
+def seconds(option: str, text: str) -> float:
+    """A duration longer than 0."""
+    try:
+        found = parsed(text).total_seconds()
+    except ValueError as error:
+        raise QuestionError(f"{option}: {error}") from error
+    if found <= 0:
+        raise QuestionError(f"{option}: it must be longer than 0, not {text}")
+    return found
+
+
+def settings(text: str | None, *, spot: bool) -> tuple[str, ...]:
+    """The settings of a list with commas; without one, all types, with spot where there is a record of it."""
+    if text is None:
+        return ("all", "all+spot") if spot else ("all",)
+    return _chosen("--settings", text, SETTINGS)
+
+
+def policies(text: str) -> tuple[str, ...]:
+    """The policies of a list with commas; `all` is each there is."""
+    return _chosen("--policies", text, (OURS, *POLICIES))
+
+
+def _chosen(option: str, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if names == ("all",) and "all" not in known:
+        return tuple(known)
+    if unknown := [name for name in names if name not in known]:
+        raise QuestionError(f"{option}: there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    if not names:
+        raise QuestionError(f"{option}: it is empty; there are {', '.join(known)}")
+    return names
+
+
+def _catalogs(path: Path) -> list[OfferCatalog]:
+    try:
+        documents = [each for each in yaml.safe_load_all(_text(path)) if each is not None]
+    except yaml.YAMLError as error:
+        raise QuestionError(f"{path}: it is not YAML: {error}") from error
+    found = [_catalog(path, document) for document in documents]
+    if not found:
+        raise QuestionError(f"{path}: it is empty; it should hold an OfferCatalog, as examples/catalogs do")
+    return found
+
+
+def _catalog(path: Path, document: Any) -> OfferCatalog:
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if kind != "OfferCatalog":
+        raise QuestionError(f"{path}: it holds {kind or 'no object'}, not an OfferCatalog, as examples/catalogs do")
+    try:
+        return OfferCatalog.model_validate({name: part for name, part in document.items() if name != "status"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise QuestionError(f"{path}: {where}: {first['msg']}{more}") from error
+
+
+def _near(source: str) -> str:
+    near = difflib.get_close_matches(source.removeprefix("hf://"), KNOWN, n=3, cutoff=0.5)
+    return f"; known are {', '.join(f'hf://{name}' for name in near)}" if near else ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QuestionError(f"{path}: it cannot be read: {error}") from error

@@ -1,0 +1,213 @@
+"""What `compare` and `simulate` make of a command line."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from wharfage_autoscaler.offers import Offer
+from wharfage_cli.simulation import course, question, spread
+from wharfage_cli.simulation.question import Question, QuestionError
+from wharfage_simulator.policies.registry import POLICIES
+from wharfage_simulator.result import Course, Result
+from wharfage_simulator.scenario import Asked
+from wharfage_simulator.spot import Availability
+from wharfage_simulator.tables import TraceError
+from wharfage_simulator.traces import Gaps, RateTrace
+from wharfage_simulator.workload import Load
+
+from tests.builders import offer
+
+CATALOGS = Path(__file__).parents[2] / "examples" / "catalogs"
+QWEN = question.variant("hf://Qwen/Qwen3-8B", None)
+ASKED = question.asked(QWEN, ttft="2s", tpot="50ms", lead="5m", context_tokens=8192)
+
+
+def result(**changed: Any) -> Result:
+    """Two hours, the first not scored, one bad minute in each."""
+    minutes = np.arange(120)
+    flat = np.ones(120)
+    bad = np.isin(minutes, (30, 90)).astype(np.float64)
+    figures: dict[str, Any] = {
+        "setting": "all",
+        "trace": "chat",
+        "policy": "keda",
+        "seed": 1,
+        "usd": 3.0,
+        "bad_minutes": 1,
+        "minutes": 60,
+        "scored_from_s": 3600.0,
+        "requests": 200,
+        "failed": 1,
+        "replica_hours": 2.0,
+        "churn": 4,
+        "spot_losses": 2,
+        "course": Course(flat * 4, flat * 5 - bad * 2, flat * 5, flat * 3, flat * 0.75, bad * 0.5, bad),
+    }
+    return Result(**(figures | changed))
+
+
+def rates(name: str = "chat", prompt: float = 700.0) -> RateTrace:
+    """A day of one request per second."""
+    return RateTrace(name, 0.0, 600.0, np.ones(144), np.full(144, prompt), np.full(144, 100.0))
+
+
+def test_the_example_catalogs_are_read_and_joined() -> None:
+    found = question.offers([CATALOGS / "aws-us-east-1.yaml", CATALOGS / "onprem.yaml"])
+    assert len({each.catalog for each in found}) == 2
+    assert all(each.usd_per_hour >= 0 for each in found)
+
+
+BAD_CATALOGS = [
+    pytest.param("", "it is empty", id="empty"),
+    pytest.param("a: [", "it is not YAML", id="no YAML"),
+    pytest.param("kind: Pod", "it holds Pod, not an OfferCatalog", id="another kind"),
+    pytest.param("just words", "it holds no object", id="words"),
+    pytest.param(
+        "{kind: OfferCatalog, metadata: {name: x}, spec: {provider: moon}}",
+        r"spec\.provider: .*\(and",
+        id="a bad field",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_CATALOGS)
+def test_a_catalog_that_cannot_be_used_is_named_with_the_field(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "catalog.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(QuestionError, match=rf"catalog\.yaml: {message}"):
+        question.offers([path])
+
+
+def test_a_catalog_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(QuestionError, match=r"none\.yaml: it cannot be read"):
+        question.offers([tmp_path / "none.yaml"])
+
+
+def test_a_bad_row_of_a_trace_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    path.write_text("t_s,req_per_s\n0,1\n600,-1\n", encoding="utf-8")
+    with pytest.raises(TraceError, match=r"load\.csv: line 3: req_per_s is -1"):
+        question.loads([path], [], None, gaps=Gaps.REFUSE)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "load.csv" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("t_s,req_per_s\n0,1\n600,1\n1200,1\n", encoding="utf-8")
+    assert [each.name for each in question.loads(paths, [], None, gaps=Gaps.REFUSE)] == [str(path) for path in paths]
+    assert [each.name for each in question.loads(paths[:1], [], None, gaps=Gaps.REFUSE)] == ["load"]
+
+
+def test_a_trace_too_short_to_learn_from_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("t_s,req_per_s\n0,1\n60,1\n", encoding="utf-8")
+    with pytest.raises(QuestionError, match="short: it is 120 s long, and 1200 s are the least"):
+        question.loads([path], [], None, gaps=Gaps.REFUSE)
+
+
+BAD_WORDS: list[Any] = [
+    pytest.param(lambda: question.loads([], [], None, gaps=Gaps.REFUSE), "no load", id="nothing to serve"),
+    pytest.param(
+        lambda: question.loads([], ["servegen/m-large"], None, gaps=Gaps.REFUSE), "needs --data", id="no folder"
+    ),
+    pytest.param(lambda: question.settings("one,two", spot=False), "there is no two; there are one, all", id="setting"),
+    pytest.param(lambda: question.policies("keda,mine"), "there is no mine; there are wharfage", id="policy"),
+    pytest.param(lambda: question.policies(" , "), "--policies: it is empty", id="no policy"),
+    pytest.param(lambda: question.seconds("--ttft", "2"), "--ttft: write a duration with a unit", id="no unit"),
+    pytest.param(lambda: question.seconds("--lead", "0s"), "--lead: it must be longer than 0", id="no lead time"),
+    pytest.param(lambda: spread.parallel("0"), "--parallel: a number of processes", id="no process"),
+    pytest.param(lambda: spread.parallel("dask://"), "--parallel: a number of processes", id="no scheduler"),
+    pytest.param(lambda: spread.parallel("dask://hal"), "or dask://HOST:PORT, not 'dask://hal'", id="no port"),
+    pytest.param(
+        lambda: question.variant("hf://Qwen/Qwen3-8b-mine", None),
+        "--model-config FILE; known are .*hf://Qwen/Qwen3-8B",
+        id="unknown model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ask", "message"), BAD_WORDS)
+def test_a_mistake_on_the_command_line_is_said_with_what_to_do(ask: Callable[[], object], message: str) -> None:
+    with pytest.raises(QuestionError, match=message):
+        ask()
+
+
+def test_what_is_not_said_is_all_of_it() -> None:
+    assert question.settings(None, spot=False) == ("all",)
+    assert question.settings(None, spot=True) == ("all", "all+spot")
+    assert question.policies("all") == ("wharfage", *POLICIES)
+    assert question.policies("keda, wharfage,keda") == ("keda", "wharfage")
+
+
+def test_a_model_of_ones_own_is_read_from_its_config(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(
+        '{"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512,'
+        ' "vocab_size": 4096, "quantization_config": {"quant_method": "fp8"}}',
+        encoding="utf-8",
+    )
+    found = question.variant("pvc://weights/mine", path)
+    assert found.shape is not None
+    assert (found.shape.layers, found.quantization, found.source) == (2, "fp8", "pvc://weights/mine")
+    path.write_text('{"hidden_size": 128}', encoding="utf-8")
+    with pytest.raises(QuestionError, match=r"config\.json: .*num_hidden_layers"):
+        question.variant("pvc://weights/mine", path)
+    path.write_text("[]", encoding="utf-8")
+    with pytest.raises(QuestionError, match=r"config\.json: "):
+        question.variant("pvc://weights/mine", path)
+
+
+def test_processes_and_clusters() -> None:
+    assert spread.parallel("4") == spread.Parallel(4)
+    assert spread.parallel("dask://10.0.0.7:8786") == spread.Parallel(-1, "tcp://10.0.0.7:8786")
+
+
+def test_each_load_is_asked_for_with_lengths_of_its_own_and_progress_is_of_all() -> None:
+    sizes: list[tuple[str, float]] = []
+
+    def compare(
+        loads: Sequence[Load],
+        offers: Sequence[Offer],
+        asked: Asked,
+        *,
+        settings: Sequence[str],
+        policies: Sequence[str],
+        seeds: Sequence[int],
+        availability: Availability | None = None,
+        workers: int = 1,
+        progress: spread.Progress | None = None,
+    ) -> list[Result]:
+        sizes.append((loads[0].name, asked.traffic.prompt_tokens))
+        assert progress is not None
+        progress(1, 2)
+        return [result(trace=loads[0].name, policy=policy) for policy in policies]
+
+    told: list[tuple[int, int]] = []
+    found = spread.answered(
+        Question(loads=(rates("short", 200.0), rates("long", 2000.0)), offers=(offer(),), asked=ASKED),
+        compare,
+        settings=["all"],
+        policies=["wharfage", "keda"],
+        seeds=[1],
+        progress=lambda done, whole: told.append((done, whole)),
+    )
+    assert [each.trace for each in found] == ["short", "short", "long", "long"]
+    assert [name for name, _ in sizes] == ["short", "long"]
+    assert [prompt for _, prompt in sizes] == pytest.approx([200.0, 2000.0], rel=0.05)
+    assert told == [(1, 4), (3, 4)]
+
+
+def test_a_course_is_told_by_the_hour_and_the_first_is_not_scored() -> None:
+    first, second = course.hours(result(), lead_s=300.0)
+    assert (first.bad_minutes, first.why) == ("-", "")
+    assert (second.hour, second.demand, second.usd_per_hour, second.spot) == (1, "4.00", "3.00", "25 %")
+    assert (second.bad_minutes, second.why, second.lost) == ("1", "replicas lost", 1)
+
+
+def test_a_summary_says_what_it_cost_and_what_was_bad() -> None:
+    said = course.summary(result())
+    assert "keda on chat (all, seed 1): 3.00 USD for 2.0 replica hours; bad minutes 1.67 % (1 of 60)" in said
+    assert "unknown, no minute had a request" in course.summary(result(minutes=0, bad_minutes=0))
