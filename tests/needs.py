@@ -12,7 +12,8 @@ from wharfage_autoscaler.model import Placement, SpotPolicy
 from wharfage_autoscaler.need import Berth, Key, Need
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.seats import Mix, broken, mix_of, score
-from wharfage_autoscaler.supply import Supply
+from wharfage_autoscaler.snapshot import ClusterSnapshot
+from wharfage_autoscaler.supply import Cap, Supply
 
 from tests.builders import offer, variant
 
@@ -115,38 +116,49 @@ demands = st.integers(0, 60).map(lambda halves: halves / 2)
 
 
 @st.composite
-def offers(draw: st.DrawFn, machines: Sequence[str] = ("a", "b")) -> Offer:
-    """One of a few machines of 1, 2 or 4 accelerators, in a market and perhaps a zone."""
-    name = draw(st.sampled_from(machines))
-    market = draw(st.sampled_from([Market.ON_DEMAND, Market.SPOT, Market.SPOT, Market.RESERVED]))
-    return offer(
-        name,
-        market=market,
-        zone=draw(st.sampled_from(["x", "y"])) if market is Market.SPOT else "",
-        accelerators=draw(st.sampled_from([1, 2, 4])),
-        usd_per_hour=draw(prices),
-        interruptions_per_month=draw(st.sampled_from([0.0, 0.1, 20.0])),
+def catalogs(draw: st.DrawFn, most: int = 4) -> tuple[Offer, ...]:
+    """A few offers of machines of 1, 2 or 4 accelerators, in markets and zones."""
+    size = {name: draw(st.sampled_from([1, 2, 4])) for name in ("a", "b")}
+    keys = st.tuples(
+        st.sampled_from(sorted(size)),
+        st.sampled_from(
+            [(Market.ON_DEMAND, ""), (Market.SPOT, "x"), (Market.SPOT, "y"), (Market.SPOT, "z"), (Market.RESERVED, "")]
+        ),
+    )
+    return tuple(
+        offer(
+            name,
+            market=market,
+            zone=zone,
+            accelerators=size[name],
+            usd_per_hour=draw(prices),
+            interruptions_per_month=draw(st.sampled_from([0.0, 0.1, 20.0])),
+        )
+        for name, (market, zone) in draw(st.lists(keys, min_size=1, max_size=most, unique=True))
     )
 
 
 @st.composite
-def berths(draw: st.DrawFn, most: int = 3) -> tuple[Berth, ...]:
-    """A few berths, no two of one pool and size; equal machines have equal numbers of accelerators."""
-    drawn = draw(st.lists(offers(), min_size=1, max_size=most, unique_by=lambda each: each.key))
-    size = {each.machine: each.accelerators for each in drawn}
-    found = []
-    for each in drawn:
-        machine = replace(each, accelerators=size[each.machine])
-        takes = draw(st.sampled_from([n for n in (1, 2, 4) if n <= machine.accelerators]))
-        start_s = draw(st.sampled_from([0.0, 600.0]))
-        found.append(berth(machine, draw(rates), accelerators=takes, start_s=start_s))
-    return tuple(found)
-
-
-@st.composite
-def needs(draw: st.DrawFn, most_berths: int = 3, most_replicas: int = 4, key: Key = ("shop", "chat")) -> Need:
+def needs(
+    draw: st.DrawFn,
+    catalog: tuple[Offer, ...] = (),
+    *,
+    most_berths: int = 3,
+    most_replicas: int = 4,
+    key: Key = ("shop", "chat"),
+) -> Need:
     """A small need: any policy, one shape or several, something running or not, a limit or none."""
-    where = draw(berths(most_berths))
+    rows = catalog or draw(catalogs(most_berths))
+    chosen = draw(st.lists(st.sampled_from(rows), min_size=1, max_size=most_berths, unique_by=lambda each: each.key))
+    where = tuple(
+        berth(
+            each,
+            draw(rates),
+            accelerators=draw(st.sampled_from([n for n in (1, 2, 4) if n <= each.accelerators])),
+            start_s=draw(st.sampled_from([0.0, 600.0])),
+        )
+        for each in chosen
+    )
     runs = draw(st.lists(st.sampled_from(where), max_size=1))
     return need(
         *where,
@@ -175,3 +187,18 @@ def supplies(draw: st.DrawFn, *of: Need) -> Supply:
         machines={key: draw(st.integers(0, 2)) for key in sorted(counted)},
         open={key: 0.5 for key in sorted(found) if draw(st.integers(0, 5)) == 0},
     )
+
+
+@st.composite
+def clusters(draw: st.DrawFn, most: int = 4) -> ClusterSnapshot:
+    """Some small needs over one catalog, with counted machines and budgets over some or all of them."""
+    catalog = draw(catalogs(5))
+    asked = tuple(draw(needs(catalog, key=("shop", f"d{n}"))) for n in range(draw(st.integers(1, most))))
+    supply = replace(draw(supplies(*asked)), open={})
+    budgets = [("all", asked), ("some", asked[: (len(asked) + 1) // 2])]
+    caps = tuple(
+        Cap(name, frozenset(each.key for each in members), draw(st.integers(0, 60)))
+        for name, members in budgets
+        if draw(st.booleans())
+    )
+    return ClusterSnapshot(asked, replace(supply, caps=caps))

@@ -6,7 +6,9 @@ from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Wanted
+from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.supply import Supply
 
 Key = tuple[str, str]  # namespace, name
 
@@ -34,3 +36,11 @@ class Memory:
         """The memory to hand to the next decision."""
         keys = tuple(pool.key for pool in decision.target.pools)
         return self if keys == self.target else Memory(keys, now)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSnapshot:
+    """All deployments at one instant, and what they share."""
+
+    needs: tuple[Need, ...]
+    supply: Supply = Supply()  # noqa: RUF009 - immutable

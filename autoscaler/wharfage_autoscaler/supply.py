@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
-from wharfage_autoscaler.need import Key
+from wharfage_autoscaler.need import Key, Need
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.words import offer_words
 
@@ -48,6 +48,20 @@ class Supply:
         """
         reserved = offer.market is Market.RESERVED and offer.key in self.machines
         return 0.0 if reserved else offer.usd_per_hour
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a machine of an offer is worth, and what a dollar under a budget is worth beyond itself."""
+
+    machines: Mapping[OfferKey, float]
+    caps: Mapping[str, float] = field(default_factory=dict)
+
+    def seen_by(self, need: Need, supply: Supply) -> dict[OfferKey, float]:
+        """Prices of machines as that deployment meets them, its budgets included."""
+        extra = sum(self.caps.get(cap.name, 0.0) for cap in supply.caps if need.key in cap.keys)
+        offers = {berth.offer.key: berth.offer for berth in need.berths}
+        return {key: self.machines[key] + extra * offer.usd_per_hour for key, offer in offers.items()}
 
 
 def doubted(offers: Iterable[Offer]) -> dict[OfferKey, str]:

@@ -18,7 +18,7 @@ from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, Supply
 
 from tests.builders import offer
-from tests.needs import ANY_SPOT, EVERYWHERE, berth, best, everything, need, needs, reserved, spot, supplies
+from tests.needs import ANY_SPOT, EVERYWHERE, berth, best, catalogs, everything, need, needs, reserved, spot, supplies
 
 quickly = settings(max_examples=40, deadline=None)
 
@@ -42,7 +42,11 @@ def small(draw: st.DrawFn) -> tuple[Need, Supply]:
 
 @st.composite
 def two(draw: st.DrawFn) -> tuple[tuple[Need, Need], Supply]:
-    asked = draw(needs(2, 3, ("shop", "chat"))), draw(needs(2, 3, ("shop", "code")))
+    catalog = draw(catalogs(3))
+    asked = (
+        draw(needs(catalog, most_berths=2, most_replicas=3, key=("shop", "chat"))),
+        draw(needs(catalog, most_berths=2, most_replicas=3, key=("shop", "code"))),
+    )
     supply = draw(supplies(*asked))
     if draw(st.booleans()):
         supply = replace(supply, caps=(Cap("team", frozenset(each.key for each in asked), draw(st.integers(0, 50))),))

@@ -1,0 +1,40 @@
+"""The least that must run whatever a budget says, and what that costs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wharfage_autoscaler.greedy import greedy
+from wharfage_autoscaler.need import Key, Need
+from wharfage_autoscaler.plans import sketched
+from wharfage_autoscaler.seats import Mix
+from wharfage_autoscaler.supply import Supply
+
+
+def floors(needs: Sequence[Need], supply: Supply) -> dict[Key, Mix]:
+    """The cheapest way, by the books and in machines of its own, to run the least replicas of each.
+
+    On offers that nobody counts, where there are any: those that are counted may not do for all.
+    """
+    idle = [replace(need, peak_rps=0.0, usual_rps=0.0) for need in needs]
+    found = {mix.key: mix for mix in greedy(idle, replace(supply, caps=()))}
+    for need in idle:
+        berths = tuple(berth for berth in need.berths if math.isinf(supply.most(berth.offer)))
+        books = {berth.offer.key: berth.offer.usd_per_hour for berth in berths}
+        plans = sketched(replace(need, berths=berths), supply, books)
+        enough = [each for each in plans if not each.open_usd_per_hour]
+        if enough:
+            found[need.key] = min(enough, key=lambda each: each.alone_usd_per_hour).mix
+    return found
+
+
+def payable(needs: Sequence[Need], supply: Supply) -> Supply:
+    """Budgets that the floors of their deployments fit in: a floor is served even where it costs more."""
+    if not supply.caps:
+        return supply
+    usd = {key: mix.fleet.usd_per_hour for key, mix in floors(needs, supply).items()}
+    caps = tuple(
+        replace(cap, usd_per_hour=max(cap.usd_per_hour, sum(usd[key] for key in sorted(cap.keys) if key in usd)))
+        for cap in supply.caps
+    )
+    return replace(supply, caps=caps)
