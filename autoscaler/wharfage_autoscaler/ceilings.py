@@ -10,6 +10,21 @@ from wharfage_autoscaler.words import replica_words
 _ROUNDING = 1e-9  # three machines at 0.1 usd/h are within 0.3
 
 
+def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
+    """Lower the count to what the allotted dollars pay for, but not below the least; nothing after this raises cost."""
+    cap = None if seen.allotment is None else seen.allotment.usd_per_hour
+    if decision.demand is None or cap is None or decision.target.usd_per_hour <= cap + _ROUNDING:
+        return decision
+    target = _affordable(decision.target, cap)
+    if target.replicas < seen.wanted.min_replicas:
+        target = shrunk(decision.target, min(decision.target.replicas, seen.wanted.min_replicas))
+    message = (
+        f"{replica_words(decision.target.replicas)} cost {decision.target.usd_per_hour:.2f} usd/h, "
+        f"{cap:.2f} are allotted: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
+    )
+    return decision.amended(target, Reason.BUDGET_ALLOTMENT, message)
+
+
 def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     """Lower the count until `max_replicas` and the dollar limit hold, to zero if it must be."""
     count, most = decision.target.replicas, seen.wanted.max_replicas

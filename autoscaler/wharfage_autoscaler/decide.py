@@ -7,16 +7,25 @@ which is what lets a simulator replay it and `explain` repeat it.
 from collections.abc import Callable
 from dataclasses import replace
 
-from wharfage_autoscaler.ceilings import respect_ceilings
+from wharfage_autoscaler.ceilings import respect_ceilings, stay_within_budget
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.demand import meet_demand
 from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.guard import hold_steady
+from wharfage_autoscaler.interruption import survive_interruption
 from wharfage_autoscaler.placing import choose_shape
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 
 Rule = Callable[[Snapshot, Memory, Decision], Decision]
 
-RULES: tuple[Rule, ...] = (meet_demand, choose_shape, respect_ceilings)
+RULES: tuple[Rule, ...] = (
+    meet_demand,
+    hold_steady,
+    choose_shape,
+    survive_interruption,
+    stay_within_budget,
+    respect_ceilings,
+)
 """In this order; nothing after a rule about money may raise cost."""
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.law import Held, Signals
 from wharfage_autoscaler.reasons import Reason
 
 
@@ -26,12 +27,25 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What the count law saw, what it wants in requests per second, and what it holds: its target last."""
+
+    signals: Signals
+    wanted_rps: float
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """The fleet to aim for, the trail of steps that led to it, and the next best."""
+    """The fleet to aim for, the trail of steps that led to it, and the next best.
+
+    `demand` is None where the count does not follow the load.
+    """
 
     target: Fleet
     steps: tuple[Step, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    demand: Demand | None = None
 
     def amended(self, target: Fleet, reason: Reason, message: str) -> "Decision":
         """Return this decision with a new target and one more step on its trail."""

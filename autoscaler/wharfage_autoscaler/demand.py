@@ -3,9 +3,10 @@
 import math
 from dataclasses import replace
 
-from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.allotment import Allotment, demand_of
+from wharfage_autoscaler.decision import Decision, Demand
 from wharfage_autoscaler.fleet import Fleet
-from wharfage_autoscaler.law import Held, Law, Signals
+from wharfage_autoscaler.law import UNKNOWN, Held, Law, Signals
 from wharfage_autoscaler.model import Mode, Wanted
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
@@ -13,6 +14,8 @@ from wharfage_autoscaler.snapshot import Memory, Snapshot
 _BURN_5M, _BURN_30M = 6.0, 3.0  # of the error budget per unit of time; both must exceed, so that no blip counts
 _BURN_GAIN, _BURN_MOST = 0.1, 0.5
 _TREND_S = 300.0
+_AHEAD_S = 900.0  # beyond the lead time: what is ordered then comes later still
+_SLOTS = 256  # the engine's smallest default
 
 
 def wanted_rps(law: Law, signals: Signals, held: Held) -> float:
@@ -47,9 +50,64 @@ def replicas_wanted(wanted: Wanted) -> tuple[int, Reason, str]:
 
 
 def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
-    """Set the count; where nothing runs yet, the next rule builds the fleet for it."""
-    count, reason, message = replicas_wanted(seen.wanted)
-    return decision.amended(shrunk(decision.target, count), reason, message)
+    """Say how much is wanted. Where the load decides, the next rule makes a count of it; else the count is set."""
+    allotment = seen.allotment
+    if seen.wanted.mode is not Mode.AUTO or allotment is None or not allotment.shapes:
+        count, reason, message = replicas_wanted(seen.wanted)
+        return decision.amended(shrunk(decision.target, count), reason, message)
+    signals = signals_of(seen, allotment)
+    wanted = wanted_rps(seen.law, signals, memory.held)
+    reason, message = _because(seen.law, signals, memory.held, wanted)
+    demand = Demand(signals, wanted, memory.held)
+    return replace(decision.amended(decision.target, reason, message), demand=demand)
+
+
+def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
+    """The instant as the law sees it. One replica stands for the mean of the allotted ones."""
+    load, forecast = seen.load, seen.forecast
+    lead_s = max((portion.start_s for portion in allotment.shapes), default=0.0)
+    expected = None
+    if forecast is not None and seen.law.level > 0.0:
+        expected = forecast.highest(seen.law.level, seen.now + lead_s, seen.now + lead_s + _AHEAD_S)
+    return Signals(
+        now_s=seen.now,
+        rps_15s=UNKNOWN if load is None else _or(load.requests_per_second_15s, load.requests_per_second),
+        rps_1m=UNKNOWN if load is None else load.requests_per_second,
+        rps_5m=UNKNOWN if load is None else _or(load.requests_per_second_5m, load.requests_per_second),
+        expected_rps=UNKNOWN if expected is None else expected,
+        waiting=0.0 if load is None else load.waiting,
+        bad_5m=UNKNOWN if load is None else _or(load.bad_share_5m, UNKNOWN),
+        bad_30m=UNKNOWN if load is None else _or(load.bad_share_30m, UNKNOWN),
+        lead_s=lead_s,
+        unit_rps=demand_of(allotment, 1),
+        slots=float(seen.wanted.max_num_seqs or _SLOTS),
+        ready=float(seen.fleet.ready),
+        starting=float(seen.fleet.replicas - seen.fleet.ready),
+        least=float(seen.wanted.min_replicas),
+        most=float(max(seen.wanted.min_replicas, seen.wanted.max_replicas)),
+    )
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def _because(law: Law, signals: Signals, held: Held, wanted: float) -> tuple[Reason, str]:
+    """Which of the law's three voices was the loudest, in numbers."""
+    each = f"a replica is planned for {signals.unit_rps:.2f}"
+    if math.isnan(wanted):
+        return Reason.NO_METRICS, "no load is known and none is forecast: the count stays"
+    if not math.isnan(signals.expected_rps) and wanted <= signals.expected_rps:
+        ahead = f"in {signals.lead_s:.0f} s, when what is ordered now serves"
+        return (
+            Reason.DEMAND_FORECAST,
+            f"forecast p{100 * law.level:.0f} {ahead}: {wanted:.1f} req/s, now {signals.rps_1m:.1f}; {each}",
+        )
+    calm = wanted_rps(law, signals._replace(bad_5m=UNKNOWN), held)
+    if math.isnan(calm) or wanted > calm:
+        return Reason.OBJECTIVES_MISSED, f"{100 * signals.bad_5m:.1f} % of requests miss: {wanted:.1f} req/s; {each}"
+    queue = f", {signals.waiting:.0f} waiting" if signals.waiting >= 1 else ""
+    return Reason.DEMAND_SEEN, f"{signals.rps_1m:.1f} req/s{queue}, with headroom {wanted:.1f}; {each}"
 
 
 def shrunk(fleet: Fleet, replicas: int) -> Fleet:

@@ -26,6 +26,13 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.MIN_REPLICAS: Fix("The count is scaling.minReplicas.", "Raise minReplicas if more should always run."),
     Reason.CHEAPEST_OFFER: Fix("The cheapest obtainable offer that holds the model was chosen."),
     Reason.KEPT_OFFER: Fix("The present offer is kept: a move would save too little."),
+    Reason.DEMAND_SEEN: Fix("The count follows the load of the last minute, with headroom."),
+    Reason.DEMAND_FORECAST: Fix("The count follows the load that is forecast for when new replicas would serve."),
+    Reason.ALLOTTED: Fix("Offers and markets are those allotted when all deployments were last looked at together."),
+    Reason.SPOT_INTERRUPTED: Fix("Spot machines cannot be had at present; others stand in for them."),
+    Reason.BUDGET_ALLOTMENT: Fix(
+        "The dollars per hour allotted to the deployment hold the count down.", "Raise the budget, or its priority."
+    ),
     Reason.MAX_REPLICAS: Fix(
         "scaling.maxReplicas holds the count down.", "Raise maxReplicas if more should be possible."
     ),

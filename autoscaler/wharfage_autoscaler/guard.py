@@ -1,8 +1,13 @@
 """From a wanted rate to a count that does not flap: dead band, window, limits of speed, and what is not known."""
 
 import math
+from dataclasses import replace
 
+from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.law import Held, Law, Signals
+from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.snapshot import Memory, Snapshot
+from wharfage_autoscaler.words import replica_words
 
 _ROUNDING = 1e-9  # three replicas of 0.1 carry 0.3
 _STRETCHES = 5  # the window is kept as so many maxima, and a sixth that is still filling
@@ -66,3 +71,23 @@ def steadied(law: Law, signals: Signals, held: Held, wanted_rps: float) -> Held:
             swing_rps += weight * (abs(signals.rps_5m - mark_rps) - swing_rps)
         mark_rps, mark_s = signals.rps_5m, signals.now_s
     return Held(count, recent, stretch_s, panic_until_s, lowered_s, swing_rps, mark_rps, mark_s)
+
+
+def hold_steady(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
+    """Make a count of what is wanted; nothing where the count does not follow the load."""
+    demand = decision.demand
+    if demand is None:
+        return decision
+    held = steadied(seen.law, demand.signals, memory.held, demand.wanted_rps)
+    decision = replace(decision, demand=replace(demand, held=held))
+    asked = demand.wanted_rps / demand.signals.unit_rps
+    if math.isnan(asked) or held.replicas == math.ceil(asked - _ROUNDING):
+        return decision
+    message = f"{asked:.1f} replicas asked for, {replica_words(int(held.replicas))} held: {_why(seen.law, held, asked)}"
+    return decision.amended(decision.target, Reason.STEADY, message)
+
+
+def _why(law: Law, held: Held, asked: float) -> str:
+    if asked > held.replicas:
+        return f"within the dead band of {100 * law.dead_band:.0f} %, or the largest step up"
+    return f"down only after {law.down_window_s:.0f} s, by {100 * law.down_share:.0f} % in {law.down_every_s:.0f} s"

@@ -72,6 +72,9 @@ class Signals(NamedTuple):
     most: float
 
 
+LAW = Law()
+"""Until somebody has tuned it."""
+
 Recent = tuple[float, float, float, float, float, float]
 
 
@@ -91,3 +94,7 @@ class Held(NamedTuple):
     mark_rps: float = UNKNOWN
     """The load when it was last compared."""
     mark_s: float = -math.inf
+
+
+FRESH = Held()
+"""Before the first tick."""

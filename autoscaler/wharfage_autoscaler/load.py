@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Rates per second over `window_s`; latencies in seconds, None where too few requests finished."""
+    """Rates per second over `window_s`; latencies in seconds, None where too few requests finished.
+
+    The count law looks at the rate over 15 s and over 5 minutes as well, and at the shares of requests that missed
+    the objectives over 5 and 30 minutes; None where they are not measured.
+    """
 
     window_s: float
     requests_per_second: float
@@ -15,3 +19,7 @@ class Load:
     waiting: float
     ttft_p95_s: float | None = None
     tpot_p95_s: float | None = None
+    requests_per_second_15s: float | None = None
+    requests_per_second_5m: float | None = None
+    bad_share_5m: float | None = None
+    bad_share_30m: float | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from wharfage_autoscaler.allotment import Allotment, demand_of, spread
 from wharfage_autoscaler.choice import Candidate, Options, options, ranked
 from wharfage_autoscaler.decision import Decision, Rejected
 from wharfage_autoscaler.demand import replicas_wanted
@@ -19,6 +20,8 @@ _CENT = 0.005  # usd/h; smaller differences read as 0.00
 def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     """Pick one offer and market for all replicas, or leave what runs and say what stands in the way."""
     wanted = seen.wanted
+    if decision.demand is not None and seen.allotment is not None:
+        return _allotted(seen.allotment, int(decision.demand.held.replicas), decision)
     found = tuple(
         options(wanted, variant, seen.offers)
         for variant in wanted.variants
@@ -38,6 +41,15 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
         taken, reason, message = order[0], Reason.CHEAPEST_OFFER, _cheapest(order, count)
     rejected = _next_best(taken, order, wanted, count) + _out_of_reach(taken, found, wanted.placement, count)
     return replace(decision.amended(Fleet((taken.pool(count),)), reason, message), rejected=rejected)
+
+
+def _allotted(allotment: Allotment, count: int, decision: Decision) -> Decision:
+    """The pools that were allotted, at a size that so many replicas of their mixture are worth."""
+    fleet = spread(allotment, demand_of(allotment, count))
+    pools = ", ".join(f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools) or "nothing"
+    message = f"{pools} at {fleet.usd_per_hour:.2f} usd/h, as allotted"
+    decision = replace(decision, rejected=allotment.rejected)
+    return decision.amended(fleet, Reason.ALLOTTED, message)
 
 
 def _current(fleet: Fleet, memory: Memory, found: tuple[Options, ...]) -> Candidate | None:

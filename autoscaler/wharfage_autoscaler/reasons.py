@@ -21,6 +21,11 @@ class Reason(StrEnum):
     MIN_REPLICAS = "MinReplicas"
     CHEAPEST_OFFER = "CheapestOffer"
     KEPT_OFFER = "KeptOffer"
+    DEMAND_SEEN = "DemandSeen"
+    DEMAND_FORECAST = "DemandForecast"
+    ALLOTTED = "Allotted"
+    SPOT_INTERRUPTED = "SpotInterrupted"
+    BUDGET_ALLOTMENT = "BudgetAllotment"
     MAX_REPLICAS = "MaxReplicas"
     USD_PER_HOUR_LIMIT = "UsdPerHourLimit"
     # what blocks

@@ -1,9 +1,12 @@
 """All a decision may look at, at one instant; and what it remembers from the instant before."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from wharfage_autoscaler.allotment import Allotment
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, PoolKey
+from wharfage_autoscaler.law import FRESH, LAW, Held, Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Wanted
 from wharfage_autoscaler.need import Need
@@ -11,6 +14,14 @@ from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.supply import Supply
 
 Key = tuple[str, str]  # namespace, name
+
+
+class Expectation(Protocol):
+    """What is expected of the load; `forecast.Forecast` is one."""
+
+    def highest(self, level: float, from_s: float, to_s: float) -> float | None:
+        """The highest rate of the time between, at a quantile; None where it does not reach."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +34,24 @@ class Snapshot:
     offers: tuple[Offer, ...]  # all catalogs' rows, obtainable or not
     fleet: Fleet  # observed
     load: Load | None = None  # None: no data, which is never zero
+    allotment: Allotment | None = None  # None: nobody has looked at all deployments together yet
+    forecast: Expectation | None = None
+    law: Law = LAW
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one decision leaves for the next: the pools it last aimed for, and since when."""
+    """What one decision leaves for the next: the pools it last aimed for, since when, and what the law holds."""
 
     target: tuple[PoolKey, ...] = ()
     since: float = 0.0
+    held: Held = FRESH
 
     def after(self, decision: Decision, now: float) -> "Memory":
         """The memory to hand to the next decision."""
         keys = tuple(pool.key for pool in decision.target.pools)
-        return self if keys == self.target else Memory(keys, now)
+        held = self.held if decision.demand is None else decision.demand.held
+        return Memory(keys, self.since if keys == self.target else now, held)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class Result:
     spot_losses: int
     """Replicas that were taken away."""
     course: Course
+    tuned: str = ""
+    """The policy with the setting that tuning chose: `hpa(running=0.35)`."""
 
     @property
     def bad_minutes_share(self) -> float:

@@ -1,0 +1,201 @@
+"""Ours: the shipping `allot` and `decide`, asked as the operator asks them, with the law tuned every night."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+from wharfage_autoscaler.allot import allot
+from wharfage_autoscaler.allotment import Allotment, Allotments
+from wharfage_autoscaler.choice import Candidate
+from wharfage_autoscaler.decide import decide
+from wharfage_autoscaler.fit import Miss, fit
+from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
+from wharfage_autoscaler.law import Law
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.model import Mode, Placement, SpotPolicy, Variant, Wanted
+from wharfage_autoscaler.need import Berth, Need
+from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
+
+from wharfage_simulator.fluid import Floats, Plant
+from wharfage_simulator.policy import PoolSeen, Seen, Target
+from wharfage_simulator.tuning import cheapest, grid, tried
+
+KEY = ("replay", "model")
+SPOT_ALLOWED = Placement(spot=SpotPolicy.ALLOW)
+"""Within the API's default shares: at most 60 % of the capacity, at least 40 % of the usual load on-demand."""
+DAY_S = 86_400.0
+ALLOT_EVERY_S = 300.0
+TUNED_ON_DAYS = 4
+_TICK_S = 15.0
+_SATURATED = 1.1  # of what a replica carries within its objectives, before its queue grows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user wrote, as far as a decision looks at it."""
+
+    variant: Variant
+    usd_per_bad_minute: float = 1.0
+    placement: Placement = SPOT_ALLOWED
+    shapes: int = 1
+    """1 behind a plain Service, 3 behind the gateway."""
+    max_model_tokens: int = 8192
+
+
+@dataclass(slots=True)
+class Wharfage:
+    """Allots every five minutes and when the market changes, decides every tick, tunes its law every night.
+
+    `history` holds the requests of each tick before the replay; what comes is added to it. A move to another shape is
+    make-before-break: the old pools are kept until the new ones serve as much.
+    """
+
+    reads_latencies: ClassVar[bool] = False
+    every_s: ClassVar[float] = _TICK_S
+
+    asked: Asked
+    history: Floats
+    law: Law = field(default_factory=Law)
+    tunes: bool = True
+    _arrived: list[float] = field(default_factory=list)
+    _tuned_s: float = -math.inf
+    _allotment: Allotment | None = None
+    _allotted_s: float = -math.inf
+    _given: tuple[bool, ...] = ()
+    _before: Allotments | None = None
+    _memory: Memory = field(default_factory=Memory)
+
+    @property
+    def name(self) -> str:
+        """`wharfage(1 usd per bad minute)`."""
+        return f"wharfage({self.asked.usd_per_bad_minute:g} usd per bad minute)"
+
+    def target(self, seen: Seen) -> Target:
+        """What the operator would aim for."""
+        self._arrived.append(0.0 if math.isnan(seen.rps_15s) else seen.rps_15s * _TICK_S)
+        fleet = _fleet(seen.pools)
+        given = tuple(pool.obtainable for pool in seen.pools)
+        if self._allotment is None or seen.now_s - self._allotted_s >= ALLOT_EVERY_S or given != self._given:
+            self._allotment = self._allotted(seen, fleet)
+            self._allotted_s, self._given = seen.now_s, given
+        if self.tunes and seen.now_s - self._tuned_s >= DAY_S:
+            self.law = self._tuned(seen)
+            self._tuned_s = seen.now_s
+        decision, self._memory = decide(self._snapshot(seen, fleet), self._memory)
+        return self._both(decision.target, fleet)
+
+    def _snapshot(self, seen: Seen, fleet: Fleet) -> Snapshot:
+        return Snapshot(
+            now=seen.now_s,
+            key=KEY,
+            wanted=Wanted(
+                variants=(self.asked.variant,),
+                max_model_tokens=self.asked.max_model_tokens,
+                mode=Mode.AUTO,
+                min_replicas=seen.least,
+                max_replicas=seen.most,
+                placement=self.asked.placement,
+            ),
+            offers=tuple(replace(pool.offer, obtainable="market" if pool.obtainable else "") for pool in seen.pools),
+            fleet=fleet,
+            load=_load(seen),
+            allotment=self._allotment,
+            law=self.law,
+        )
+
+    def _allotted(self, seen: Seen, fleet: Fleet) -> Allotment:
+        """The pools for the demand of now: what the law holds, or the load with its headroom before it held any."""
+        usual = max(0.0, seen.rps_5m) if not math.isnan(seen.rps_5m) else 0.0
+        held = self._memory.held.replicas
+        unit = max((pool.planned_rps for pool in seen.pools if pool.ready), default=0.0)
+        peak = max(usual * self.law.headroom, held * unit)
+        need = Need(
+            key=KEY,
+            berths=tuple(self._berth(pool) for pool in seen.pools if pool.obtainable),
+            peak_rps=peak,
+            usual_rps=usual,
+            min_replicas=seen.least,
+            max_replicas=seen.most,
+            shapes=self.asked.shapes,
+            placement=self.asked.placement,
+            usd_per_bad_minute=self.asked.usd_per_bad_minute,
+            fleet=fleet,
+        )
+        self._before = allot(ClusterSnapshot((need,)), self._before)
+        return self._before.by_key[KEY]
+
+    def _berth(self, pool: PoolSeen) -> Berth:
+        seat = fit(self.asked.variant, pool.offer, max_model_tokens=self.asked.max_model_tokens)
+        if isinstance(seat, Miss):
+            raise ValueError(f"{pool.key} is offered as a pool, but {seat.message}")
+        return Berth(Candidate(self.asked.variant, pool.offer, seat), pool.planned_rps, pool.lead_s)
+
+    def _tuned(self, seen: Seen) -> Law:
+        """The law that would have cost least over the last days on what is allotted now."""
+        kept = round(TUNED_ON_DAYS * DAY_S / _TICK_S)
+        arrivals = np.concatenate([self.history, np.array(self._arrived)])[-kept:]
+        allotted = self._allotment
+        if allotted is None or not allotted.shapes or len(arrivals) * _TICK_S < DAY_S / 4:
+            return self.law
+        portion = max(allotted.shapes, key=lambda each: each.pool.replicas)
+        pool = next(pool for pool in seen.pools if pool.key == portion.pool.key)
+        plant = Plant(
+            planned_rps=pool.planned_rps,
+            good_rps=pool.good_rps,
+            saturated_rps=_SATURATED * pool.good_rps,
+            slots=pool.slots,
+            lead_s=pool.lead_s,
+            ttft_s=seen.objectives.ttft_p95_s,
+            least=float(seen.least),
+            most=float(seen.most),
+        )
+        rows = tried(arrivals, plant, grid())
+        return cheapest(
+            rows,
+            usd_per_replica_hour=pool.usd_per_hour,
+            usd_per_bad_minute=self.asked.usd_per_bad_minute,
+        ).law
+
+    def _both(self, target: Fleet, fleet: Fleet) -> dict[PoolKey, int]:
+        """The target, and of what it leaves as much as is needed until the target serves."""
+        counts = {pool.key: pool.replicas for pool in target.pools}
+        ready = {pool.key: pool.ready for pool in fleet.pools}
+        missing = sum(max(0, count - ready.get(key, 0)) for key, count in counts.items())
+        for pool in sorted(fleet.pools, key=lambda each: each.key):
+            if pool.key not in counts and missing > 0 and pool.ready:
+                counts[pool.key] = min(pool.ready, missing)
+                missing -= counts[pool.key]
+        return counts
+
+
+def _fleet(pools: Sequence[PoolSeen]) -> Fleet:
+    return Fleet(
+        tuple(
+            Pool(pool.offer, pool.variant, pool.ready + pool.starting, pool.accelerators, ready=pool.ready)
+            for pool in pools
+            if pool.ready or pool.starting
+        )
+    )
+
+
+def _load(seen: Seen) -> Load | None:
+    if math.isnan(seen.rps_1m):
+        return None
+    return Load(
+        window_s=60.0,
+        requests_per_second=seen.rps_1m,
+        prompt_tokens_per_second=seen.prompt_tokens_per_s,
+        output_tokens_per_second=seen.output_tokens_per_s,
+        running=seen.running,
+        waiting=seen.waiting,
+        requests_per_second_15s=seen.rps_15s,
+        requests_per_second_5m=seen.rps_5m,
+        bad_share_5m=_known(seen.bad_5m),
+        bad_share_30m=_known(seen.bad_30m),
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,97 @@
+"""Policies against each other: tuned on the first half, scored on the second, all on the same load."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from wharfage_autoscaler.model import Variant
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.traffic import Traffic
+from wharfage_simulator.comparison import BAD_MINUTES_ALLOWED, Where, compare, judged, per_tick, stage
+from wharfage_simulator.scenario import Asked
+from wharfage_simulator.traces import RateTrace
+
+from tests.builders import QWEN3_8B, offer
+
+L4 = offer("g6.xlarge", usd_per_hour=0.8)
+L4_SPOT = offer("g6.xlarge", market=Market.SPOT, zone="a", usd_per_hour=0.3)
+L40S = offer("g6e.xlarge", accelerator="L40S", accelerator_memory_gib=48, usd_per_hour=1.86)
+OFFERS = (L4, L4_SPOT, L40S)
+ASKED = Asked(
+    variant=Variant("bf16", 1.0, "", "hf://Qwen/Qwen3-8B", QWEN3_8B),
+    traffic=Traffic(2000, 400),
+    objectives=Objectives(ttft_p95_s=2.0, tpot_p95_s=0.2),
+    lead_s=120.0,
+)
+
+
+BUDGET = 10_000  # requests: seconds of a replay
+
+
+def load(hours: int = 8) -> RateTrace:
+    """Waves of an hour between a half and two requests per second."""
+    rates = 1.25 + 0.75 * np.sin(np.arange(hours * 6) / 6 * 2 * np.pi)
+    return RateTrace("waves", 0.0, 600.0, rates)
+
+
+def test_every_policy_meets_the_same_requests_and_ours_is_the_shipping_one() -> None:
+    policies = ["static-peak", "oracle", "wharfage"]
+    results = compare([load()], OFFERS, ASKED, settings=["one"], policies=policies, seeds=[1], request_budget=BUDGET)
+    assert [result.policy for result in results] == policies
+    assert len({result.requests for result in results}) == 1
+    assert all(result.usd > 0 and result.minutes > 100 for result in results)
+    peak, oracle, ours = results
+    assert oracle.usd <= ours.usd
+    assert oracle.usd <= peak.usd
+    assert ours.tuned.startswith("wharfage(")
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    once, again = (
+        judged(stage(load(), OFFERS, ASKED, Where.ONE, seed=3, request_budget=BUDGET), "wharfage", ASKED)
+        for _ in range(2)
+    )
+    assert (once.usd, once.bad_minutes, once.churn) == (again.usd, again.bad_minutes, again.churn)
+
+
+PLACES = [
+    pytest.param(Where.ONE, {Market.ON_DEMAND}, 1, id="one pool, on-demand"),
+    pytest.param(Where.ALL, {Market.ON_DEMAND}, 2, id="all accelerators, on-demand"),
+    pytest.param(Where.SPOT, {Market.ON_DEMAND, Market.SPOT}, 3, id="and spot"),
+    pytest.param(Where.GATEWAY, {Market.ON_DEMAND, Market.SPOT}, 3, id="behind the gateway"),
+]
+
+
+@pytest.mark.parametrize(("where", "markets", "pools"), PLACES)
+def test_a_setting_says_what_may_be_used(where: Where, markets: set[Market], pools: int) -> None:
+    place = stage(load(), OFFERS, ASKED, where, seed=1, request_budget=BUDGET)
+    assert {kind.offer.market for kind in place.pools.kinds} == markets
+    assert len(place.pools.kinds) == pools
+    assert place.setting.weighted is (where is Where.GATEWAY)
+
+
+def test_training_and_scoring_share_no_request() -> None:
+    place = stage(load(48), OFFERS, ASKED, Where.ONE, seed=1, request_budget=BUDGET)
+    assert place.training.duration_s == place.scored.duration_s == 24 * 3600
+    assert per_tick(place.scored).sum() == place.scored.requests
+    assert not np.array_equal(per_tick(place.training), per_tick(place.scored))
+
+
+def test_spot_is_taken_where_it_is_cheaper_and_its_share_is_kept() -> None:
+    dear = replace(L4, usd_per_hour=1.5)
+    result = judged(stage(load(), (dear, L4_SPOT), ASKED, Where.SPOT, seed=1, request_budget=BUDGET), "wharfage", ASKED)
+    spot = result.course.usd_per_hour_spot[30:]
+    assert spot.max() > 0
+    assert (spot < result.course.usd_per_hour[30:]).all(), "never all of it"
+
+
+def test_a_name_that_is_none_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no policy hpa; there are wharfage, static-peak"):
+        compare([load()], OFFERS, ASKED, settings=["one"], policies=["hpa"], seeds=[1])
+    with pytest.raises(ValueError, match="two"):
+        compare([load()], OFFERS, ASKED, settings=["two"], policies=["wharfage"], seeds=[1])
+
+
+def test_the_allowance_is_what_the_tables_say() -> None:
+    assert BAD_MINUTES_ALLOWED == 0.003
