@@ -10,6 +10,7 @@ from wharfage_cli import examination
 from wharfage_cli.connection import Connection, Refused, Unreachable, connect
 from wharfage_cli.doctor import Level
 from wharfage_cli.output import show
+from wharfage_cli.simulation.commands import compare, simulate
 from wharfage_cli.status import line, total_usd_per_hour
 
 STATUS_COLUMNS = {
@@ -86,6 +87,10 @@ def doctor(options: Options, operator_namespace: str, watched: tuple[str, ...], 
     )
     show(findings, FINDING_COLUMNS, form=options.form)
     sys.exit(any(finding.level is Level.ERROR for finding in findings))
+
+
+cli.add_command(compare)
+cli.add_command(simulate)
 
 
 def main() -> None:
