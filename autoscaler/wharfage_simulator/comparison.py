@@ -9,15 +9,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import cast
 
 import numpy as np
+from wharfage_autoscaler.capacity import Capacity, capacity
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market, Offer
 
 from wharfage_simulator.cluster import Kind
 from wharfage_simulator.fluid import Floats
 from wharfage_simulator.market import Marketplace
-from wharfage_simulator.policies.registry import POLICIES, Chooses, make
+from wharfage_simulator.policies.registry import POLICIES, Chooses, candidates, make
 from wharfage_simulator.policies.scene import Scene
 from wharfage_simulator.policies.scene import Setting as PolicySetting
 from wharfage_simulator.policies.wharfage import Asked as Wishes
@@ -134,8 +136,7 @@ def _each(call: Callable[[_Work], Result], work: Sequence[_Work], workers: int) 
         return [call(item) for item in work]
     from joblib import Parallel, delayed
 
-    made: list[Result] = Parallel(n_jobs=workers)(delayed(call)(item) for item in work)
-    return made
+    return cast("list[Result]", Parallel(n_jobs=workers)(delayed(call)(item) for item in work))
 
 
 def _judge(item: _Work) -> Result:
@@ -190,9 +191,8 @@ def stage(
 
 def judged(place: Stage, policy: str, asked: Asked) -> Result:
     """One policy, tuned on the training day and scored on the second half."""
-    scene = _scene(place, place.training)
     best: tuple[tuple[bool, float, float], PoolKey, PolicySetting] | None = None
-    choices = _choices(place, policy, scene)
+    choices = _choices(place, policy)
     for pool, setting in choices if len(choices) > 1 else ():
         tried = _replayed(place, place.training, _made(place, policy, pool, setting, asked, place.training), pool)
         over = tried.bad_minutes_share > BAD_MINUTES_ALLOWED
@@ -210,25 +210,27 @@ def per_tick(trace: RequestTrace) -> Floats:
     return np.histogram(trace.t_s, bins=np.arange(ticks + 1) * TICK_S)[0].astype(np.float64)
 
 
-def _choices(place: Stage, policy: str, scene: Scene) -> list[tuple[PoolKey, PolicySetting]]:
+def _choices(place: Stage, policy: str) -> list[tuple[PoolKey, PolicySetting]]:
     if policy == OURS:
         return [(place.first.key, {"usd_per_bad_minute": usd}) for usd in USD_PER_BAD_MINUTE]
-    entry = POLICIES[policy]
-    settings = entry.settings(scene)
-    if entry.chooses is not Chooses.COUNT:
-        return [(place.first.key, setting) for setting in settings]
-    steady = sorted(
-        (kind for kind in place.pools.kinds if kind.offer.market is Market.ON_DEMAND),
-        key=lambda kind: (kind.offer.usd_per_hour / kind.per_machine / kind.planned_rps, kind.key),
-    )
-    return [(kind.key, setting) for kind in steady[:_POOLS_TRIED] for setting in settings]
+    kinds = [place.first]
+    if POLICIES[policy].chooses is Chooses.COUNT:
+        kinds = sorted(
+            (kind for kind in place.pools.kinds if kind.offer.market is Market.ON_DEMAND),
+            key=lambda kind: (kind.offer.usd_per_hour / kind.per_machine / kind.planned_rps, kind.key),
+        )[:_POOLS_TRIED]
+    return [
+        (kind.key, setting)
+        for kind in kinds
+        for setting in candidates(policy, scene(place, place.training, kind)).values()
+    ]
 
 
 def _made(
     place: Stage, policy: str, pool: PoolKey, setting: PolicySetting, asked: Asked, trace: RequestTrace
 ) -> Policy:
     if policy != OURS:
-        return make(policy, replace(_scene(place, trace), pool=pool), setting)
+        return make(policy, scene(place, trace, _kind(place, pool)), setting)
     wishes = Wishes(
         variant=asked.variant,
         shapes=3 if place.where is Where.GATEWAY else 1,
@@ -243,19 +245,32 @@ def _made(
 
 def _replayed(place: Stage, trace: RequestTrace, policy: Policy, pool: PoolKey) -> Result:
     rate = per_tick(trace)[: round(1800.0 / TICK_S)].mean() / TICK_S
-    kind = next(kind for kind in place.pools.kinds if kind.key == pool)
+    kind = _kind(place, pool)
     count = max(1, math.ceil(1.3 * rate / kind.planned_rps))
     unscored_s = min(UNSCORED_S, trace.duration_s / 10.0)
     return run(policy, trace, place.setting, first={pool: count}, seed=place.seed, scored_from_s=unscored_s)
 
 
-def _scene(place: Stage, trace: RequestTrace) -> Scene:
-    minutes = place.history[: len(place.history) // 4 * 4].reshape(-1, 4).sum(axis=1) / 60.0
+def _kind(place: Stage, pool: PoolKey) -> Kind:
+    return next(kind for kind in place.pools.kinds if kind.key == pool)
+
+
+def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
+    """What a policy is made from that serves the trace on that kind of replica, if it chooses no more than a count."""
+    history, replayed = place.history, len(per_tick(place.training))
+    if trace is place.training and len(history) >= 2 * replayed:  # what is replayed is no history
+        history = history[:-replayed]
+    minutes = history[: len(history) // 4 * 4].reshape(-1, 4).sum(axis=1) / 60.0
+    step, traffic = place.pools.profiles[kind.profile].step, place.setting.traffic
+    carried = capacity(step, traffic, place.setting.objectives)
+    sequences = carried.sequences if isinstance(carried, Capacity) else math.nan
     return Scene(
-        pools=tuple(_seen(kind) for kind in place.pools.kinds),
-        pool=place.first.key,
+        pools=tuple(_seen(each) for each in place.pools.kinds),
+        pool=kind.key,
         training_rps=tuple(float(rate) for rate in minutes),
-        step=place.pools.profiles[place.first.profile].step,
+        best_sequences=sequences,
+        best_kv_used=sequences * step.kv_tokens_of(traffic.resident_tokens) / step.kv_tokens,
+        step=step,
         arrivals=per_tick(trace),
         tick_s=TICK_S,
     )

@@ -8,7 +8,7 @@ from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.traffic import Traffic
-from wharfage_simulator.comparison import BAD_MINUTES_ALLOWED, Where, compare, judged, per_tick, stage
+from wharfage_simulator.comparison import BAD_MINUTES_ALLOWED, Where, compare, judged, per_tick, scene, stage
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.traces import RateTrace
 
@@ -76,6 +76,23 @@ def test_training_and_scoring_share_no_request() -> None:
     assert place.training.duration_s == place.scored.duration_s == 24 * 3600
     assert per_tick(place.scored).sum() == place.scored.requests
     assert not np.array_equal(per_tick(place.training), per_tick(place.scored))
+
+
+def test_a_policy_is_made_from_what_its_own_pool_is() -> None:
+    place = stage(load(), OFFERS, ASKED, Where.ALL, seed=1, request_budget=BUDGET)
+    small, large = (scene(place, place.training, kind) for kind in place.pools.kinds)
+    assert small.step is not None
+    assert large.step is not None
+    assert large.step.kv_tokens > small.step.kv_tokens
+    assert 0 < small.best_sequences < large.best_sequences <= large.seen.slots
+    assert 0 < small.best_kv_used <= 1
+
+
+def test_the_day_that_is_tuned_on_is_no_history_of_itself() -> None:
+    place = stage(load(96), OFFERS, ASKED, Where.ONE, seed=1, request_budget=BUDGET)
+    tuning, scoring = (scene(place, trace, place.first) for trace in (place.training, place.scored))
+    assert len(scoring.training_rps) == 48 * 60
+    assert tuning.training_rps == scoring.training_rps[: 24 * 60]
 
 
 def test_spot_is_taken_where_it_is_cheaper_and_its_share_is_kept() -> None:

@@ -162,19 +162,17 @@ class Kpa:
 
 
 def apa(scene: Scene) -> tuple[Setting, ...]:
-    """As its users begin, then other shares of the cache and of the sequences, as coded and as meant."""
-    return ({}, *_gauges(scene, {}))
+    """As its users begin; then with the cooldown as meant, on shares of the sequences at a replica's best rate."""
+    return ({}, *_running(scene))
 
 
 def kpa(scene: Scene) -> tuple[Setting, ...]:
-    """As coded, then with the sum and the cooldown as meant, on shares of the cache and of the sequences."""
-    return ({}, *_gauges(scene, {"summed": True}))
+    """As coded; then with the sum and the cooldown as meant, on the same shares."""
+    return ({}, *({**setting, "summed": True} for setting in _running(scene)))
 
 
-def _gauges(scene: Scene, more: Setting) -> tuple[Setting, ...]:
-    running = ((Gauge.RUNNING, share * scene.sequences) for share in SHARES)
-    cache = ((Gauge.KV, share) for share in (0.7, 0.5, 0.35))
-    return tuple({"gauge": gauge, "per_replica": value, "held": True, **more} for gauge, value in (*cache, *running))
+def _running(scene: Scene) -> tuple[Setting, ...]:
+    return tuple({"gauge": Gauge.RUNNING, "per_replica": share * scene.sequences, "held": True} for share in SHARES)
 
 
 def _positive(name: str, per_replica: float) -> None:

@@ -33,6 +33,7 @@ class Dynamo:
     aim: Aim = Aim.THROUGHPUT
     step: StepTime | None = None
     by_load: bool = False
+    by_throughput: bool = True
     predictor: str = "ar"
     throughput_every_s: float = 180.0
     every_s: float = 5.0
@@ -46,13 +47,16 @@ class Dynamo:
         """Refuse an aim that nothing could be measured for."""
         if self.aim is Aim.SLA and self.step is None:
             raise ValueError("dynamo: the aim sla needs the step time of a replica in its pool")
+        if not (self.by_load or self.by_throughput):
+            raise ValueError("dynamo: load and throughput are both off; nothing would decide")
 
     @property
     def name(self) -> str:
         """`dynamo(throughput)`, `dynamo(sla,kalman,load)`."""
         if self.aim is not Aim.SLA:
             return f"dynamo({self.aim})"
-        return f"dynamo({self.aim},{self.predictor}{',load' * self.by_load})"
+        foreseen = f",{self.predictor}" if self.by_throughput else ""
+        return f"dynamo({self.aim}{foreseen}{',load' * self.by_load})"
 
     def target(self, seen: Seen) -> Target:
         """The count of the one pool."""
@@ -86,6 +90,7 @@ class Dynamo:
                 ttft_ms=1000.0 * seen.objectives.ttft_p95_s,
                 itl_ms=1000.0 * seen.objectives.tpot_p95_s,
                 by_load=self.by_load,
+                by_throughput=self.by_throughput,
                 predictor=self.predictor,
                 least=max(1, seen.least),
                 batched_tokens=8192.0 if step is None else step.limits.batched_tokens,
@@ -137,9 +142,10 @@ def easy(scene: Scene) -> tuple[Setting, ...]:
 
 
 def sla(scene: Scene) -> tuple[Setting, ...]:
-    """The predictors, without and with decisions by load."""
-    return tuple(
+    """By throughput with each predictor, without and with decisions by load; and by load alone."""
+    foreseen = (
         {"aim": Aim.SLA, "step": scene.step, "predictor": predictor, "by_load": by_load}
         for by_load in (False, True)
         for predictor in ("ar", "kalman", "constant")
     )
+    return (*foreseen, {"aim": Aim.SLA, "step": scene.step, "by_load": True, "by_throughput": False})

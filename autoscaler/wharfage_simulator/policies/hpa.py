@@ -12,7 +12,7 @@ from wharfage_simulator.policies.scene import SHARES, Scene, Setting
 from wharfage_simulator.policy import Seen, Target
 
 QUEUES = (5.0, 2.0, 1.0, 0.5, 10.0)
-KV_SHARES = (0.8, 0.65, 0.5, 0.4, 0.3)
+KV_TARGETS = (0.8, 0.5)
 
 
 @dataclass(slots=True)
@@ -81,5 +81,7 @@ def queue(scene: Scene) -> tuple[Setting, ...]:
 
 
 def kv(scene: Scene) -> tuple[Setting, ...]:
-    """Targets for the share of the cache in use."""
-    return tuple({"targets": {Gauge.KV: share}} for share in KV_SHARES)
+    """Targets for the cache in use: what people take, and shares of what a replica uses at its best rate."""
+    return tuple(
+        {"targets": {Gauge.KV: target}} for target in (*KV_TARGETS, *(share * scene.kv_used for share in SHARES))
+    )

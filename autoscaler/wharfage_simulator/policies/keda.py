@@ -127,10 +127,9 @@ def _value(seen: Seen, query: Query) -> float:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The chart's trigger as it is, with other thresholds, and on the requests that run."""
-    waiting = ({"triggers": (Trigger(Query.WAITING, threshold),)} for threshold in (2.0, 1.0))
+    """The chart's trigger as it is, at one request, and on the requests that run."""
     running = ({"triggers": (Trigger(Query.RUNNING, share * scene.sequences),)} for share in SHARES)
-    return ({}, *waiting, *running)
+    return ({}, {"triggers": (Trigger(Query.WAITING, 1.0),)}, *running)
 
 
 def tutorial(scene: Scene) -> tuple[Setting, ...]:

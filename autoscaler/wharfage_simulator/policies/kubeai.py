@@ -10,8 +10,6 @@ from wharfage_simulator.policies.scene import SHARES, Scene, Setting
 from wharfage_simulator.policies.window import Window
 from wharfage_simulator.policy import Seen, Target
 
-WINDOWS_S = (600.0, 120.0)
-
 
 @dataclass(slots=True)
 class KubeAi:
@@ -83,6 +81,5 @@ class KubeAi:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The default, and shares of what a replica works on at its best rate; the default window and a shorter one."""
-    tuned = ({"requests": share * scene.sequences, "window_s": window_s} for share in SHARES for window_s in WINDOWS_S)
-    return ({}, *tuned)
+    """The default, and shares of what a replica works on at its best rate."""
+    return ({}, *({"requests": share * scene.sequences} for share in SHARES))

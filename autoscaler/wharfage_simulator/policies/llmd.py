@@ -16,7 +16,7 @@ BEHAVIOR = Behavior(
     down=Direction((Limit(Unit.PODS, 1, 120),), window_s=180),
 )
 
-BANDS = ((0.55, 0.40), (0.7, 0.5), (0.85, 0.6), (0.4, 0.25))
+BANDS = ((0.55, 0.40), (0.65, 0.45), (0.75, 0.55), (0.85, 0.6), (0.4, 0.25))
 
 
 @dataclass(slots=True)

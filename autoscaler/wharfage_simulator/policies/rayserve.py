@@ -119,10 +119,5 @@ class RayServe:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The defaults, and shares of what a replica works on at its best rate, with the delays and with none upwards."""
-    tuned = (
-        {"requests": share * scene.sequences, "up_delay_s": up_s, "down_delay_s": down_s}
-        for share in SHARES
-        for up_s, down_s in ((30.0, 600.0), (0.0, 300.0))
-    )
-    return ({}, *tuned)
+    """The defaults, and shares of what a replica works on at its best rate."""
+    return ({}, *({"requests": share * scene.sequences} for share in SHARES))

@@ -183,6 +183,9 @@ def make(name: str, scene: Scene, setting: Setting | None = None) -> Policy:
     return entry.make(scene, **(entry.settings(scene)[0] if setting is None else setting))
 
 
-def candidates(name: str, scene: Scene) -> tuple[Policy, ...]:
-    """One policy for each setting that tuning may choose, the default first."""
-    return tuple(make(name, scene, setting) for setting in POLICIES[name].settings(scene))
+def candidates(name: str, scene: Scene) -> dict[str, Setting]:
+    """The settings that tuning may choose, by the name that the policy then has; the default first."""
+    found: dict[str, Setting] = {}
+    for setting in POLICIES[name].settings(scene):
+        found.setdefault(make(name, scene, setting).name, setting)
+    return found

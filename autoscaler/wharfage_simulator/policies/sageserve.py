@@ -89,8 +89,8 @@ class SageServe:
 
     @property
     def name(self) -> str:
-        """`sageserve(share=1,kv=0.5/0.25)`."""
-        return f"sageserve(share={self.share:g},kv={self.up:g}/{self.down:g})"
+        """`sageserve(share=1,kv=0.5/0.25/0.9)`."""
+        return f"sageserve(share={self.share:g},kv={self.up:.3g}/{self.down:.3g}/{self.emergency:.3g})"
 
     def target(self, seen: Seen) -> Target:
         """The count of the one pool."""
@@ -134,9 +134,11 @@ class SageServe:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """All that a replica carries, and less of it; the thresholds as published, and lower ones."""
-    return tuple(
-        {"share": share, "up": up, "down": down}
-        for up, down in ((0.5, 0.25), (0.3, 0.15))
-        for share in (1.0, 0.85, 0.7, 0.5)
+    """As published; and with thresholds as shares of what a replica uses of its cache at its best rate."""
+    kv = scene.kv_used
+    scaled = (
+        {"share": share, "up": up * kv, "down": down * kv, "emergency": emergency * kv}
+        for up, down, emergency in ((0.5, 0.25, 0.9), (0.3, 0.15, 0.6))
+        for share in (1.0, 0.85, 0.7)
     )
+    return ({}, *scaled)

@@ -14,7 +14,7 @@ from wharfage_simulator.policy import PoolSeen
 Setting = Mapping[str, Any]
 """Arguments of a policy by keyword: one of those that tuning may choose from."""
 
-SHARES = (0.7, 0.5, 0.35, 0.25, 0.15)
+SHARES = (0.7, 0.5, 0.42, 0.35, 0.28, 0.2)
 """Of the sequences that a replica works on at its best rate: targets for the requests in flight."""
 
 
@@ -32,6 +32,8 @@ class Scene:
     """Requests per second in each minute of the training half; NaN is unknown."""
     best_sequences: float = math.nan
     """That decode at once in a replica of `pool` when it carries its good rate (`Capacity.sequences`)."""
+    best_kv_used: float = math.nan
+    """Share of its cache that they take, 0 to 1."""
     step: StepTime | None = None
     """Of a replica in `pool`: what a sweep before deployment would measure."""
     arrivals: Floats | None = None
@@ -46,6 +48,11 @@ class Scene:
     def sequences(self) -> float:
         """What targets for requests in flight are shares of: `best_sequences`, or all slots where that is unknown."""
         return self.seen.slots if math.isnan(self.best_sequences) else self.best_sequences
+
+    @property
+    def kv_used(self) -> float:
+        """What targets for the cache are shares of: `best_kv_used`, or all of it where that is unknown."""
+        return 1.0 if math.isnan(self.best_kv_used) else self.best_kv_used
 
     @property
     def seen(self) -> PoolSeen:

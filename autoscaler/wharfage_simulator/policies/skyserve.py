@@ -203,16 +203,9 @@ class SkyServe:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The defaults, other rates per replica, over-provisioning, and shorter delays."""
-    return (
-        {},
-        *(
-            {"rps": share * scene.seen.good_rps, "overprovision": over, "up_delay_s": up_s, "down_delay_s": down_s}
-            for share in (0.85, 0.7, 0.55)
-            for over in (0, 1)
-            for up_s, down_s in ((300.0, 1200.0), (60.0, 600.0))
-        ),
-    )
+    """The defaults; lower rates per replica, without and with one over; and those with shorter delays."""
+    rates = [{"rps": share * scene.seen.good_rps, "overprovision": over} for share in (0.7, 0.55) for over in (0, 1)]
+    return ({}, *rates, *({**rate, "up_delay_s": 60.0, "down_delay_s": 600.0} for rate in rates))
 
 
 def _shape(pool: PoolSeen) -> tuple[str, str, int]:

@@ -53,7 +53,6 @@ class Wharfage:
     """
 
     reads_latencies: ClassVar[bool] = False
-    every_s: ClassVar[float] = _TICK_S
 
     asked: Asked
     history: Floats
@@ -66,6 +65,11 @@ class Wharfage:
     _given: tuple[bool, ...] = ()
     _before: Allotments | None = None
     _memory: Memory = field(default_factory=Memory)
+
+    @property
+    def every_s(self) -> float:
+        """As the operator decides."""
+        return _TICK_S
 
     @property
     def name(self) -> str:

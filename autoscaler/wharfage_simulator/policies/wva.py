@@ -16,7 +16,7 @@ from wharfage_simulator.policies.external import External
 from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policy import PoolSeen, ReplicaSeen, Seen, Target
 
-THRESHOLDS = ((0.85, 0.70), (0.7, 0.55), (0.55, 0.4), (0.4, 0.25))
+MARGINS = (1.0, 0.85, 0.7, 0.55, 0.4)
 
 _History = tuple[str, int, str]
 _ROUNDING = 1e-9
@@ -102,7 +102,7 @@ class Wva:
     @property
     def name(self) -> str:
         """`wva(0.85/0.7)`."""
-        return f"wva({self.up:g}/{self.down:g})"
+        return f"wva({self.up:.3g}/{self.down:.3g})"
 
     def target(self, seen: Seen) -> Target:
         """The count of each pool."""
@@ -176,5 +176,7 @@ def _bucket(output_tokens: float) -> str:
 
 
 def settings(scene: Scene) -> tuple[Setting, ...]:
-    """The defaults, and lower thresholds: more spare tokens."""
-    return tuple({"up": up, "down": down} for up, down in THRESHOLDS)
+    """The defaults; and lower thresholds, by what a replica uses of its cache at its best rate."""
+    return tuple(
+        {"up": 0.85 * margin, "down": 0.70 * margin} for margin in (1.0, *(m * scene.kv_used for m in MARGINS))
+    )

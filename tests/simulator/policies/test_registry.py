@@ -25,7 +25,15 @@ POOLS = (
 )
 RATES = tuple(8.0 + 4.0 * math.sin(minute * math.tau / 1440) for minute in range(3 * 1440))
 ARRIVALS = np.repeat(np.asarray(RATES[:480]), 4) * 15.0
-SCENE = Scene(pools=POOLS, pool=POOLS[0].key, training_rps=RATES, step=step(), arrivals=ARRIVALS)
+SCENE = Scene(
+    pools=POOLS,
+    pool=POOLS[0].key,
+    training_rps=RATES,
+    best_sequences=40.0,
+    best_kv_used=0.31,
+    step=step(),
+    arrivals=ARRIVALS,
+)
 
 
 @lru_cache
@@ -97,10 +105,19 @@ def test_it_wants_known_pools_within_the_bounds_and_the_same_again(name: str, se
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_every_setting_makes_a_policy_with_a_name_of_its_own(name: str) -> None:
-    policies = candidates(name, SCENE)
-    names = [policy.name for policy in policies]
-    assert len(set(names)) == len(names), "a table tells them apart"
-    assert all(0.5 <= policy.every_s <= 60 for policy in policies)
+    found = candidates(name, SCENE)
+    assert len(found) == len(POLICIES[name].settings(SCENE)), "a table tells them apart"
+    assert next(iter(found)) == make(name, SCENE).name, "the default comes first"
+    for called, setting in found.items():
+        policy = make(name, SCENE, setting)
+        assert policy.name == called
+        assert 0.5 <= policy.every_s <= 60
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_what_two_settings_share_is_tried_once(name: str) -> None:
+    unknown = replace(SCENE, best_sequences=math.nan, best_kv_used=math.nan)
+    assert len(candidates(name, unknown)) <= len(POLICIES[name].settings(unknown))
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -128,14 +145,18 @@ def test_the_oracle_is_not_made_without_a_future() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sequences", "first"),
+    ("name", "sequences", "kv_used", "among"),
     [
-        pytest.param(math.nan, "hpa(running=44.8)", id="70 % of the 64 slots"),
-        pytest.param(40.0, "hpa(running=28)", id="70 % of what it works on at its best rate, where that is known"),
+        pytest.param("hpa-running", math.nan, 0.3, "hpa(running=44.8)", id="70 % of the 64 slots"),
+        pytest.param("hpa-running", 40.0, 0.3, "hpa(running=28)", id="70 % of those at its best rate, if known"),
+        pytest.param("hpa-kv", 40.0, math.nan, "hpa(kv=0.7)", id="70 % of the cache"),
+        pytest.param("hpa-kv", 40.0, 0.3, "hpa(kv=0.21)", id="70 % of what it uses of it at its best rate, if known"),
     ],
 )
-def test_targets_for_requests_in_flight_are_shares_of_what_a_replica_can_work_on(sequences: float, first: str) -> None:
-    assert candidates("hpa-running", replace(SCENE, best_sequences=sequences))[0].name == first
+def test_targets_are_shares_of_what_a_replica_can_work_on(
+    name: str, sequences: float, kv_used: float, among: str
+) -> None:
+    assert among in candidates(name, replace(SCENE, best_sequences=sequences, best_kv_used=kv_used))
 
 
 def test_the_documentation_says_what_each_is_compared_for() -> None:
