@@ -52,7 +52,6 @@ from tests.cluster.process import OperatorProcess
 from tests.devcluster.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS = 3
 PROBES = 100
 IDLE_S = 60.0
 DECLARED = "bench/bench.l4"
@@ -108,10 +107,11 @@ class Run:
 class Bench:
     """One cluster, and everything that is measured on it."""
 
-    def __init__(self, cluster: Cluster, connection: Connection, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, connection: Connection, folder: Path, *, rounds: int) -> None:
         self._cluster = cluster
         self._connection = connection
         self._folder = folder
+        self._rounds = rounds
         self._workers = Settings().workers
         self._status: Object = {}
 
@@ -119,14 +119,14 @@ class Bench:
         """All rounds for one N; the last round's operator is also probed."""
         runs, bare_s = [], []
         probes: tuple[float, float, float, float, float] | None = None
-        for number in range(ROUNDS):
+        for number in range(self._rounds):
             ours, theirs = f"op-{n}-{number}", f"bare-{n}-{number}"
             await self._prepare(ours, n)
             await self._prepare(theirs, n)
             # The bare client needs a status to write, so the very first turn is the operator's.
             if number % 2 == 0:
                 operator, run = await self._operator(ours, n)
-                if number == ROUNDS - 1:
+                if number == self._rounds - 1:
                     probes = await self._probe(operator, ours, n)
                 else:
                     operator.stop()
@@ -353,8 +353,8 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-async def run(sizes: list[int]) -> list[Row]:
-    """All sizes on one cluster."""
+async def run(sizes: list[int], rounds: int) -> list[Row]:
+    """All sizes on one cluster; an odd number of rounds, since the last one is the operator's to begin."""
     _say("starting a control plane (the first time it is compiled, which takes minutes)")
     with Cluster.up(karpenter=False, kwok=False) as cluster, tempfile.TemporaryDirectory() as folder:
         for path in sorted((ROOT / "crds").glob("*.yaml")):
@@ -364,7 +364,7 @@ async def run(sizes: list[int]) -> list[Row]:
         cluster.apply(CATALOG)
         os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
         async with connect(request_timeout_s=60, connect_timeout_s=5) as connection:
-            bench, rows = Bench(cluster, connection, Path(folder)), []
+            bench, rows = Bench(cluster, connection, Path(folder), rounds=rounds), []
             for n in sizes:
                 _say(f"N = {n}")
                 rows.append(await bench.size(n))
@@ -377,9 +377,16 @@ def main() -> None:
     parser.add_argument(
         "--sizes", default=os.environ.get("SIZES", "300,1000"), help="numbers of deployments; 3000 takes long"
     )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        choices=(1, 3, 5),
+        default=int(os.environ.get("ROUNDS", "3")),
+        help="of which the median counts",
+    )
     parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the rows")
     given = parser.parse_args()
-    rows = asyncio.run(run([int(size) for size in given.sizes.split(",")]))
+    rows = asyncio.run(run([int(size) for size in given.sizes.split(",")], given.rounds))
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     names = [field.name for field in fields(Row)]
     width = max(map(len, names))
