@@ -1,14 +1,15 @@
 """`wharfage`, also `kubectl wharfage`: what is served at what cost, and whether the installation is whole."""
 
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
 
 from wharfage_cli import examination
-from wharfage_cli.connection import Connection, Refused, Unreachable, connect
+from wharfage_cli.connection import Refused, Unreachable
 from wharfage_cli.doctor import Level
+from wharfage_cli.offers.commands import offers
+from wharfage_cli.options import Options
 from wharfage_cli.output import show
 from wharfage_cli.simulation.commands import compare, simulate
 from wharfage_cli.status import line, total_usd_per_hour
@@ -25,19 +26,6 @@ STATUS_COLUMNS = {
     "waiting_for": "WAITING FOR",
 }
 FINDING_COLUMNS = {"level": "", "subject": "WHAT", "message": "FOUND", "fix": "DO"}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What every command shares."""
-
-    context: str | None
-    namespace: str | None
-    form: str
-
-    def connection(self) -> Connection:
-        """Connect as the options say."""
-        return connect(context=self.context, namespace=self.namespace)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,6 +78,7 @@ def doctor(options: Options, operator_namespace: str, watched: tuple[str, ...], 
 
 
 cli.add_command(compare)
+cli.add_command(offers)
 cli.add_command(simulate)
 
 

@@ -1,6 +1,7 @@
 """The command line's way to the API server: whatever the kubeconfig or the pod says, as plain dicts."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -39,8 +40,18 @@ class Connection:
         """Send one object, such as an access review; raises `Refused` or `Unreachable`."""
         return self._call("POST", path, body)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+    def apply(self, path: str, body: Mapping[str, Any], **query: str) -> dict[str, Any]:
+        """Server-side apply of one object; `query` names the field manager. Raises `Refused` or `Unreachable`."""
+        return self._call("PATCH", f"{path}?{urlencode(query)}", json.dumps(body), "application/apply-patch+yaml")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | str | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
         request = self.api.param_serialize(
             method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
         )

@@ -117,7 +117,7 @@ def catalogs(found: Sequence[Mapping[str, Any]], now: datetime) -> list[Finding]
                 Level.WARNING,
                 "offers",
                 "there is no OfferCatalog: nothing can be placed",
-                "apply one of examples/catalogs, or describe your own machines as in examples/catalogs/onprem.yaml",
+                "make one with `wharfage offers build`, or apply one of examples/catalogs",
             )
         ]
     findings = []
@@ -132,7 +132,7 @@ def catalogs(found: Sequence[Mapping[str, Any]], now: datetime) -> list[Finding]
                     Level.WARNING,
                     f"prices of {name}",
                     f"observed {spoken(age)} ago",
-                    "refresh the catalog: costs and choices are only as good as its prices",
+                    "refresh it with `wharfage offers build --apply`: costs and choices are only as good as its prices",
                 )
             )
         else:

@@ -47,6 +47,23 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{- /* What the pods that keep prices current are found by; the operator's selectors must not find them. */ -}}
+{{- define "wharfage.offersSelectorLabels" -}}
+app.kubernetes.io/name: wharfage
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: offers
+{{- end -}}
+
+{{- define "wharfage.offersLabels" -}}
+{{ include "wharfage.offersSelectorLabels" . }}
+{{ include "wharfage.releaseLabels" . }}
+{{- end -}}
+
+{{- /* The name of a catalog of offersRefresh, as `wharfage offers build` gives it by default. */ -}}
+{{- define "wharfage.catalogName" -}}
+{{- default (printf "%s-%s" .provider .region) .name -}}
+{{- end -}}
+
 {{- /* An image's address: (dict "image" .Values.image "root" $). A digest wins over a tag. */ -}}
 {{- define "wharfage.image" -}}
 {{- with .root.Values.global.imageRegistry }}{{ trimSuffix "/" . }}/{{ end -}}

@@ -1,0 +1,1 @@
+"""`wharfage offers`: what can be rented, and catalogs made from price data."""
