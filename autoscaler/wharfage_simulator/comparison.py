@@ -6,7 +6,7 @@ A policy that chooses no more than a count is tried on each of the cheapest on-d
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import cast
@@ -37,7 +37,6 @@ from wharfage_simulator.workload import REQUEST_BUDGET, Load, Scaling, requests,
 OURS = "wharfage"
 BAD_MINUTES_ALLOWED = 0.003
 LEAST_PEAK_REPLICAS = 20.0
-PEAK_REPLICAS = 40.0  # of the first pool, where the budget of requests allows
 USD_PER_BAD_MINUTE = (1.0, 3.0, 10.0, 30.0)
 _DAY_S = 86_400.0
 _HISTORY_DAYS = 4
@@ -131,12 +130,14 @@ def compare(
 _Work = tuple[Load, Sequence[Offer], Asked, Where, int, str, Availability | None, int]
 
 
-def _each(call: Callable[[_Work], Result], work: Sequence[_Work], workers: int) -> "Sequence[Result]":
+def _each(call: Callable[[_Work], Result], work: Sequence[_Work], workers: int) -> Iterator[Result]:
+    """The results in order, each as soon as it and those before it are there."""
     if workers == 1:
-        return [call(item) for item in work]
+        return map(call, work)
     from joblib import Parallel, delayed
 
-    return cast("list[Result]", Parallel(n_jobs=workers)(delayed(call)(item) for item in work))
+    made = Parallel(n_jobs=workers, return_as="generator")(delayed(call)(item) for item in work)
+    return cast("Iterator[Result]", made)
 
 
 def _judge(item: _Work) -> Result:
@@ -158,10 +159,9 @@ def stage(
     """Cut, scale and draw a load, and say what may be used."""
     before, after = halves(load)
     everything = fleetable(offers, asked)
-    affordable = scaling(after, request_budget=request_budget).peak_req_per_s
-    first = _divisible(everything.kinds, affordable)
+    scale = scaling(after, request_budget=request_budget)  # never more than there was
+    first = _divisible(everything.kinds, scale.peak_req_per_s)
     pools = _allowed(everything, first, where)
-    scale = scaling(after, request_budget=request_budget, peak_req_per_s=PEAK_REPLICAS * first.planned_rps)
     scored = requests(after, seed=seed, factor=scale.factor)
     past = before.between(max(0.0, before.duration_s - _HISTORY_DAYS * _DAY_S), before.duration_s)
     drawn = requests(past, seed=seed + 1, factor=scale.factor)
@@ -201,7 +201,9 @@ def judged(place: Stage, policy: str, asked: Asked) -> Result:
             best = rank, pool, setting
     pool, setting = choices[0] if best is None else best[1:]
     made = _made(place, policy, pool, setting, asked, place.scored)
-    return replace(_replayed(place, place.scored, made, pool), policy=policy, tuned=made.name)
+    return replace(
+        _replayed(place, place.scored, made, pool), policy=policy, tuned=made.name, factor=place.scale.factor
+    )
 
 
 def per_tick(trace: RequestTrace) -> Floats:

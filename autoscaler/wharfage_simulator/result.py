@@ -66,6 +66,8 @@ class Result:
     course: Course
     tuned: str = ""
     """The policy with the setting that tuning chose: `hpa(running=0.35)`."""
+    factor: float = 1.0
+    """By which the trace's rates were multiplied, to stay within a budget of requests."""
 
     @property
     def bad_minutes_share(self) -> float:
