@@ -76,11 +76,6 @@ class Wharfage:
         """`wharfage(1 usd per bad minute)`."""
         return f"wharfage({self.asked.usd_per_bad_minute:g} usd per bad minute)"
 
-    @property
-    def every_s(self) -> float:
-        """Every tick."""
-        return _TICK_S
-
     def target(self, seen: Seen) -> Target:
         """What the operator would aim for."""
         self._arrived.append(0.0 if math.isnan(seen.rps_15s) else seen.rps_15s * _TICK_S)
