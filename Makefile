@@ -9,11 +9,12 @@ PYTHON3 ?= python3
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+BENCH := $(VENV)/.bench
 PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity clean
+.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity bench-forecast clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,12 @@ $(READY): pyproject.toml
 		$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
 		$(PYTHON) -m pip install --quiet --editable '.[operator,simulator,parquet,plots]' --group dev; \
 	fi
+	@touch $@
+
+$(BENCH): $(READY)
+	@echo "adding what benchmarks compare with"
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(PYTHON) --group bench; \
+	else $(PYTHON) -m pip install --quiet --disable-pip-version-check --group bench; fi
 	@touch $@
 
 crds: $(READY) ## Write the CRDs, the chart's copy of them, its schema and the API reference from the types
@@ -69,6 +76,9 @@ bench-operator: $(READY) ## The operator against a bare writer: JSON=file writes
 
 bench-capacity: $(READY) ## The capacity model against measured serving points: DATA=folder, JSON=file writes the errors
 	@$(PYTHON) -m benchmarks.capacity $(ARGS)
+
+bench-forecast: $(BENCH) ## Load forecasts against what others do: DATA=folder of traces, JSON=file writes the numbers
+	@$(PYTHON) -m benchmarks.forecast $(ARGS)
 
 clean: ## Remove what was made in the tree; the cache of built programs stays
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
