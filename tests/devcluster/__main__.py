@@ -54,6 +54,9 @@ def _status() -> None:
             processes = cluster.processes()
         except (ClusterError, FileNotFoundError):
             continue  # it is about to start, or has ended since it was listed
+        except TimeoutError:
+            print(f"{name}  does not answer; is its supervisor stopped?")
+            continue
         print(f"{name}  {cluster.url}  {cluster.kubeconfig}")
         for process, state in processes.items():
             said = f"{state['rss_kib'] / 1024:.0f} MiB" if state["exited"] is None else f"ended with {state['exited']}"
