@@ -21,8 +21,8 @@ LLAMA_8B = KNOWN["meta-llama/Llama-3.1-8B-Instruct"].shape
 CHAT = Traffic(600, 250)
 WANTED = Objectives(ttft_p95_s=2.0, tpot_p95_s=0.05)
 _ROUNDING = 1.003  # bisection stops at a thousandth
-# Faster decoding leaves prompts a larger share of the time, which the formula for TTFT reads as a longer queue: with two
-# output tokens and prompts of cv 3, twice the bandwidth lost 0.4 % of the rate.
+# Faster decoding leaves prompts a larger share of the time, which the formula for TTFT reads as a longer queue.
+# With two output tokens and prompts of cv 3, twice the bandwidth lost 0.4 % of the rate.
 _QUEUEING = 1.03
 
 traffics = st.builds(
