@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from wharfage_autoscaler.forecast import Fitted, Forecaster
 from wharfage_autoscaler.forecasters.selection import CANDIDATES, selected
-from wharfage_autoscaler.forecasters.series import series_of, zero_of
+from wharfage_autoscaler.forecasters.series import zero_of
 from wharfage_autoscaler.history import DAY_S, History, Rates
 from wharfage_simulator.tables import TraceError
 
@@ -202,10 +202,10 @@ def _steps(step_s: float) -> int:
 
 
 def _complete(history: History) -> Rates:
-    """Gaps filled as for our own models: peers know none."""
-    zero = zero_of(history)
-    series = series_of(history, zero)
-    return np.maximum(np.exp(series.z) - series.zero, 0.0) if zero else np.zeros(len(history.values))
+    """Gaps filled with the last value before them: peers know no gaps, and must not see what came after."""
+    known = ~np.isnan(history.values)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(known)), 0))
+    return np.nan_to_num(history.values[last])
 
 
 def table(rows: Sequence[Row]) -> str:

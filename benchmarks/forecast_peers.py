@@ -59,8 +59,9 @@ def kalman(rates: Rates, asked: Asked) -> Paths:
     level, trend, covariance = counts[begin], 0.0, np.eye(2) * 1000.0
     move, noise = np.array([[1.0, 1.0], [0.0, 1.0]]), np.diag([1.0, 0.1])
     states = np.zeros((len(counts) + 1, 2))
-    for place in range(begin, len(counts)):
-        level, trend = level + trend, trend
+    states[begin + 1] = level, trend
+    for place in range(begin + 1, len(counts)):
+        level += trend
         covariance = move @ covariance @ move.T + noise
         gain = covariance[:, 0] / (covariance[0, 0] + 10.0)
         surprise = counts[place] - level

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from wharfage_autoscaler.history import DAY_S, History, Rates, history_of
 from wharfage_simulator.tables import read_numbers, read_texts
 
@@ -59,7 +60,7 @@ def _servegen(folder: Path) -> list[Series]:
     return found
 
 
-def _groups(path: Path, name: str, times_s: Rates, gap: np.ndarray) -> list[Series]:
+def _groups(path: Path, name: str, times_s: Rates, gap: NDArray[np.bool_]) -> list[Series]:
     """The largest client, the next three, the next sixteen, and the rest: alone they are less regular than together."""
     import pyarrow.parquet
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.forecast import LEVELS, Forecast
+from wharfage_autoscaler.forecasters.clock import ByTheClock, habits_of
 from wharfage_autoscaler.forecasters.conformal import adapted, calibration_of, unsteadiness
 from wharfage_autoscaler.forecasters.drift import levelled, noise_of, shifts_in
 from wharfage_autoscaler.forecasters.ensemble import Ensemble, EnsembleLearned
@@ -235,3 +236,37 @@ def test_an_assumed_load_stands_before_the_first_observation() -> None:
 def test_an_assumption_that_says_nothing_is_refused(peak: float, hours: tuple[float, float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         assumed(peak, end_s=0, step_s=STEP_S, busy_hours=hours)
+
+
+def _hours(habit: float, noise: float) -> Series:
+    """Two days of ten-minute steps; those that begin at half past carry a multiple of the rest."""
+    steps = np.arange(288)
+    values = 10 * np.where(steps % 6 == 3, habit, 1.0) * np.exp(np.random.default_rng(2).normal(0, noise, len(steps)))
+    history = History(THURSDAY_S, 600.0, values)
+    return series_of(history, zero_of(history))
+
+
+def test_what_comes_every_half_past_is_expected_then_and_not_carried_on() -> None:
+    series = _hours(2.0, 0.03)
+    model = ByTheClock(LastValue()).learned(series, 6)
+    for origin in (286, 284):  # the last step was one after half past, and half past itself
+        expected = series.rate(model.paths(series, np.array([origin]), 6))[0]
+        at_half_past = (origin + np.arange(6)) % 6 == 3
+        assert np.allclose(expected, np.where(at_half_past, 20, 10), rtol=0.2)
+
+
+def test_a_load_without_habits_keeps_its_forecast() -> None:
+    habits = habits_of(_hours(1.0, 0.1), 200, 288, 6)
+    assert np.abs(habits).max() < 0.05
+    assert (habits == 0).mean() > 0.5
+
+
+def test_habits_are_those_of_the_past() -> None:
+    series = _hours(2.0, 0.03)
+    changed = Series(series.start_s, 600.0, series.z.copy(), series.known, series.zero)
+    changed.z[200:] += np.random.default_rng(1).normal(0, 1, 88)
+    model = ByTheClock(LastValue())
+    early = np.array([150, 199])
+    assert np.array_equal(
+        model.learned(series, 6).paths(series, early, 6), model.learned(changed, 6).paths(changed, early, 6)
+    )

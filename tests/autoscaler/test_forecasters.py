@@ -8,6 +8,7 @@ import pytest
 from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.forecast import HIGHEST_BELIEVED, LEVELS, Forecast, Forecaster
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
+from wharfage_autoscaler.forecasters.clock import ByTheClock
 from wharfage_autoscaler.forecasters.ensemble import Ensemble
 from wharfage_autoscaler.forecasters.flat import Ewma, LastValue
 from wharfage_autoscaler.forecasters.ridge import Ridge
@@ -25,7 +26,7 @@ FORECASTERS = [
     pytest.param(Calibrated(Ewma()), id="EWMA"),
     pytest.param(Calibrated(SeasonalRatio()), id="seasonal ratio"),
     pytest.param(Calibrated(Ridge()), id="ridge"),
-    pytest.param(Calibrated(Ensemble((SeasonalRatio(), Ridge()))), id="ensemble"),
+    pytest.param(Calibrated(ByTheClock(Ensemble((SeasonalRatio(), Ridge())))), id="ensemble by the clock"),
     pytest.param(YOUNG, id="young"),
 ]
 every_forecaster = pytest.mark.parametrize("forecaster", FORECASTERS)

@@ -49,13 +49,10 @@ class CalibratedFit:
         now = np.array([len(series.z)])
         path = self.learned.paths(series, now, learned_steps)[0, :ahead]
         z = path + (self.calibration.offsets[:ahead] * unsteadiness(series, now)).T
-        believed = known.recent(series.steps(_BELIEVED_FROM_S)).values
-        # A quantile between two steps' worth of float noise must not fall below the one under it.
-        rates = np.maximum.accumulate(
-            np.clip(np.exp(z) - series.zero, 0.0, HIGHEST_BELIEVED * np.nanmax(believed, initial=0.0))
-        )
-        if series.zero == 0:
-            rates = np.zeros_like(z)
+        seen = known.recent(series.steps(_BELIEVED_FROM_S)).values
+        highest = HIGHEST_BELIEVED * float(np.nanmax(seen)) if not np.isnan(seen).all() else np.inf
+        # Rounding in exp must not put a quantile below the one under it.
+        rates = np.maximum.accumulate(np.minimum(series.rate(z), highest))
         if steps > ahead:
             rates = np.pad(rates, ((0, 0), (0, steps - ahead)), mode="edge")
         forecast = Forecast(

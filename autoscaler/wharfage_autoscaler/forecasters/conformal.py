@@ -52,8 +52,7 @@ class Calibration:
         if not origins.size:
             return self
         errors = scaled_errors(learned, series, origins, steps)
-        began_s: Rates = np.asarray(series.start_s + origins * series.step_s, dtype=np.float64)
-        return self.observed(began_s, errors, series.end_s)
+        return self.observed(_times_s(series, origins), errors, series.end_s)
 
     def observed(self, origins_s: Rates, errors: Rates, until_s: float) -> "Calibration":
         """With further errors, of which those that ended before `seen_s` only repeat what is known."""
@@ -152,7 +151,7 @@ def calibration_of(
     if not origins.size:
         return replace(empty, seen_s=end_s, offsets=empty._offsets())
     errors = scaled_errors(learned, series, origins, steps)
-    origins_s: Rates = np.asarray(series.start_s + origins * series.step_s, dtype=np.float64)
+    origins_s = _times_s(series, origins)
     # The older part is only remembered; over the later days levels adapt, day by day, as they do afterwards.
     ends_s = origins_s[:, None] + np.arange(1, steps + 1) * series.step_s
     made = empty
@@ -180,12 +179,15 @@ def unsteadiness(series: Series, origins: Places) -> Rates:
 
     def mean(days: int) -> Rates:
         low = np.maximum(origins - series.steps(days * DAY_S), 0)
-        found: Rates = (moves[origins] - moves[low]) / (origins - low)
-        return found
+        return np.asarray((moves[origins] - moves[low]) / (origins - low))
 
     week = mean(7)
     ratio = np.where(week > 0, mean(1) / np.where(week > 0, week, 1.0), 1.0)
-    return np.maximum(ratio, _LEAST_UNSTEADINESS) ** _UNSTEADINESS_POWER
+    return np.asarray(np.maximum(ratio, _LEAST_UNSTEADINESS) ** _UNSTEADINESS_POWER)
+
+
+def _times_s(series: Series, places: Places) -> Rates:
+    return np.asarray(series.start_s + places * series.step_s, dtype=np.float64)
 
 
 def _origins(series: Series, begin: int, end: int) -> Places:

@@ -38,8 +38,7 @@ class Profile:
         total = weight.sum(axis=-1)
         mean = (weight * self.smooth(lagged)).sum(axis=-1) / np.where(total > 0, total, 1.0)
         first_day = self.sums[min(len(self.sums) - 1, lags[0])] / min(len(self.sums) - 1, lags[0])
-        found: Rates = np.where(total > 0, mean, first_day)
-        return found
+        return np.asarray(np.where(total > 0, mean, first_day))
 
     def smooth(self, places: Places) -> Rates:
         """The mean of z around steps."""
@@ -47,7 +46,7 @@ class Profile:
         last = len(self.series.z)
         low = np.clip(places - half, 0, last - 1)
         high = np.clip(places + half + 1, 1, last)
-        return (self.sums[high] - self.sums[low]) / (high - low)
+        return np.asarray((self.sums[high] - self.sums[low]) / (high - low))
 
     def _by_kind_of_day(self, places: Places, lagged: Places, weight: Rates) -> Rates:
         """A holiday is like Sundays and holidays, any other day like no holiday, where there was such a day."""
@@ -55,7 +54,7 @@ class Profile:
         rest = np.where(was_off | self.series.on_sunday(lagged), weight, 0.0)
         work = np.where(was_off, 0.0, weight)
         chosen = np.where(self.series.on_holiday(places)[..., None], rest, work)
-        return np.where(chosen.sum(axis=-1, keepdims=True) > 0, chosen, weight)
+        return np.asarray(np.where(chosen.sum(axis=-1, keepdims=True) > 0, chosen, weight))
 
 
 def profile_of(series: Series) -> Profile:

@@ -36,5 +36,4 @@ class SeasonalRatio:
         weights = _FORGET_PER_HOUR ** (np.arange(back - 1, -1, -1) * series.step_s / HOUR_S)
         level = differences @ (weights / weights.sum())
         lasting = _LASTING_PER_HOUR ** (np.arange(1, steps + 1) * series.step_s / HOUR_S)
-        found: Rates = usual[:, back:] + level[:, None] * lasting
-        return found
+        return np.asarray(usual[:, back:] + level[:, None] * lasting)

@@ -8,6 +8,7 @@ import numpy as np
 from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.forecast import Forecast, Forecaster
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
+from wharfage_autoscaler.forecasters.clock import ByTheClock
 from wharfage_autoscaler.forecasters.ensemble import Ensemble
 from wharfage_autoscaler.forecasters.flat import Ewma, LastValue
 from wharfage_autoscaler.forecasters.ridge import Ridge
@@ -24,9 +25,9 @@ _UPDATED_EVERY = 3  # origins
 _DEFAULT = "ensemble"
 
 CANDIDATES: tuple[Forecaster, ...] = (
-    Calibrated(Ensemble((SeasonalRatio(), Ridge()))),
-    Calibrated(SeasonalRatio()),
-    Calibrated(Ridge()),
+    Calibrated(ByTheClock(Ensemble((SeasonalRatio(), Ridge())))),
+    Calibrated(ByTheClock(SeasonalRatio())),
+    Calibrated(ByTheClock(Ridge())),
     Calibrated(Ewma()),
     Calibrated(LastValue()),
 )
@@ -114,5 +115,4 @@ def _after(history: History, forecast: Forecast) -> tuple[Rates, Rates]:
     """Middles and rates of the steps that a forecast is about and the history knows."""
     first = round((forecast.start_s - history.start_s) / history.step_s)
     values = history.values[first : first + len(forecast.rates[0])]
-    middles: Rates = np.asarray(forecast.start_s + (np.arange(len(values)) + 0.5) * history.step_s, dtype=np.float64)
-    return middles, values
+    return np.asarray(forecast.start_s + (np.arange(len(values)) + 0.5) * history.step_s, dtype=np.float64), values
