@@ -40,7 +40,13 @@ from tests.faults.rules import (
 from tests.faults.streams import under
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "host", "content-length", "te", "trailer"}
-_REASONS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+_REASONS = {
+    401: "Unauthorized",
+    409: "Conflict",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+}
 
 
 class ApiServer(Protocol):
@@ -117,6 +123,7 @@ class FaultProxy:
             incoming.path,
             incoming.query,
             user_agent=incoming.headers.get("User-Agent", ""),
+            token=incoming.headers.get("Authorization", "").removeprefix("Bearer "),
             at_s=time.monotonic(),
         )
         self.requests.append(request)

@@ -21,6 +21,7 @@ class Request:
     namespace: str = ""
     name: str = ""
     user_agent: str = ""
+    token: str = ""
     at_s: float = 0.0
     """On the monotonic clock."""
     seconds: float | None = None
@@ -43,9 +44,18 @@ class Request:
         return self.verb, self.group, f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
-def parse(method: str, path: str, query: Mapping[str, str], *, user_agent: str = "", at_s: float = 0.0) -> Request:
+def parse(
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    user_agent: str = "",
+    token: str = "",
+    at_s: float = 0.0,
+) -> Request:
     """Take a request line apart."""
-    request = Request(verb=_VERBS.get(method, method.lower()), path=path, user_agent=user_agent, at_s=at_s)
+    verb = _VERBS.get(method, method.lower())
+    request = Request(verb=verb, path=path, user_agent=user_agent, token=token, at_s=at_s)
     match path.strip("/").split("/"):
         case ["api", _, *rest] if rest:
             pass

@@ -66,17 +66,28 @@ class FreezeStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """The watch says that its resource version is too old, and ends: a new list is needed."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoseLine:
     """The nth line of the answer is left out: a watch event that never came."""
 
-    number: int = 1
+    number: int | None = 1
+    """None: all of them."""
+    saying: bytes = b""
+    """Only lines with this in them count."""
 
 
 @dataclass(frozen=True, slots=True)
 class SwapLines:
     """The nth line of the answer arrives after the one that follows it: two watch events out of order."""
 
-    number: int = 1
+    number: int | None = 1
+    """None: all of them, in pairs."""
+    saying: bytes = b""
+    """Only lines with this in them count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class Kill:
     kill: Callable[[], None]
 
 
-OnStream = ResetStream | FreezeStream | LoseLine | SwapLines
+OnStream = ResetStream | FreezeStream | Expire | LoseLine | SwapLines
 """What befalls the lines of an answer."""
 
 Fault = Drop | LoseAnswer | Repeat | Delay | Answer | Stale | Hang | OnStream | Kill
@@ -105,10 +116,20 @@ class Match:
     write: bool | None = None
     user_agent: str | None = None
     """A part of it."""
+    token: str | None = None
 
     def __call__(self, request: Request) -> bool:
         """Whether `request` is meant."""
-        wanted = (self.verb, self.group, self.resource, self.subresource, self.namespace, self.name, self.write)
+        wanted = (
+            self.verb,
+            self.group,
+            self.resource,
+            self.subresource,
+            self.namespace,
+            self.name,
+            self.write,
+            self.token,
+        )
         found = (
             request.verb,
             request.group,
@@ -117,6 +138,7 @@ class Match:
             request.namespace,
             request.name,
             request.is_write,
+            request.token,
         )
         same = all(want is None or want == have for want, have in zip(wanted, found, strict=True))
         return same and (self.user_agent is None or self.user_agent in request.user_agent)

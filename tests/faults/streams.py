@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from tests.faults.rules import Fault, FreezeStream, LoseLine, OnStream, ResetStream, SwapLines
+from tests.faults.rules import Expire, Fault, FreezeStream, LoseLine, OnStream, ResetStream, SwapLines
+
+_TOO_OLD = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"injected"}}\n'
 
 
 async def under(fault: Fault | None, content: aiohttp.StreamReader) -> AsyncIterator[bytes | None]:
@@ -14,17 +16,21 @@ async def under(fault: Fault | None, content: aiohttp.StreamReader) -> AsyncIter
         async for chunk in content.iter_any():
             yield chunk
         return
+    if isinstance(fault, Expire):
+        yield _TOO_OLD
+        return
     number, held = 0, b""
     async for line in _lines(content):
-        number += 1
+        meant = fault.saying in line if isinstance(fault, LoseLine | SwapLines) else True
+        number += meant
         match fault:
             case ResetStream(after_lines) if number > after_lines:
                 break
             case FreezeStream(after_lines) if number > after_lines:
                 await asyncio.Event().wait()
-            case LoseLine(lost) if number == lost:
+            case LoseLine(lost) if meant and lost in (None, number):
                 continue
-            case SwapLines(first) if number == first:
+            case SwapLines(first) if meant and not held and first in (None, number):
                 held = line
                 continue
         yield line + held

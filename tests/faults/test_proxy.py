@@ -15,6 +15,7 @@ from tests.faults.rules import (
     Answer,
     Delay,
     Drop,
+    Expire,
     Fault,
     FreezeStream,
     Hang,
@@ -30,6 +31,7 @@ from tests.faults.rules import (
 )
 
 PODS = "/api/v1/namespaces/a/pods"
+TOO_OLD = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"injected"}}'
 CONNECTION_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
 
 
@@ -152,6 +154,13 @@ async def test_a_repeated_request_reaches_the_server_twice_and_is_answered_once(
         assert [request.status for request in proxy.writes] == [200]
 
 
+async def test_a_token_can_be_what_is_refused(upstream: Upstream) -> None:
+    old = Rule(fault=Answer(401), match=Match(token="secret"), times=None)
+    async with FaultProxy(upstream, rules=[old], token="other") as proxy:
+        assert (await post(proxy))[0] == 401
+        assert await listed(proxy) == b"list 1"
+
+
 async def test_a_stale_list_is_one_that_was_told_before(upstream: Upstream) -> None:
     async with FaultProxy(upstream) as proxy:
         assert [await listed(proxy) for _ in range(3)] == [b"list 1", b"list 2", b"list 3"]
@@ -189,9 +198,18 @@ async def test_a_hanging_request_ends_by_the_client_s_own_timeout(upstream: Upst
         pytest.param(
             FreezeStream(after_lines=2), [b"event 1", b"event 2", b"broken"], id="a frozen stream stands still"
         ),
+        pytest.param(Expire(), [TOO_OLD], id="a version that is too old ends the watch"),
         pytest.param(LoseLine(number=2), [b"event 1", b"event 3"], id="a lost event leaves the others"),
+        pytest.param(LoseLine(saying=b"3"), [b"event 1", b"event 2"], id="an event is lost for what it says"),
+        pytest.param(LoseLine(number=None), [], id="all events are lost"),
+        pytest.param(
+            SwapLines(saying=b"2"), [b"event 1", b"event 3", b"event 2"], id="an event is late for what it says"
+        ),
         pytest.param(
             SwapLines(number=2), [b"event 1", b"event 3", b"event 2"], id="an event arrives after the next one"
+        ),
+        pytest.param(
+            SwapLines(number=None), [b"event 2", b"event 1", b"event 3"], id="all events are swapped in pairs"
         ),
         pytest.param(
             SwapLines(number=3), [b"event 1", b"event 2", b"event 3"], id="the last event has none to swap with"
