@@ -124,6 +124,24 @@ def snapshot(
     )
 
 
+def require_catalog(subject: Subject, supply: "Supplied") -> None:
+    """Pass if one of the catalogs that the deployment names can be read, or if it names none.
+
+    Raises:
+        Rejected: else; with what there is.
+
+    """
+    named = subject.deployment.spec.placement.catalogs
+    known = supply.prices_observed_at
+    if not named or any(name in known for name in named):
+        return
+    told = "; ".join(f"{name}: {supply.unreadable.get(name, 'there is no such OfferCatalog')}" for name in named)
+    raise Rejected(
+        Reason.UNKNOWN_CATALOG,
+        f"placement.catalogs names none that can be read ({told}); there are: {', '.join(sorted(known)) or 'none'}",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Supplied:
     """What can be rented: every offer of every readable catalog, and the dialect of the nodes."""

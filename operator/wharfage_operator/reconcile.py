@@ -26,7 +26,7 @@ from wharfage_operator.children import ChildSettings, Identity
 from wharfage_operator.conditions import Verdict, conditions
 from wharfage_operator.errors import ApiError, NotYet, Rejected
 from wharfage_operator.events import events
-from wharfage_operator.gather import Subject, Supplied, Supply, gather, is_paused, parsed, snapshot
+from wharfage_operator.gather import Subject, Supplied, Supply, gather, is_paused, parsed, require_catalog, snapshot
 from wharfage_operator.inbox import SUPPLY, moment_s
 from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
@@ -137,6 +137,7 @@ class Reconciler:
         problem: Rejected | NotYet | None = None
         failure: Exception | None = None
         try:
+            require_catalog(subject, supply)
             inquiry = self._inquiry(subject, supply, now=now)
             decision = self._decision(subject, supply, inquiry, now=now)
             if await self._act(subject, decision, supply, inquiry, now=now) and self._more_to_come(key):
