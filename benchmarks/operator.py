@@ -285,10 +285,9 @@ class Bench:
 
     async def _remove(self, namespace: str) -> None:
         await self._connection.call("DELETE", f"/api/v1/namespaces/{namespace}")
-        while await self._connection.keys(LLM_DEPLOYMENTS, namespace=namespace) or await self._connection.keys(  # noqa: ASYNC110 - polls another process
-            DEPLOYMENTS, namespace=namespace
-        ):
-            await asyncio.sleep(1)
+        for kind in (LLM_DEPLOYMENTS, DEPLOYMENTS):
+            while (left := await self._connection.listing(kind, namespace=namespace)) and left.found:  # noqa: ASYNC110 - polls another process
+                await asyncio.sleep(1)
 
     async def _at_once(self, requests: Iterable[tuple[str, str, Object, str]]) -> None:
         turns = asyncio.Semaphore(16)

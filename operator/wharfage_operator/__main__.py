@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 from kubernetes.aio.config import ConfigException
 
@@ -51,8 +52,15 @@ def main() -> None:
     sys.exit(asyncio.run(run(settings)))
 
 
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # kopf leaves a stream open that is cancelled between two of its events, and closing it fails at the very end.
+    if "asyncgen" not in context:
+        loop.default_exception_handler(context)
+
+
 async def run(settings: Settings) -> int:
     """Serve until SIGTERM; returns the exit status."""
+    asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     try:
         opened = connect(request_timeout_s=settings.request_timeout_s, connect_timeout_s=settings.connect_timeout_s)
         async with opened as connection:
@@ -92,7 +100,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         children_settle_s=settings.children_settle_s,
     )
     streams, refusals = Streams(), Refusals()
-    sync = Sync(connection, cache, settings, gone=inbox.wake, streams=streams, refusals=refusals)
+    sync = Sync(connection, cache, settings, heard=inbox.heard, gone=inbox.wake, streams=streams, refusals=refusals)
     lease = Lease(
         connection,
         namespace=settings.namespace,

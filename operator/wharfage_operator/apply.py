@@ -1,8 +1,8 @@
 """The only module that writes to the API server (the Lease aside): server-side apply, delete, status, events.
 
-Every write is guarded three ways: this replica proved its lease recently; an object is created only
-where none was, and changed only while it still is the one that was looked at; and the answer goes into
-the cache at once, so that no later decision rests on a state older than our own last write.
+Every write is guarded: this replica proved its lease recently; an object is created only where none was, and
+changed only while it still is the one that was looked at; nothing is made for a deployment that has gone since;
+and the answer goes into the cache at once, so that no later decision rests on a state older than our own last write.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.connection import APPLY, FIELD_MANAGER, Connection
 from wharfage_operator.errors import ApiError, NotYet
-from wharfage_operator.kinds import EVENTS, Key, Kind, Object, key_of, kind_of
+from wharfage_operator.kinds import EVENTS, LLM_DEPLOYMENTS, Key, Kind, Object, key_of, kind_of
 from wharfage_operator.telemetry import Telemetry
 
 _NOWHERE = "1"
@@ -51,6 +51,8 @@ class Writer:
 
     async def apply(self, wanted: Object, *, owner: Key, owner_uid: str) -> None:
         """Create or change one child; NotYet if the name belongs to an object without our owner uid."""
+        if self._cache.uid(LLM_DEPLOYMENTS, owner) != owner_uid:
+            return  # deleted since it was looked at; what was made now would have to be collected
         kind, key = kind_of(wanted), key_of(wanted)
         known = self._cache.get(kind, key)
         if known is not None and not owned_by(known, owner_uid):
@@ -91,7 +93,10 @@ class Writer:
                 raise
 
     async def status(self, kind: Kind, obj: Object, status: Object) -> bool:
-        """Write the status of exactly this object if it differs; returns whether it was written."""
+        """Write the status of exactly this object if it differs; returns whether it was written.
+
+        The answer that there is no such object is believed: its deletion may have gone unheard.
+        """
         if obj.get("status") == status:
             return False
         key, metadata = key_of(obj), obj["metadata"]
@@ -100,9 +105,10 @@ class Writer:
         try:
             answer = await self._write("PATCH", kind, kind.path(*key) + "/status", body)
         except ApiError as error:
-            if error.status in (404, 409):
-                return False  # deleted, or replaced by another of that name: its own event brings us back
-            raise
+            if error.status != 404:
+                raise
+            self._cache.forget(kind, key)
+            return False
         self._cache.put(kind, answer)
         return True
 

@@ -1,7 +1,7 @@
 """What the API server holds, as far as the operator has been told: trimmed objects by kind and key.
 
 The cache never goes back in time: an event older than what is stored (the answer to one of our own
-writes, say) is dropped, and an object that was seen deleted is not brought back by a late answer.
+writes, say) is dropped, and an object that was seen to go is not brought back by a late answer.
 Resource versions of one resource compare as integers (Kubernetes documents it since 1.35).
 """
 
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, KeysView
 from typing import Any
 
-from wharfage_operator.kinds import NODES, PODS, Key, Kind, Object
+from wharfage_operator.kinds import NODES, PODS, Key, Kind, Object, version_of
 
 OWNER_LABEL = "wharfage.dev/llmdeployment"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -64,12 +64,6 @@ def _shared(value: Any) -> Any:
     return value
 
 
-def version_of(obj: Object) -> int:
-    """The resource version as a number; 0 where it is absent or opaque."""
-    text = obj["metadata"].get("resourceVersion", "")
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
 def owner_of(obj: Object) -> Key | None:
     """The key of the LLMDeployment that an object belongs to, by owner reference, else by label."""
     metadata = obj["metadata"]
@@ -87,7 +81,7 @@ class Cache:
         self._objects: dict[Kind, dict[Key, Object]] = {}
         self._owned: dict[Key, dict[tuple[Kind, Key], None]] = {}
         self._changes: dict[Kind, int] = {}
-        self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._gone_at: OrderedDict[str, int] = OrderedDict()
 
     def older(self, kind: Kind, obj: Object) -> bool:
         """Whether the cache is behind this version of an object."""
@@ -95,10 +89,15 @@ class Cache:
         known = self._objects.get(kind, {}).get((metadata.get("namespace", ""), metadata["name"]))
         return known is None or not 0 < version_of(obj) <= version_of(known)
 
+    def lags(self, kind: Kind, key: Key, *, uid: str, version: int) -> bool:
+        """Whether the object of that uid was or is in a state that is still to be heard of."""
+        known = self._objects.get(kind, {}).get(key)
+        return version > self._gone_at.get(uid, -1) and (known is None or version_of(known) < version)
+
     def put(self, kind: Kind, obj: Object) -> bool:
         """Store what was seen; False when it says nothing new or is older than what is known."""
         metadata = obj["metadata"]
-        if metadata.get("uid") in self._deleted:
+        if version_of(obj) <= self._gone_at.get(metadata.get("uid", ""), -1):
             return False
         key = metadata.get("namespace", ""), metadata["name"]
         objects = self._objects.setdefault(kind, {})
@@ -118,19 +117,25 @@ class Cache:
             self._owned.setdefault(owner, {})[kind, key] = None
         return True
 
-    def drop(self, kind: Kind, key: Key, *, uid: str = "") -> Object | None:
-        """Forget an object; with `uid` only if it is that one. Returns what was known of it."""
-        if uid:
-            self._deleted[uid] = None
-            if len(self._deleted) > _REMEMBERED_DELETIONS:
-                self._deleted.popitem(last=False)
-        objects = self._objects.get(kind, {})
-        known = objects.get(key)
-        if known is None or (uid and known["metadata"].get("uid") != uid):
+    def drop(self, kind: Kind, key: Key, *, uid: str, version: int) -> Object | None:
+        """Forget the object of that uid, which was gone at that resource version. Returns what was known of it.
+
+        Gone is not always deleted: an object without the label that it is watched by is gone until it has it again.
+        """
+        self._gone_at[uid] = version
+        if len(self._gone_at) > _REMEMBERED_DELETIONS:
+            self._gone_at.popitem(last=False)
+        known = self.get(kind, key)
+        if known is None or known["metadata"].get("uid") != uid or version_of(known) > version:
             return None
-        del objects[key]
-        self._changes[kind] = self._changes.get(kind, 0) + 1
-        self._disown(kind, key, known)
+        return self.forget(kind, key)
+
+    def forget(self, kind: Kind, key: Key) -> Object | None:
+        """Remove an object; hearing of it again brings it back. Returns what was known of it."""
+        known = self._objects.get(kind, {}).pop(key, None)
+        if known is not None:
+            self._changes[kind] = self._changes.get(kind, 0) + 1
+            self._disown(kind, key, known)
         return known
 
     def _disown(self, kind: Kind, key: Key, obj: Object) -> None:

@@ -7,19 +7,28 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
 from wharfage_operator.credentials import Credentials
 from wharfage_operator.errors import ApiError
-from wharfage_operator.kinds import Key, Kind, Object
+from wharfage_operator.kinds import Key, Kind, Object, key_of, version_of
 
 APPLY = "application/apply-patch+yaml"
 FIELD_MANAGER = "wharfage"
 _KEYS_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 _PAGE = 500
 _LONGEST_ANSWER = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which objects of a kind there were at a resource version: uid and resource version by key."""
+
+    version: int
+    found: Mapping[Key, tuple[str, int]]
 
 
 class Connection:
@@ -91,24 +100,39 @@ class Connection:
                 return None
             raise
 
-    async def keys(self, kind: Kind, *, namespace: str = "", selector: str = "") -> dict[Key, str] | None:
-        """Keys and uids of all objects of a kind, paged; None where its API does not exist."""
-        found: dict[Key, str] = {}
+    async def listing(self, kind: Kind, *, namespace: str = "", selector: str = "") -> Listing | None:
+        """Keys, uids and versions of all objects of a kind; None where its API does not exist."""
+        found: dict[Key, tuple[str, int]] = {}
+        version = 0
+        try:
+            async for page in self._pages(kind, namespace, selector, accept=_KEYS_ONLY):
+                version = version_of(page)
+                found |= {key_of(item): (item["metadata"]["uid"], version_of(item)) for item in _items(page)}
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+        return Listing(version, found)
+
+    async def all(self, kind: Kind, *, namespace: str = "", selector: str = "") -> AsyncIterator[Object]:
+        """All objects of a kind, whole."""
+        async for page in self._pages(kind, namespace, selector, accept="application/json"):
+            for item in _items(page):
+                yield item
+
+    async def _pages(self, kind: Kind, namespace: str, selector: str, *, accept: str) -> AsyncIterator[Object]:
         params = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
         while True:
-            try:
-                page = await self.call("GET", kind.path(namespace), params=params, accept=_KEYS_ONLY)
-            except ApiError as error:
-                if error.status == 404:
-                    return None
-                raise
-            for item in page.get("items") or ():  # null where there are none
-                metadata = item["metadata"]
-                found[metadata.get("namespace", ""), metadata["name"]] = metadata["uid"]
+            page = await self.call("GET", kind.path(namespace), params=params, accept=accept)
+            yield page
             token = page["metadata"].get("continue")
             if not token:
-                return found
+                return
             params["continue"] = token
+
+
+def _items(page: Object) -> list[Object]:
+    return page.get("items") or []  # null where there are none
 
 
 @asynccontextmanager

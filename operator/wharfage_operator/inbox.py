@@ -13,6 +13,7 @@ from wharfage_operator.kinds import (
     Kind,
     Object,
     key_of,
+    version_of,
 )
 from wharfage_operator.loop import Item
 from wharfage_operator.watch import Freshness
@@ -48,7 +49,7 @@ class Inbox:
     def heard(self, kind: Kind, event_type: str | None, obj: Object) -> None:
         """An object was listed, added, modified or deleted."""
         if event_type == "DELETED":
-            known = self._cache.drop(kind, key_of(obj), uid=obj["metadata"]["uid"])
+            known = self._cache.drop(kind, key_of(obj), uid=obj["metadata"]["uid"], version=version_of(obj))
             self.wake(kind, key_of(obj), known or obj, at_once=kind is not PODS)
         else:
             before = self._cache.get(kind, key_of(obj))

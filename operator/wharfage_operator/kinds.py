@@ -70,3 +70,9 @@ def key_of(obj: Object) -> Key:
     """Namespace and name of an object."""
     metadata = obj["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(obj: Object) -> int:
+    """The resource version of an object or a list as a number; 0 where it is absent or opaque."""
+    text = obj["metadata"].get("resourceVersion", "")
+    return int(text) if text.isascii() and text.isdigit() else 0

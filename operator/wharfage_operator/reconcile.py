@@ -281,6 +281,8 @@ class Reconciler:
                 self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)  # the pods that told it may go
             for event in events(previous, fresh):
                 self._writer.event(subject.raw, reason=event.reason, message=event.message, warning=event.warning)
+        elif self._cache.get(LLM_DEPLOYMENTS, key) is None:
+            self._queue.add((LLM_DEPLOYMENTS, key))  # it is gone: what is remembered of it goes, too
 
     def _children(self) -> ChildSettings:
         return child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)

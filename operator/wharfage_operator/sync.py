@@ -1,18 +1,20 @@
 """The cache is compared with the API server's own list: before the first decision, and now and then after.
 
-kopf does not say when its first lists are complete, and after a relist it does not report what was
-deleted in the meantime. So the operator lists keys and uids itself (paged, metadata only): workers start
-when every listed key has arrived, and what is cached but listed no more is dropped.
+kopf does not say when its first lists are complete, after a relist it does not report what was deleted in
+the meantime, and a watch may lose an event. So the operator lists keys, uids and versions itself (paged, metadata
+only): workers start when every listed version has arrived, what is cached but listed no more is dropped, and a
+kind of which something was missed is read again.
 """
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from wharfage_operator.cache import Cache
-from wharfage_operator.connection import Connection
+from wharfage_operator.connection import Connection, Listing
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import DEFINED, LLM_DEPLOYMENTS, Key, Kind, Object
 from wharfage_operator.refusals import Refusals
@@ -21,6 +23,8 @@ from wharfage_operator.watch import SELECTORS, WATCHED
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.05
+_ARRIVAL_S = 2.0
+_PATIENCE = 5
 _RELIST_S = 2.0
 _SETTLE_S = 1.0
 
@@ -46,14 +50,19 @@ class Sync:
         cache: Cache,
         settings: Settings,
         *,
+        heard: Callable[[Kind, None, Object], None],
         gone: Callable[[Kind, Key, Object], None],
         streams: Attendance,
         refusals: Refusals,
     ) -> None:
-        """`gone` is called for each object that vanished unreported; `streams` are told which kinds are served."""
+        """`heard` is called for each object of a kind whose changes went unreported, `gone` for each that vanished.
+
+        `streams` are told which kinds are served, `refusals` which may not be listed.
+        """
         self._connection = connection
         self._cache = cache
         self._settings = settings
+        self._heard = heard
         self._gone = gone
         self._streams = streams
         self._refusals = refusals
@@ -87,12 +96,8 @@ class Sync:
             suspects, self._suspects = self._suspects, set()
             self._suspected.clear()
             for kind in suspects:
-                try:
-                    await self.sweep(kind)
-                except ApiError as error:
+                if not await self._swept(kind):
                     self._suspects.add(kind)
-                    if not error.forbidden:  # or it is said already
-                        log.warning("could not list", extra={"resource": kind.plural, "error": str(error)})
 
     async def discover(self) -> None:
         """See for ever which of the APIs that CRDs define are served, and have them watched."""
@@ -120,56 +125,92 @@ class Sync:
         """Return when everything that the API server lists has arrived in the cache."""
         for kind in WATCHED:
             while True:
-                try:
-                    listed = await self._listed(kind)
-                except ApiError as error:
-                    log.warning("could not list", extra={"resource": kind.plural, "error": str(error)})
-                    await asyncio.sleep(_RELIST_S)
-                    continue
-                if listed is not None:
-                    self.served.add(kind)
-                elif kind is LLM_DEPLOYMENTS:
+                if await self._swept(kind, patience=_PATIENCE):
+                    if kind in self.served or kind is not LLM_DEPLOYMENTS:
+                        break
                     log.warning("the CRD of LLMDeployment is not installed; waiting for it")
-                    await asyncio.sleep(_RELIST_S)
-                    continue
-                if await self._arrived(kind, listed or {}):
-                    break
+                await asyncio.sleep(_RELIST_S)
         self.synced.set()
         log.info("synced", extra={kind.plural: self._cache.count(kind) for kind in WATCHED})
 
-    async def _arrived(self, kind: Kind, listed: dict[Key, str]) -> bool:
-        """Whether all of them are in the cache within a moment; if not, some may have been deleted since."""
-        for _ in range(round(_RELIST_S / _POLL_S)):
-            if listed.keys() <= self._cache.keys(kind):
-                return True
-            await asyncio.sleep(_POLL_S)
-        return False
+    async def _swept(self, kind: Kind, *, patience: int = 1) -> bool:
+        """Sweep one kind; False if it could not be listed."""
+        try:
+            await self.sweep(kind, patience=patience)
+        except ApiError as error:
+            if not error.forbidden:  # or it is said already
+                log.warning("could not list", extra={"resource": kind.plural, "error": str(error)})
+            return False
+        return True
 
-    async def sweep(self, kind: Kind) -> None:
-        """Drop what is cached but does not exist any more."""
+    async def sweep(self, kind: Kind, *, patience: int = 1) -> None:
+        """Drop what is cached but does not exist any more, and read again what changed unheard.
+
+        `patience` is how many lists may show something that has not arrived: what is deleted between this list
+        and kopf's first one never does.
+        """
+        for _ in range(patience):
+            if await self._compared(kind):
+                return
+        await self._read(kind)
+
+    async def _compared(self, kind: Kind) -> bool:
+        """Drop what a new list does not show; returns whether all that it does show has arrived."""
         before = {key: self._cache.uid(kind, key) for key in self._cache.keys(kind)}
         listed = await self._listed(kind)
-        (self.served.discard if listed is None else self.served.add)(kind)
+        if listed is None:
+            self.served.discard(kind)
+            for key in before:
+                self._report(kind, key, self._cache.forget(kind, key))
+            return True
+        self.served.add(kind)
         for key, uid in before.items():
-            if (listed or {}).get(key) == uid or self._cache.uid(kind, key) != uid:
-                continue
-            known = self._cache.drop(kind, key, uid=uid)
-            if known is not None:
-                log.info("vanished unreported", extra={"resource": kind.plural, "key": "/".join(key)})
-                self._gone(kind, key, known)
+            if listed.found.get(key, ("", 0))[0] != uid:
+                self._report(kind, key, self._cache.drop(kind, key, uid=uid, version=listed.version))
+        return await self._arrived(kind, listed)
 
-    async def _listed(self, kind: Kind) -> dict[Key, str] | None:
-        found: dict[Key, str] = {}
-        scopes = self._settings.watch_namespaces if kind.namespaced else ()
-        for namespace in scopes or ("",):
+    def _report(self, kind: Kind, key: Key, known: Object | None) -> None:
+        if known is not None:
+            log.info("vanished unreported", extra={"resource": kind.plural, "key": "/".join(key)})
+            self._gone(kind, key, known)
+
+    async def _arrived(self, kind: Kind, listed: Listing) -> bool:
+        """Whether the cache holds all of it within a moment; events may be on their way."""
+        awaited = listed.found
+        for _ in range(round(_ARRIVAL_S / _POLL_S)):
+            awaited = {
+                key: (uid, version)
+                for key, (uid, version) in awaited.items()
+                if self._cache.lags(kind, key, uid=uid, version=version)
+            }
+            if not awaited:
+                return True
+            await asyncio.sleep(_POLL_S)
+        log.warning("changes went unreported", extra={"resource": kind.plural, "objects": len(awaited)})
+        return False
+
+    async def _read(self, kind: Kind) -> None:
+        for namespace in self._scopes(kind):
+            async for obj in self._connection.all(kind, namespace=namespace, selector=SELECTORS.get(kind, "")):
+                self._heard(kind, None, obj)
+
+    async def _listed(self, kind: Kind) -> Listing | None:
+        """What there is in all namespaces that are served; as old as the oldest of their lists."""
+        found: dict[Key, tuple[str, int]] = {}
+        version = sys.maxsize
+        for namespace in self._scopes(kind):
             try:
-                page = await self._connection.keys(kind, namespace=namespace, selector=SELECTORS.get(kind, ""))
+                listed = await self._connection.listing(kind, namespace=namespace, selector=SELECTORS.get(kind, ""))
             except ApiError as error:
                 if error.forbidden:
                     self._refusals.note("list", kind, namespace, forbidden=True)
                 raise
             self._refusals.note("list", kind, namespace, forbidden=False)
-            if page is None:
+            if listed is None:
                 return None
-            found |= page
-        return found
+            found |= listed.found
+            version = min(version, listed.version)
+        return Listing(version, found)
+
+    def _scopes(self, kind: Kind) -> tuple[str, ...]:
+        return (self._settings.watch_namespaces if kind.namespaced else ()) or ("",)

@@ -17,7 +17,7 @@ from wharfage_operator.kinds import (
 )
 
 from tests.cluster.process import OperatorProcess
-from tests.cluster.server import Object, Server, condition, eventually
+from tests.cluster.server import Object, Server, condition, eventually, eventually_is
 from tests.devcluster.cluster import Cluster
 
 KINDS = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS)
@@ -98,21 +98,34 @@ class Lab:
         """The deployment as it stands."""
         return self.server.get(LLM_DEPLOYMENTS, self.namespace, name)
 
+    def is_ready(self, name: str = "chat") -> Object:
+        """The deployment, if its present generation is Ready; else an empty one."""
+        seen = self.llm(name)
+        assert seen is None or seen["httpStatus"] == 200, seen
+        said = condition(seen, "Ready")
+        current = seen is not None and said.get("observedGeneration") == seen["metadata"]["generation"]
+        return seen if seen is not None and current and said["status"] == "True" else {}
+
     def ready(self, name: str = "chat", *, within_s: float = 30.0) -> Object:
         """Wait until the deployment's present generation is Ready; returns it."""
-
-        def look() -> Object | None:
-            seen = self.llm(name)
-            said = condition(seen, "Ready")
-            assert seen is None or seen["httpStatus"] == 200, seen
-            current = seen is not None and said.get("observedGeneration") == seen["metadata"]["generation"]
-            return seen if current and said.get("status") == "True" else None
-
         try:
-            return eventually(look, within_s=within_s, what=f"{name} is Ready")
+            return eventually(lambda: self.is_ready(name), within_s=within_s, what=f"{name} is Ready")
         except AssertionError as error:
             pods = [pod.get("status") for pod in self.server.all(PODS, self.namespace)]
-            raise AssertionError(f"{error}: {(self.llm(name) or {}).get('status')}; pods: {pods}") from None
+            ended = [operator.process.poll() for operator in self.operators]
+            seen = (self.llm(name) or {}).get("status")
+            raise AssertionError(f"{error}: {seen}; pods: {pods}; operators ended with: {ended}") from None
+
+    def move(self, name: str = "chat", *, within_s: float = 60.0) -> None:
+        """Want another accelerator, which is another pool, and wait until it alone is there."""
+        wanted = {"spec": {"placement": {"accelerators": ["L40S"]}}}
+        self.server.merge(LLM_DEPLOYMENTS, self.namespace, name, wanted)
+
+        def look() -> object:
+            fleet = self.is_ready(name).get("status", {}).get("fleet", ())
+            return [(row["accelerator"], row["ready"] == row["wanted"]) for row in fleet], len(self.pools(name))
+
+        eventually_is(look, ([("L40S x1", True)], 1), within_s=within_s, what=f"the fleet of {name}, and its pools")
 
     def blocked(self, reason: str, name: str = "chat", *, about: str = "Ready", within_s: float = 20.0) -> Object:
         """Wait until a condition is not True for that reason; returns the condition."""
@@ -134,6 +147,10 @@ class Lab:
                 if obj["metadata"].get("labels", {}).get("wharfage.dev/llmdeployment") == name:
                     found[kind.name, obj["metadata"]["name"]] = obj
         return found
+
+    def pools(self, name: str = "chat") -> list[Object]:
+        """The Deployments of a deployment."""
+        return [child for (kind, _), child in self.children(name).items() if kind == DEPLOYMENTS.name]
 
     def child(self, kind: Kind, name: str = "chat") -> Object:
         """The one child of a kind."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Self
 
 QUICK = {
-    "lease_duration_s": "2",
-    "lease_renew_deadline_s": "1.5",
+    "lease_duration_s": "30",  # a leader on a busy machine must not lose it
+    "lease_renew_deadline_s": "20",
     "lease_retry_s": "0.2",
     "resync_s": "5",
     "discovery_s": "0.5",
@@ -103,6 +103,21 @@ class OperatorProcess:
     def writes(self) -> float:
         """Writes to the API server so far, the Lease not counted."""
         return self.metric("wharfage_writes_total")
+
+    @property
+    def rests(self) -> bool:
+        """Whether it writes nothing while it looks at everything again, and again; no operator rests as well."""
+        try:
+            writes, looks = self.writes(), self._looks()
+            while self._looks() < looks + 4:
+                time.sleep(0.05)
+            return self.writes() == writes
+        except OSError:
+            return self.process.poll() is not None
+
+    def _looks(self) -> float:
+        """At catalogs, of which there are always few: about one a resync."""
+        return self.metric('wharfage_reconciles_total{kind="offercatalogs"')
 
     @property
     def tracebacks(self) -> list[object]:

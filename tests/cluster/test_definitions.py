@@ -90,7 +90,7 @@ def test_a_second_api_of_the_same_name_in_another_group_changes_nothing(place: L
     place.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     place.create("beside")
     place.ready("beside")
-    place.stop_all()
+    operator.stop()
     second = place.start(watch_namespaces="")
     eventually(lambda: second.ready, within_s=30)
     place.create("started-beside")

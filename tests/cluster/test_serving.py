@@ -129,6 +129,18 @@ def test_our_fields_come_back_after_an_edit_by_hand(
     eventually(repaired, within_s=5)
 
 
+def test_a_pool_that_lost_our_label_for_a_while_is_still_known(lab: Lab, operator: OperatorProcess) -> None:
+    lab.create()
+    lab.ready()
+    name = lab.child(DEPLOYMENTS)["metadata"]["name"]
+    unlabelled = {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}
+    lab.server.merge(DEPLOYMENTS, lab.namespace, name, unlabelled)
+    eventually(lambda: lab.child(DEPLOYMENTS)["metadata"]["labels"].get("app.kubernetes.io/managed-by"))
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
+    assert lab.ready()["status"]["summary"]["replicas"] == "2/2"
+    eventually(lambda: _settled(operator), what="nothing is written any more")
+
+
 def test_fields_of_others_stay_on_our_children(lab: Lab, operator: OperatorProcess) -> None:
     lab.create()
     lab.ready()

@@ -37,15 +37,40 @@ def test_an_event_older_than_our_own_last_write_changes_nothing() -> None:
 def test_a_deleted_object_is_not_brought_back_by_a_late_answer_but_by_a_new_one() -> None:
     cache = Cache()
     cache.put(SERVICES, service(5))
-    assert cache.drop(SERVICES, KEY, uid="u1") is not None
+    assert cache.drop(SERVICES, KEY, uid="u1", version=7) is not None
     assert not cache.put(SERVICES, service(6))
+    assert not cache.lags(SERVICES, KEY, uid="u1", version=6)
     assert cache.put(SERVICES, service(7, uid="u2"))
+
+
+def test_an_object_that_went_out_of_sight_is_known_again_when_it_changes() -> None:
+    cache = Cache()
+    cache.put(SERVICES, service(5))
+    cache.drop(SERVICES, KEY, uid="u1", version=6)  # it lost the label that it is watched by
+    assert cache.lags(SERVICES, KEY, uid="u1", version=7)
+    assert cache.put(SERVICES, service(7))
+
+
+def test_an_end_that_is_older_than_what_is_known_is_none() -> None:
+    cache = Cache()
+    cache.put(SERVICES, service(7))
+    assert cache.drop(SERVICES, KEY, uid="u1", version=6) is None
+    assert cache.uid(SERVICES, KEY) == "u1"
+
+
+def test_what_is_forgotten_comes_back_as_it_was() -> None:
+    cache = Cache()
+    cache.put(SERVICES, service(5))
+    assert cache.forget(SERVICES, KEY) is not None
+    assert cache.forget(SERVICES, KEY) is None
+    assert cache.lags(SERVICES, KEY, uid="u1", version=5)
+    assert cache.put(SERVICES, service(5))
 
 
 def test_the_end_of_a_predecessor_does_not_take_its_successor_away() -> None:
     cache = Cache()
     cache.put(SERVICES, service(7, uid="u2"))
-    assert cache.drop(SERVICES, KEY, uid="u1") is None
+    assert cache.drop(SERVICES, KEY, uid="u1", version=6) is None
     assert cache.uid(SERVICES, KEY) == "u2"
 
 
@@ -57,7 +82,7 @@ def test_children_are_found_by_owner_reference_or_label_and_only_of_the_kinds_as
     cache.put(PODS, pod)
     assert [child["kind"] for child in cache.owned(KEY, kinds=CHILDREN)] == ["Service"]
     assert [child["kind"] for child in cache.owned(KEY, kinds=(PODS,))] == ["Pod"]
-    cache.drop(SERVICES, KEY)
+    cache.forget(SERVICES, KEY)
     assert cache.owned(KEY, kinds=CHILDREN) == ()
 
 
