@@ -19,7 +19,7 @@ from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import DEFINED, LLM_DEPLOYMENTS, Key, Kind, Object
 from wharfage_operator.refusals import Refusals
 from wharfage_operator.settings import Settings
-from wharfage_operator.watch import SELECTORS, WATCHED
+from wharfage_operator.watch import SELECTORS, WATCHED, Heard
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.05
@@ -50,7 +50,7 @@ class Sync:
         cache: Cache,
         settings: Settings,
         *,
-        heard: Callable[[Kind, None, Object], None],
+        heard: Heard,
         gone: Callable[[Kind, Key, Object], None],
         streams: Attendance,
         refusals: Refusals,
@@ -149,33 +149,36 @@ class Sync:
         `patience` is how many lists may show something that has not arrived: what is deleted between this list
         and kopf's first one never does.
         """
+        missing = 0
         for _ in range(patience):
-            if await self._compared(kind):
+            missing = await self._compared(kind)
+            if not missing:
                 return
+        log.warning("changes went unreported", extra={"resource": kind.plural, "objects": missing})
         await self._read(kind)
 
-    async def _compared(self, kind: Kind) -> bool:
-        """Drop what a new list does not show; returns whether all that it does show has arrived."""
+    async def _compared(self, kind: Kind) -> int:
+        """Drop what a new list does not show; returns of how many objects that it does show nothing was heard yet."""
         before = {key: self._cache.uid(kind, key) for key in self._cache.keys(kind)}
         listed = await self._listed(kind)
         if listed is None:
             self.served.discard(kind)
             for key in before:
                 self._report(kind, key, self._cache.forget(kind, key))
-            return True
+            return 0
         self.served.add(kind)
         for key, uid in before.items():
             if listed.found.get(key, ("", 0))[0] != uid:
                 self._report(kind, key, self._cache.drop(kind, key, uid=uid, version=listed.version))
-        return await self._arrived(kind, listed)
+        return await self._awaited(kind, listed)
 
     def _report(self, kind: Kind, key: Key, known: Object | None) -> None:
         if known is not None:
             log.info("vanished unreported", extra={"resource": kind.plural, "key": "/".join(key)})
             self._gone(kind, key, known)
 
-    async def _arrived(self, kind: Kind, listed: Listing) -> bool:
-        """Whether the cache holds all of it within a moment; events may be on their way."""
+    async def _awaited(self, kind: Kind, listed: Listing) -> int:
+        """How many of the listed states are unheard of after a moment; events may be on their way."""
         awaited = listed.found
         for _ in range(round(_ARRIVAL_S / _POLL_S)):
             awaited = {
@@ -184,10 +187,9 @@ class Sync:
                 if self._cache.lags(kind, key, uid=uid, version=version)
             }
             if not awaited:
-                return True
+                break
             await asyncio.sleep(_POLL_S)
-        log.warning("changes went unreported", extra={"resource": kind.plural, "objects": len(awaited)})
-        return False
+        return len(awaited)
 
     async def _read(self, kind: Kind) -> None:
         for namespace in self._scopes(kind):

@@ -1,5 +1,6 @@
 """What the tests of the operator have in common: machines, a deployment, and how to look at both."""
 
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,13 @@ class Lab:
     operators: list[OperatorProcess] = field(default_factory=list)
 
     def start(self, kubeconfig: Path | None = None, **settings: str) -> OperatorProcess:
-        """Start an operator that serves this namespace alone."""
+        """Start an operator that serves this namespace alone.
+
+        Unless `settings` name a Lease, it has one of its own, and need not wait until that of one that was killed ends.
+        """
         log = self.folder / f"operator-{len(self.operators)}.log"
-        chosen = {"namespace": self.system, "watch_namespaces": self.namespace, **settings}
+        lease = f"leader-{secrets.token_hex(3)}"
+        chosen = {"namespace": self.system, "watch_namespaces": self.namespace, "lease_name": lease, **settings}
         started = OperatorProcess(kubeconfig or self.cluster.kubeconfig, log, chosen)
         self.operators.append(started)
         return started

@@ -1,6 +1,7 @@
 """What goes wrong between the operator and the API server, and what must be true afterwards."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, SERVICES, Kind
@@ -8,29 +9,7 @@ from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, SERVICES, Kind
 from tests.cluster.between import Between
 from tests.cluster.lab import KINDS, Lab, llm
 from tests.cluster.server import Object, condition, eventually
-from tests.faults.rules import Answer, Kill, LoseAnswer, Match, Rule
-
-WRITES = 8  # of a first create: six children, the status, and one to spare
-
-
-@pytest.mark.parametrize("nth", range(1, WRITES + 1), ids=lambda nth: f"killed after write {nth}")
-def test_a_killed_operator_leaves_neither_duplicates_nor_orphans(lab: Lab, nth: int) -> None:
-    lab.create()
-    first = None
-
-    def kill() -> None:
-        assert first is not None
-        first.process.kill()
-
-    rule = Rule(fault=Kill(kill), match=Match(write=True, namespace=lab.namespace), nth=nth)
-    with Between(lab.cluster, rule) as proxy:
-        first = lab.start(proxy.kubeconfig)
-        first.process.wait(timeout=30)
-    second = lab.start()
-    lab.ready()
-    kinds = sorted(kind for kind, _ in lab.children())
-    assert kinds == sorted(kind.name for kind in KINDS)
-    assert second.tracebacks == []
+from tests.faults.rules import Answer, LoseAnswer, Match, Rule
 
 
 @pytest.mark.parametrize(
@@ -103,16 +82,17 @@ def test_a_namesake_of_a_deleted_deployment_gets_children_of_its_own(lab: Lab) -
 
 
 def test_an_operator_that_cannot_reach_the_server_stops_leading_before_another_starts(lab: Lab) -> None:
+    shared = {"lease_name": "shared", "lease_duration_s": "6", "lease_renew_deadline_s": "5"}
     with Between(lab.cluster) as proxy:
-        first = lab.start(proxy.kubeconfig)
+        first = lab.start(proxy.kubeconfig, **shared)
         eventually(lambda: first.ready)
         lab.create()
         lab.ready()
-        second = lab.start()
+        second = lab.start(None, **shared)
         eventually(lambda: second.ready)
         assert second.metric("wharfage_leader ") == 0
         proxy.seen.schedule.add(Rule(fault=Answer(503), times=None))
-        assert first.process.wait(timeout=10) == 1
+        assert first.process.wait(timeout=60) == 1
         eventually(lambda: second.metric("wharfage_leader ") == 1)
     lab.server.delete(SERVICES, lab.namespace, "chat")
     eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"))
@@ -160,7 +140,7 @@ def test_an_object_of_somebody_else_is_never_touched(lab: Lab, kind: Kind) -> No
 
 
 def test_the_operator_outlives_a_restart_of_the_api_server(lab: Lab) -> None:
-    operator = lab.start(lease_duration_s="40", lease_renew_deadline_s="30", lease_retry_s="0.5")
+    operator = lab.start(lease_duration_s="90", lease_renew_deadline_s="60")
     lab.create()
     lab.ready()
     lab.cluster.restart("kube-apiserver")
@@ -184,6 +164,55 @@ def test_a_quota_reaches_the_status(lab: Lab) -> None:
     lab.start()
     lab.create()
     assert "exceeded quota" in lab.blocked("QuotaExceeded")["message"]
+
+
+def limit(lab: Lab) -> None:
+    """Containers have at most a mebibyte."""
+    lab.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "LimitRange",
+            "metadata": {"name": "tiny", "namespace": lab.namespace},
+            "spec": {"limits": [{"type": "Container", "max": {"memory": "1Mi"}}]},
+        }
+    )
+
+
+def restrict(lab: Lab) -> None:
+    lab.cluster.kubectl("label", "namespace", lab.namespace, "pod-security.kubernetes.io/enforce=restricted")
+
+
+UNCONFINED = {"annotations": {"container.apparmor.security.beta.kubernetes.io/engine": "unconfined"}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "template", "said"),
+    [
+        (limit, {}, "maximum memory usage per Container is 1Mi"),
+        (restrict, UNCONFINED, 'violates PodSecurity "restricted:latest": forbidden AppArmor profile'),
+        (lambda lab: None, {"priorityClassName": "nobody"}, "no PriorityClass with name nobody was found"),
+    ],
+    ids=["a LimitRange", "Pod Security", "a missing priority class"],
+)
+def test_pods_that_admission_refuses_are_told_in_its_words(
+    lab: Lab, rule: Callable[[Lab], None], template: Object, said: str
+) -> None:
+    operator = lab.start()
+    rule(lab)
+    lab.create(podTemplate=template)
+    assert said in lab.blocked("PodsForbidden")["message"]
+    assert lab.pools(), "the Deployment itself was accepted"
+    lab.cluster.kubectl("delete", "limitrange", "--all", f"-n={lab.namespace}")
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"podTemplate": None}})
+    lab.ready(within_s=90)  # the ReplicaSet tries again by and by
+    assert operator.tracebacks == []
+
+
+def test_pods_are_what_the_restricted_level_of_pod_security_admits(lab: Lab) -> None:
+    restrict(lab)
+    lab.start()
+    lab.create()
+    lab.ready()
 
 
 def test_a_namespace_that_goes_is_left_alone(lab: Lab) -> None:

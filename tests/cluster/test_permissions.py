@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_BUDGETS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, SERVICES
 from wharfage_operator.permissions import permission_to
-from wharfage_operator.rules import RULES, Rule
+from wharfage_operator.rules import RULES
+from wharfage_operator.rules import Rule as Permitted
+from wharfage_operator.watch import WATCHED
 
 from tests.cluster.between import Between
 from tests.cluster.lab import CATALOG, Lab, priced
 from tests.cluster.server import Object, eventually, eventually_is
+from tests.faults.rules import Answer, Match, Rule
 
 ACCOUNT = "wharfage"
 
 
-def granted(rules: Iterable[Rule]) -> list[dict[str, object]]:
+def granted(rules: Iterable[Permitted]) -> list[dict[str, object]]:
     """The rules as RBAC spells them."""
     return [
         {
@@ -39,9 +42,9 @@ class Account:
         self._lab = lab
         self.role = f"test-{secrets.token_hex(4)}"
         lab.cluster.kubectl("create", "serviceaccount", ACCOUNT, "-n", lab.system)
-        self.token = lab.cluster.kubectl("create", "token", ACCOUNT, "-n", lab.system).strip()
+        self.token = self.another_token()
 
-    def may(self, rules: Iterable[Rule]) -> None:
+    def may(self, rules: Iterable[Permitted]) -> None:
         """Grant these rules and no others, cluster-wide."""
         self._grant("ClusterRole", {"name": self.role}, rules)
 
@@ -53,7 +56,7 @@ class Account:
         own = {"name": self.role, "namespace": self._lab.system}
         self._grant("Role", own, [rule for rule in RULES if rule.own_namespace])
 
-    def _grant(self, kind: str, metadata: Object, rules: Iterable[Rule]) -> None:
+    def _grant(self, kind: str, metadata: Object, rules: Iterable[Permitted]) -> None:
         rbac = {"apiVersion": "rbac.authorization.k8s.io/v1"}
         subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": self._lab.system}
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": self.role}
@@ -64,11 +67,17 @@ class Account:
             ]
         )
 
-    def kubeconfig(self) -> Path:
+    def another_token(self) -> str:
+        """A token of the account; the earlier ones stay good."""
+        return self._lab.cluster.kubectl("create", "token", ACCOUNT, "-n", self._lab.system).strip()
+
+    def kubeconfig(self, *, through: Between | None = None, token_file: Path | None = None) -> Path:
         """The account's way to the API server."""
         path = self._lab.folder / "account.kubeconfig"
         config = json.loads(self._lab.cluster.kubeconfig.read_text(encoding="utf-8"))
-        config["users"][0]["user"] = {"token": self.token}
+        config["users"][0]["user"] = {"tokenFile": str(token_file)} if token_file else {"token": self.token}
+        if through is not None:
+            config["clusters"][0]["cluster"] = {"server": through.seen.url}
         path.write_text(json.dumps(config), encoding="utf-8")
         return path
 
@@ -216,3 +225,30 @@ def test_a_watch_that_is_forbidden_later_is_named_and_goes_on_when_the_rule_is_b
     logged = [str(record["permission"]) for record in operator.records if record["message"] == "permission missing"]
     assert sorted(logged) == sorted(said), "each is said once"
     assert operator.tracebacks == []
+
+
+def test_a_token_that_is_replaced_is_read_again_without_a_restart(lab: Lab, account: Account) -> None:
+    account.may(RULES)
+    token_file, old, new = lab.folder / "token", account.token, account.another_token()
+    token_file.write_text(old, encoding="utf-8")
+    with Between(lab.cluster) as proxy:
+        kubeconfig = account.kubeconfig(through=proxy, token_file=token_file)
+        operator = lab.start(kubeconfig, watch_namespaces="", lease_name="wharfage-leader", watch_timeout_s="1")
+        lab.create()
+        lab.ready()
+        token_file.write_text(new, encoding="utf-8")
+        proxy.seen.schedule.add(Rule(fault=Answer(401), match=Match(token=old), times=None))
+
+        def heard_with_the_new_one() -> set[str]:
+            watches = (one for one in list(proxy.seen.requests) if one.verb == "watch" and one.status == 200)
+            return {one.resource for one in watches if one.token == new}
+
+        # What is optional is not served here.
+        watched = {kind.plural for kind in WATCHED} - {rule.resource for rule in RULES if rule.optional}
+        eventually_is(heard_with_the_new_one, watched, what="what is watched with the new token")
+        lab.server.delete(SERVICES, lab.namespace, "chat")
+        eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"))
+        assert operator.metric("wharfage_leader ") == 1
+        assert operator.process.poll() is None
+        assert operator.tracebacks == []
+        operator.stop()

@@ -182,11 +182,11 @@ def test_a_paused_deployment_is_not_written_to(lab: Lab, operator: OperatorProce
 
 
 def test_the_operator_ends_in_the_middle_of_its_work_and_gives_its_lease_away(lab: Lab) -> None:
-    first = lab.start(lease_duration_s="600", lease_renew_deadline_s="300")
+    first = lab.start(lease_name="shared", lease_duration_s="600", lease_renew_deadline_s="300")
     eventually(lambda: first.ready)
     lab.create()
     first.stop()
-    second = lab.start()  # which would wait ten minutes for a lease that was not given away
+    second = lab.start(lease_name="shared")  # which would wait ten minutes for a lease that was not given away
     lab.ready()
     assert second.tracebacks == first.tracebacks == []
 
