@@ -1,7 +1,5 @@
 """From four lines of YAML to pods that serve, and back to nothing."""
 
-import time
-
 import pytest
 from wharfage_operator.kinds import (
     CONFIG_MAPS,
@@ -44,18 +42,12 @@ def test_every_child_has_one_controller_and_our_field_manager(lab: Lab, operator
         assert managers == {"wharfage"}
 
 
-def test_nothing_is_written_once_everything_is_as_wanted(lab: Lab, operator: OperatorProcess) -> None:
+def test_nothing_is_written_once_everything_is_as_wanted(lab: Lab) -> None:
+    operator = lab.start(resync_s="0.5")
     lab.create()
     lab.ready()
-    before = eventually(lambda: _settled(operator), what="the writes of the start have ended")
-    time.sleep(6.5)  # longer than a resync
-    assert operator.writes() == before
-
-
-def _settled(operator: OperatorProcess) -> float:
-    before = operator.writes()
-    time.sleep(0.7)
-    return before if operator.writes() == before else 0.0
+    eventually(lambda: operator.rests, what="the writes of the start have ended")
+    assert operator.rests
 
 
 def test_an_edit_reaches_the_child_long_before_the_next_resync(lab: Lab) -> None:
@@ -129,7 +121,8 @@ def test_our_fields_come_back_after_an_edit_by_hand(
     eventually(repaired, within_s=5)
 
 
-def test_a_pool_that_lost_our_label_for_a_while_is_still_known(lab: Lab, operator: OperatorProcess) -> None:
+def test_a_pool_that_lost_our_label_for_a_while_is_still_known(lab: Lab) -> None:
+    operator = lab.start(resync_s="0.5")
     lab.create()
     lab.ready()
     name = lab.child(DEPLOYMENTS)["metadata"]["name"]
@@ -138,7 +131,7 @@ def test_a_pool_that_lost_our_label_for_a_while_is_still_known(lab: Lab, operato
     eventually(lambda: lab.child(DEPLOYMENTS)["metadata"]["labels"].get("app.kubernetes.io/managed-by"))
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
     assert lab.ready()["status"]["summary"]["replicas"] == "2/2"
-    eventually(lambda: _settled(operator), what="nothing is written any more")
+    eventually(lambda: operator.rests, what="nothing is written any more")
 
 
 def test_fields_of_others_stay_on_our_children(lab: Lab, operator: OperatorProcess) -> None:
@@ -163,16 +156,18 @@ def test_deleting_a_deployment_leaves_nothing(lab: Lab, operator: OperatorProces
     assert operator.tracebacks == []
 
 
-def test_a_paused_deployment_is_not_written_to(lab: Lab, operator: OperatorProcess) -> None:
+def test_a_paused_deployment_is_not_written_to(lab: Lab) -> None:
+    operator = lab.start(resync_s="0.5")
     lab.create()
     lab.ready()
     lab.server.merge(
         LLM_DEPLOYMENTS, lab.namespace, "chat", {"metadata": {"annotations": {"wharfage.dev/paused": "true"}}}
     )
-    before = eventually(lambda: _settled(operator))
+    eventually(lambda: operator.rests, what="the writes of before have ended")
+    before = operator.writes()
     lab.server.delete(SERVICES, lab.namespace, "chat")
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 3}}})
-    time.sleep(1)
+    assert operator.rests
     assert operator.writes() == before
     lab.server.merge(
         LLM_DEPLOYMENTS, lab.namespace, "chat", {"metadata": {"annotations": {"wharfage.dev/paused": None}}}

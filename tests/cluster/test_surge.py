@@ -7,7 +7,6 @@ import pytest
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, OFFER_CATALOGS, PODS
 
 from tests.cluster.lab import Lab, priced
-from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, condition, eventually
 
 FIXED: Object = {
@@ -33,7 +32,7 @@ def one_machine(lab: Lab) -> Iterator[Lab]:
 
 def test_a_rollout_on_a_full_machine_ends_the_old_replica_first_and_says_so(one_machine: Lab) -> None:
     lab, patience_s = one_machine, 2.0
-    operator = lab.start(surge_patience_s=str(patience_s))
+    operator = lab.start(surge_patience_s=str(patience_s), resync_s="0.5")
     lab.create(placement={"catalogs": ["fixed"]})
     lab.ready()
     (old,) = lab.server.all(PODS, lab.namespace)
@@ -46,7 +45,8 @@ def test_a_rollout_on_a_full_machine_ends_the_old_replica_first_and_says_so(one_
     said = eventually(lambda: steady(lab), within_s=20, what="the rollout is complete")
     assert "no machine came for new replicas" in said["message"]
 
-    writes = eventually(lambda: settled(operator), what="the events are told, too")
+    eventually(lambda: operator.rests, what="the events are told, too")
+    writes = operator.writes()
     before = lab.child(DEPLOYMENTS)["metadata"]["generation"]
     time.sleep(patience_s + 1)
     assert lab.child(DEPLOYMENTS)["metadata"]["generation"] == before
@@ -56,13 +56,6 @@ def test_a_rollout_on_a_full_machine_ends_the_old_replica_first_and_says_so(one_
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"engine": {"maxModelTokens": 2048}}})
     eventually(lambda: rolling(lab) == {"maxSurge": 1, "maxUnavailable": 0}, what="a new template surges again")
     assert operator.tracebacks == []
-
-
-def settled(operator: OperatorProcess) -> float:
-    """The count of writes, once it rests."""
-    before = operator.writes()
-    time.sleep(0.7)
-    return before if operator.writes() == before else 0.0
 
 
 def rolling(lab: Lab) -> Object:
