@@ -1,9 +1,10 @@
 """How the operator compares with a bare client that applies the same objects: time, CPU, memory, writes, latencies.
 
-Per size and round, N deployments are made in two namespaces. In one the operator brings them to their children
-and status; in the other a bare client server-side-applies the same bytes (children, and the status that the
-operator arrived at) with as many requests under way as the operator has workers. The order alternates between
-rounds; times are medians. Nodes are not simulated: the offer is obtainable by declaration, and pods stay pending.
+Per size and round, N deployments are made twice, each time in a namespace of their own that is gone before the
+next turn. In one turn the operator, started for it, brings them to their children and status; in the other a bare
+client server-side-applies the same bytes (children, and the status that the operator arrived at) with as many
+requests under way as the operator has workers. The order alternates between rounds; times are medians. Nodes are
+not simulated: the offer is obtainable by declaration, and pods stay pending.
 
     python -m benchmarks.operator --sizes 300,1000 --json out.json
 """
@@ -31,6 +32,7 @@ from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 from wharfage_operator.children import ChildSettings
 from wharfage_operator.connection import APPLY, Connection, connect
+from wharfage_operator.errors import ApiError
 from wharfage_operator.gather import parsed
 from wharfage_operator.kinds import (
     DEPLOYMENTS,
@@ -117,28 +119,26 @@ class Bench:
 
     async def size(self, n: int) -> Row:
         """All rounds for one N; the last round's operator is also probed."""
-        runs, bare_s = [], []
+        runs: list[Run] = []
+        bare_s: list[float] = []
         probes: tuple[float, float, float, float, float] | None = None
         for number in range(self._rounds):
-            ours, theirs = f"op-{n}-{number}", f"bare-{n}-{number}"
-            await self._prepare(ours, n)
-            await self._prepare(theirs, n)
+            last = number == self._rounds - 1
             # The bare client needs a status to write, so the very first turn is the operator's.
-            if number % 2 == 0:
-                operator, run = await self._operator(ours, n)
-                if number == self._rounds - 1:
-                    probes = await self._probe(operator, ours, n)
+            for turn in ("op", "bare") if number % 2 == 0 else ("bare", "op"):
+                namespace = f"{turn}-{n}-{number}"
+                await self._prepare(namespace, n)
+                if turn == "op":
+                    operator, run = await self._operator(namespace, n)
+                    runs.append(run)
+                    if last:
+                        probes = await self._probe(operator, namespace, n)
+                    else:
+                        operator.stop()
                 else:
-                    operator.stop()
-                bare_s.append(await self._bare(theirs))
-            else:
-                bare_s.append(await self._bare(theirs))
-                operator, run = await self._operator(ours, n)
-                operator.stop()
-            runs.append(run)
-            _say(f"  round {number + 1}: operator {run.converge_s:.1f} s, bare client {bare_s[-1]:.1f} s")
-            await self._remove(ours)
-            await self._remove(theirs)
+                    bare_s.append(await self._bare(namespace))
+                await self._remove(namespace)  # what one turn leaves behind would slow the next one down
+            _say(f"  round {number + 1}: operator {runs[-1].converge_s:.1f} s, bare client {bare_s[-1]:.1f} s")
         assert probes is not None
         idle, p50_s, p99_s, restore_s, exit_s = probes
         middle = sorted(runs, key=lambda run: run.converge_s)[len(runs) // 2]
@@ -284,10 +284,16 @@ class Bench:
             return time.monotonic() - started_s
 
     async def _remove(self, namespace: str) -> None:
-        await self._connection.call("DELETE", f"/api/v1/namespaces/{namespace}")
-        for kind in (LLM_DEPLOYMENTS, DEPLOYMENTS):
-            while (left := await self._connection.listing(kind, namespace=namespace)) and left.found:  # noqa: ASYNC110 - polls another process
-                await asyncio.sleep(1)
+        path = f"/api/v1/namespaces/{namespace}"
+        await self._connection.call("DELETE", path)
+        while True:
+            try:
+                await self._connection.call("GET", path)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                return
+            await asyncio.sleep(1)
 
     async def _at_once(self, requests: Iterable[tuple[str, str, Object, str]]) -> None:
         turns = asyncio.Semaphore(16)

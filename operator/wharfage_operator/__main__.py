@@ -16,6 +16,7 @@ from kubernetes.aio.config import ConfigException
 from wharfage_operator.apply import Writer
 from wharfage_operator.cache import Cache
 from wharfage_operator.connection import Connection, connect
+from wharfage_operator.echoes import Echoes
 from wharfage_operator.errors import ApiError
 from wharfage_operator.gather import Supply
 from wharfage_operator.health import Health, served
@@ -99,7 +100,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         settle_s=settings.world_settle_s,
         children_settle_s=settings.children_settle_s,
     )
-    streams, refusals = Streams(), Refusals()
+    streams, refusals, echoes = Streams(), Refusals(), Echoes(freshness.note)
     sync = Sync(connection, cache, settings, heard=inbox.heard, gone=inbox.wake, streams=streams, refusals=refusals)
     lease = Lease(
         connection,
@@ -111,7 +112,12 @@ async def serve(connection: Connection, settings: Settings) -> int:
         retry_s=settings.lease_retry_s,
     )
     writer = Writer(
-        connection, cache, telemetry, conflict_every_s=settings.conflict_every_s, may_write=lambda: lease.proven
+        connection,
+        cache,
+        telemetry,
+        echoes,
+        conflict_every_s=settings.conflict_every_s,
+        may_write=lambda: lease.proven,
     )
     scrape = Scrape(cache, connection, settings, telemetry, lambda key: queue.add((LLM_DEPLOYMENTS, key)))
     reconciler = Reconciler(
@@ -185,6 +191,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
                 streams=streams,
                 credentials=connection.credentials,
                 refusals=refusals,
+                echoes=echoes,
                 ended=end,
             )
         )

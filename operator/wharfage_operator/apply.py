@@ -16,6 +16,7 @@ from wharfage_autoscaler.reasons import Reason
 
 from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.connection import APPLY, FIELD_MANAGER, Connection
+from wharfage_operator.echoes import Echoes
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.kinds import EVENTS, LLM_DEPLOYMENTS, Key, Kind, Object, key_of, kind_of
 from wharfage_operator.telemetry import Telemetry
@@ -36,6 +37,7 @@ class Writer:
         connection: Connection,
         cache: Cache,
         telemetry: Telemetry,
+        echoes: Echoes,
         *,
         conflict_every_s: float,
         may_write: Callable[[], bool],
@@ -47,6 +49,7 @@ class Writer:
         self._connection = connection
         self._cache = cache
         self._telemetry = telemetry
+        self._echoes = echoes
         self._may_write = may_write
 
     async def apply(self, wanted: Object, *, owner: Key, owner_uid: str) -> None:
@@ -145,6 +148,8 @@ class Writer:
             self._telemetry.write_failures.labels(kind.plural, str(error.status)).inc()
             raise
         self._telemetry.writes.labels(kind.plural, verb).inc()
+        if applied:
+            self._echoes.expect(kind, answer)
         return answer
 
 

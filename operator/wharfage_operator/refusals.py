@@ -7,7 +7,9 @@ misses, and goes on by itself when it is back.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import TypeAlias
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -15,10 +17,12 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from wharfage_operator.credentials import Credentials
 from wharfage_operator.kinds import Kind
 from wharfage_operator.permissions import permission_to
-from wharfage_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 _WAITS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+
+Paths: TypeAlias = Mapping[str, tuple[Kind, str]]
+"""The streams by their paths: of which kind, in which namespace ("": all of them)."""
 
 
 class Refusals:
@@ -48,18 +52,12 @@ class Patience:
     connection, which kopf answers by starting it again; the refusal itself would end the process.
     """
 
-    def __init__(
-        self, credentials: Credentials, refusals: Refusals, settings: Settings, kinds: tuple[Kind, ...]
-    ) -> None:
-        """`kinds` are those whose streams are looked after; other requests get their answers as they are."""
+    def __init__(self, credentials: Credentials, refusals: Refusals, streams: Paths, *, retry_s: float) -> None:
+        """`streams` are looked after; other requests get their answers as they are."""
         self._credentials = credentials
         self._refusals = refusals
-        self._retry_s = settings.watch_retry_s
-        self._streams = {
-            kind.path(namespace): (kind, namespace)
-            for kind in kinds
-            for namespace in (settings.watch_namespaces if kind.namespaced else ()) or ("",)
-        }
+        self._retry_s = retry_s
+        self._streams = streams
 
     async def __call__(self, request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
         """Send a request of kopf's; ClientPayloadError where a stream is refused."""

@@ -15,6 +15,7 @@ from kopf._cogs.structs.references import Insights
 
 from wharfage_operator.cache import OWNER_LABEL
 from wharfage_operator.credentials import Credentials
+from wharfage_operator.echoes import Echoes, Unrepeated
 from wharfage_operator.kinds import (
     CHILDREN,
     LLM_BUDGETS,
@@ -26,7 +27,7 @@ from wharfage_operator.kinds import (
     Kind,
     Object,
 )
-from wharfage_operator.refusals import Patience, Refusals
+from wharfage_operator.refusals import Paths, Patience, Refusals
 from wharfage_operator.settings import Settings
 
 News = Callable[[Kind, str | None, Object], bool]
@@ -102,6 +103,7 @@ async def watch(
     streams: Streams,
     credentials: Credentials,
     refusals: Refusals,
+    echoes: Echoes,
     ended: Callable[[], Awaitable[None]],
 ) -> None:
     """Feed `heard` with what is `news` until SIGTERM or SIGINT; raises when the API server fails for minutes.
@@ -112,12 +114,13 @@ async def watch(
     registry = kopf.OperatorRegistry()
     for kind in WATCHED:
         _subscribe(registry, kind, heard, news)
-    patience = Patience(credentials, refusals, settings, WATCHED)
+    paths = _paths(settings)
+    patience = Patience(credentials, refusals, paths, retry_s=settings.watch_retry_s)
 
     @kopf.on.login(registry=registry)
     async def on_login(**_: Any) -> kopf.AiohttpSession:
         connector = aiohttp.TCPConnector(ssl=credentials.tls(), limit=0)
-        session = aiohttp.ClientSession(connector=connector, middlewares=(patience,))
+        session = aiohttp.ClientSession(connector=connector, middlewares=(patience, Unrepeated(echoes, paths)))
         return kopf.AiohttpSession(server=credentials.host, aiohttp_session=session)
 
     @kopf.on.cleanup(registry=registry)
@@ -134,8 +137,16 @@ async def watch(
     )
 
 
+def _paths(settings: Settings) -> Paths:
+    return {
+        kind.path(namespace): (kind, namespace)
+        for kind in WATCHED
+        for namespace in (settings.watch_namespaces if kind.namespaced else ()) or ("",)
+    }
+
+
 def _subscribe(registry: kopf.OperatorRegistry, kind: Kind, heard: Heard, news: News) -> None:
-    # A filter costs kopf half of what a handler does, and every second event is the echo of a write of ours.
+    # A filter costs kopf half of what a handler does.
     def is_news(event: Any, **_: Any) -> bool:
         return news(kind, event["type"], event["object"])
 

@@ -12,7 +12,6 @@ from aiohttp import web
 from wharfage_operator.credentials import Credentials
 from wharfage_operator.kinds import NODES, PODS
 from wharfage_operator.refusals import Patience, Refusals
-from wharfage_operator.settings import Settings
 
 WATCH_PODS = PODS.path("shop") + "?watch=true"
 
@@ -57,8 +56,8 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     kubeconfig.write_text(json.dumps(config))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     credentials = await Credentials.load()
-    settings = Settings(watch_namespaces=("shop",), watch_retry_s=0.0)
-    patience = Patience(credentials, place.refusals, settings, (PODS, NODES))
+    streams = {PODS.path("shop"): (PODS, "shop"), NODES.path(): (NODES, "")}
+    patience = Patience(credentials, place.refusals, streams, retry_s=0.0)
     async with aiohttp.ClientSession(credentials.host, middlewares=(patience,)) as place.session:
         yield place
     await runner.cleanup()
