@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wharfage_operator.kinds import OFFER_CATALOGS
 
-from tests.cluster.lab import CATALOG, NODES, Lab
+from tests.cluster.lab import CATALOG, MACHINES, Lab
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Server, eventually
 from tests.devcluster.cluster import Cluster
@@ -17,14 +17,14 @@ from tests.devcluster.cluster import Cluster
 def machines(cluster: Cluster) -> Iterator[None]:
     """Fake GPU nodes, and the catalog that prices them."""
     server = Server(cluster)
-    for name, labels, capacity in NODES:
+    for name, labels, capacity in MACHINES:
         cluster.fake_node(name, labels, capacity)
     server.create(OFFER_CATALOGS, CATALOG)
     server.close()
     yield
     server.delete(OFFER_CATALOGS, "", CATALOG["metadata"]["name"])
     server.close()
-    for name, _, _ in NODES:
+    for name, _, _ in MACHINES:
         cluster.kubectl("delete", "node", name)
 
 

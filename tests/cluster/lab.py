@@ -11,6 +11,7 @@ from wharfage_operator.kinds import (
     DISRUPTION_BUDGETS,
     LLM_DEPLOYMENTS,
     NETWORK_POLICIES,
+    NODES,
     PODS,
     SERVICE_ACCOUNTS,
     SERVICES,
@@ -24,7 +25,7 @@ from tests.devcluster.cluster import Cluster
 KINDS = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS)
 """Kinds of children in a cluster without Prometheus."""
 
-NODES = tuple(
+MACHINES = tuple(
     (
         f"gpu-{number}",
         {"node.kubernetes.io/instance-type": machine},
@@ -116,10 +117,19 @@ class Lab:
         try:
             return eventually(lambda: self.is_ready(name), within_s=within_s, what=f"{name} is Ready")
         except AssertionError as error:
-            pods = [pod.get("status") for pod in self.server.all(PODS, self.namespace)]
-            ended = [operator.process.poll() for operator in self.operators]
-            seen = (self.llm(name) or {}).get("status")
-            raise AssertionError(f"{error}: {seen}; pods: {pods}; operators ended with: {ended}") from None
+            raise AssertionError(f"{error}: {self._told(name)}") from None
+
+    def _told(self, name: str) -> str:
+        """What there is to know about a deployment that does not get where it should."""
+        told = {
+            "status": (self.llm(name) or {}).get("status"),
+            "pools": [pool.get("status") for pool in self.pools(name)],
+            "pods": [pod.get("status") for pod in self.server.all(PODS, self.namespace)],
+            "nodes": [condition(node, "Ready") for node in self.server.all(NODES)],
+            "operators ended with": [operator.process.poll() for operator in self.operators],
+            "the last one said": self.operators[-1].records[-8:] if self.operators else [],
+        }
+        return "; ".join(f"{what}: {said}" for what, said in told.items())
 
     def move(self, name: str = "chat", *, within_s: float = 60.0) -> None:
         """Want another accelerator, which is another pool, and wait until it alone is there."""
@@ -130,7 +140,11 @@ class Lab:
             fleet = self.is_ready(name).get("status", {}).get("fleet", ())
             return [(row["accelerator"], row["ready"] == row["wanted"]) for row in fleet], len(self.pools(name))
 
-        eventually_is(look, ([("L40S x1", True)], 1), within_s=within_s, what=f"the fleet of {name}, and its pools")
+        what = f"the fleet of {name}, and its pools"
+        try:
+            eventually_is(look, ([("L40S x1", True)], 1), within_s=within_s, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self._told(name)}") from None
 
     def blocked(self, reason: str, name: str = "chat", *, about: str = "Ready", within_s: float = 20.0) -> Object:
         """Wait until a condition is not True for that reason; returns the condition."""

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODE_POOLS, OFFER_CATALOGS
 
-from tests.cluster.lab import CATALOG, NODES, Lab
+from tests.cluster.lab import CATALOG, MACHINES, Lab
 from tests.cluster.server import Server, eventually
 from tests.conftest import DEFINITIONS
 from tests.devcluster.cluster import Cluster
@@ -17,7 +17,7 @@ from tests.devcluster.cluster import Cluster
 def own() -> Iterator[Cluster]:
     """A cluster without our CRDs."""
     with Cluster.up(karpenter=False, kwok=True) as running:
-        for name, labels, capacity in NODES:
+        for name, labels, capacity in MACHINES:
             running.fake_node(name, labels, capacity)
         yield running
 

@@ -11,6 +11,12 @@ from tests.devcluster.pki import Authority
 FAKE_NODE = "kwok.x-k8s.io/node"
 """Annotation of the nodes that kwok plays; real nodes do not carry it."""
 
+NODE_GRACE_S = 3600
+"""How long a node may be silent before it is called lost, and its pods not ready, which kwok never makes ready again.
+
+kwok's nodes say every 10 minutes that they live.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
@@ -125,8 +131,7 @@ def controller_manager(layout: Layout) -> Component:
         f"--root-ca-file={layout.authority.certificate}",
         f"--cluster-signing-cert-file={layout.authority.certificate}",
         f"--cluster-signing-key-file={layout.authority.key}",
-        # A machine busy with compiling lets fake nodes miss a heartbeat; nobody would make their pods ready again.
-        "--node-monitor-grace-period=5m",
+        f"--node-monitor-grace-period={NODE_GRACE_S}s",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.devcluster.access import AccessError, is_ready
 from tests.devcluster.cluster import Cluster
+from tests.devcluster.components import NODE_GRACE_S
 
 LIMIT_RSS_MIB = 1.2 * 1024
 
@@ -92,6 +93,13 @@ def test_pod_security_refuses_a_privileged_pod_where_the_namespace_says_so(clust
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": label}})
     with pytest.raises(AccessError, match='violates PodSecurity "restricted'):
         cluster.kubectl("run", "p", "--image=none", "-n=strict")
+
+
+def test_no_fake_node_is_given_up_before_it_had_time_to_show_that_it_lives(cluster: Cluster) -> None:
+    stages = json.loads(cluster.kubectl("get", "stages", "-o=json"))["items"]
+    (delay,) = [stage["spec"]["delay"] for stage in stages if "heartbeat" in stage["metadata"]["name"]]
+    longest_s = max(delay["durationMilliseconds"], delay["jitterDurationMilliseconds"]) / 1000
+    assert longest_s * 2 < NODE_GRACE_S
 
 
 def test_a_pending_pod_gets_a_machine_with_its_price_and_its_gpus(cluster: Cluster) -> None:
