@@ -118,6 +118,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         echoes,
         conflict_every_s=settings.conflict_every_s,
         may_write=lambda: lease.proven,
+        edited=inbox.wake,
     )
     scrape = Scrape(cache, connection, settings, telemetry, lambda key: queue.add((LLM_DEPLOYMENTS, key)))
     reconciler = Reconciler(

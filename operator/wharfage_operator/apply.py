@@ -3,6 +3,7 @@
 Every write is guarded: this replica proved its lease recently; an object is created only where none was, and
 changed only while it still is the one that was looked at; nothing is made for a deployment that has gone since;
 and the answer goes into the cache at once, so that no later decision rests on a state older than our own last write.
+The answer to a status may tell of an edit before the watch does, which is then no news: it is acted on here.
 """
 
 import asyncio
@@ -41,8 +42,9 @@ class Writer:
         *,
         conflict_every_s: float,
         may_write: Callable[[], bool],
+        edited: Callable[[Kind, Key, Object], None],
     ) -> None:
-        """`may_write` says whether this replica's lease is proven."""
+        """`may_write` says whether this replica's lease is proven, `edited` is told of edits that an answer tells."""
         self._conflict_every_s = conflict_every_s
         self._unposted: deque[Object] = deque(maxlen=_MOST_EVENTS)
         self._posted = asyncio.Event()
@@ -51,6 +53,7 @@ class Writer:
         self._telemetry = telemetry
         self._echoes = echoes
         self._may_write = may_write
+        self._edited = edited
 
     async def apply(self, wanted: Object, *, owner: Key, owner_uid: str) -> None:
         """Create or change one child; NotYet if the name belongs to an object without our owner uid."""
@@ -113,6 +116,9 @@ class Writer:
             self._cache.forget(kind, key)
             return False
         self._cache.put(kind, answer)
+        known = self._cache.get(kind, key)
+        if known is not None and not same_wish(obj, known):
+            self._edited(kind, key, known)
         return True
 
     def event(self, about: Object, *, reason: str, message: str, warning: bool) -> None:
@@ -151,6 +157,16 @@ class Writer:
         if applied:
             self._echoes.expect(kind, answer)
         return answer
+
+
+def same_wish(before: Object, after: Object) -> bool:
+    """Whether two states of an object, as the cache has them, differ at most in what its controller says of it."""
+    return _wish(before) == _wish(after)
+
+
+def _wish(obj: Object) -> Object:
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}
+    return {**{name: value for name, value in obj.items() if name != "status"}, "metadata": metadata}
 
 
 def owned_by(obj: Object, uid: str) -> bool:

@@ -21,7 +21,7 @@ from tests.cluster.between import Between
 from tests.cluster.lab import CATALOG, KINDS, Lab, priced
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, eventually, eventually_is
-from tests.faults.rules import Expire, LoseLine, Match, Repeat, Rule, Stale, SwapLines
+from tests.faults.rules import Delay, Expire, LoseLine, Match, Repeat, Rule, Stale, SwapLines
 
 Step: TypeAlias = Callable[[Lab], object]
 
@@ -132,6 +132,23 @@ def test_an_event_that_never_comes_is_made_up_for_at_the_next_resync(place: Lab,
         noticed = [record["resource"] for record in operator.records if "unreported" in str(record["message"])]
         assert lost.kind.plural in noticed
         assert operator.tracebacks == []
+
+
+def test_an_edit_that_the_answer_to_a_status_tells_before_the_watch_is_acted_on(lab: Lab) -> None:
+    losing = LoseLine(number=None, saying=b'"minReplicas":2')
+    with Between(
+        lab.cluster, Rule(fault=losing, match=Match(verb="watch", resource=LLM_DEPLOYMENTS.plural), times=None)
+    ) as proxy:
+        operator = lab.start(proxy.kubeconfig, resync_s="3600")
+        ready(lab)
+        status = Match(verb="patch", resource=LLM_DEPLOYMENTS.plural, subresource="status")
+        proxy.seen.schedule.add(Rule(fault=Delay(1.0), match=status))
+        lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"limits": {"usdPerHour": "100"}}})
+        eventually(lambda: [one for one in proxy.seen.requests if one.fault == "Delay"], what="a status is under way")
+        grow(lab)
+        grown(lab)
+        assert operator.tracebacks == []
+        lab.stop_all()
 
 
 def test_a_deletion_that_is_never_heard_of_leaves_no_children(lab: Lab) -> None:
