@@ -5,12 +5,11 @@ writes, say) is dropped, and an object that was seen to go is not brought back b
 Resource versions of one resource compare as integers (Kubernetes documents it since 1.35).
 """
 
-import sys
 from collections import OrderedDict
 from collections.abc import Iterable, KeysView
-from typing import Any
 
 from wharfage_operator.kinds import NODES, PODS, Key, Kind, Object, version_of
+from wharfage_operator.shares import Shares
 
 OWNER_LABEL = "wharfage.dev/llmdeployment"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -27,13 +26,10 @@ _POD_STATUS = (
     "initContainerStatuses",
 )
 _NODE_STATUS = ("allocatable", "capacity", "conditions", "nodeInfo")
-_UNIQUE, _LONG = 64, 1024
-"""Words repeat and so do files; what is between them in length seldom does."""
-_HEARTBEATS = ("lastHeartbeatTime", "lastProbeTime")
 
 
-def trim(kind: Kind, obj: Object) -> Object:
-    """Copy of an object without what nobody reads; strings that repeat are shared."""
+def trim(kind: Kind, obj: Object, shares: Shares) -> Object:
+    """Copy of an object without what nobody reads; what it has in common with others is held once."""
     metadata = {name: value for name, value in obj["metadata"].items() if name not in ("managedFields", "selfLink")}
     annotations = metadata.get("annotations")
     if annotations and _LAST_APPLIED in annotations:
@@ -46,22 +42,13 @@ def trim(kind: Kind, obj: Object) -> Object:
         slim["spec"] = _only(obj.get("spec", {}), ("taints", "unschedulable", "providerID"))
         slim["status"] = _only(obj.get("status", {}), _NODE_STATUS)
         slim["status"]["nodeInfo"] = _only(slim["status"].get("nodeInfo", {}), ("architecture", "operatingSystem"))
-    shared: Object = _shared(slim)
-    return shared
+    parts = {name: shares.of(part) for name, part in slim.items() if name != "metadata"}
+    # The cache itself changes the version in there, so this one is not shared.
+    return parts | {"metadata": {name: shares.of(part) for name, part in metadata.items()}}
 
 
 def _only(mapping: Object, names: Iterable[str]) -> Object:
     return {name: mapping[name] for name in names if name in mapping}
-
-
-def _shared(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {sys.intern(name): _shared(item) for name, item in value.items() if name not in _HEARTBEATS}
-    if isinstance(value, list):
-        return [_shared(item) for item in value]
-    if isinstance(value, str) and not _UNIQUE <= len(value) < _LONG:
-        return sys.intern(value)
-    return value
 
 
 def owner_of(obj: Object) -> Key | None:
@@ -78,6 +65,7 @@ class Cache:
     """Trimmed objects by kind and key, with an index of what belongs to which LLMDeployment."""
 
     def __init__(self) -> None:
+        self._shares = Shares()
         self._objects: dict[Kind, dict[Key, Object]] = {}
         self._owned: dict[Key, dict[tuple[Kind, Key], None]] = {}
         self._changes: dict[Kind, int] = {}
@@ -104,7 +92,7 @@ class Cache:
         known = objects.get(key)
         if not self.older(kind, obj):
             return False
-        slim = trim(kind, obj)
+        slim = trim(kind, obj, self._shares)
         if known is not None:
             if _same(known, slim):
                 known["metadata"]["resourceVersion"] = slim["metadata"].get("resourceVersion", "")

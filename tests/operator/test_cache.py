@@ -4,6 +4,7 @@ from typing import Any
 
 from wharfage_operator.cache import Cache, trim
 from wharfage_operator.kinds import CHILDREN, NODES, PODS, SERVICES, Object
+from wharfage_operator.shares import Shares
 
 
 def service(version: int, *, uid: str = "u1", name: str = "chat", owner: str | None = "chat", **more: Any) -> Object:
@@ -98,7 +99,7 @@ def test_what_nobody_reads_is_not_kept() -> None:
     raw = service(1)
     raw["metadata"]["managedFields"] = [{"manager": "someone"}]
     raw["metadata"]["annotations"] = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "theirs": "kept"}
-    slim = trim(SERVICES, raw)
+    slim = trim(SERVICES, raw, Shares())
     assert "managedFields" not in slim["metadata"]
     assert slim["metadata"]["annotations"] == {"theirs": "kept"}
     assert "managedFields" in raw["metadata"], "the original is not touched"

@@ -14,6 +14,7 @@ from wharfage_operator.manifests import manifests
 from wharfage_operator.origin import Origin
 from wharfage_operator.platforms import platforms
 from wharfage_operator.reader import READS, attempt, is_reader, numbered, readable, reader
+from wharfage_operator.shares import Shares
 
 from tests.builders import offer, pool
 from tests.operator.objects import UID, deployment
@@ -111,7 +112,7 @@ def test_it_belongs_to_the_deployment_but_neither_to_its_service_nor_to_its_budg
 
 
 def test_it_is_told_from_replicas_after_the_cache_has_trimmed_it() -> None:
-    pod = trim(PODS, numbered(made(), 3))
+    pod = trim(PODS, numbered(made(), 3), Shares())
     assert is_reader(pod)
     assert attempt(pod) == 3
     assert not is_reader({"metadata": {"name": "chat-0-a", "labels": {"wharfage.dev/pool": "0"}}})
