@@ -20,7 +20,7 @@ Tokens = npt.NDArray[np.int32]
 _MOST_TOKENS = 100_000_000  # no model reads as much; a byte count or a time in the wrong column does
 _SAME = 1e-6  # of a window: times written with few decimals
 _EXPECTED = (
-    "a trace has t_s, req_per_s[, prompt_tokens, output_tokens], or one request a row: "
+    "a trace has t_s, req_per_s[, prompt_tokens, output_tokens[, cached_tokens]], or one request a row: "
     "t_s, prompt_tokens, output_tokens[, cached_tokens]"
 )
 
@@ -36,7 +36,8 @@ class Gaps(StrEnum):
 class RateTrace:
     """Requests per second in windows of one length; window k covers [k, k + 1) x `window_s`.
 
-    `prompt_tokens` and `output_tokens` are the means of a window's requests, None where the file has none.
+    `prompt_tokens` and `output_tokens` are the means of a window's requests, None where the file has none;
+    `cached_tokens` of each prompt are found in the prefix cache.
     `start_s` is the file's first `t_s`: times here count from it. `bridged` counts windows that were not measured.
     """
 
@@ -47,6 +48,7 @@ class RateTrace:
     prompt_tokens: Floats | None = None
     output_tokens: Floats | None = None
     bridged: int = 0
+    cached_tokens: Floats | None = None
 
     @property
     def duration_s(self) -> float:
@@ -67,6 +69,7 @@ class RateTrace:
             req_per_s=self.req_per_s[first:last],
             prompt_tokens=None if self.prompt_tokens is None else self.prompt_tokens[first:last],
             output_tokens=None if self.output_tokens is None else self.output_tokens[first:last],
+            cached_tokens=None if self.cached_tokens is None else self.cached_tokens[first:last],
         )
 
 
@@ -143,10 +146,10 @@ def read_trace(path: Path, *, gaps: Gaps = Gaps.REFUSE, name: str = "") -> Trace
     if "t_s" not in names or ("req_per_s" not in names and not lengths):
         raise TraceError(f"{path}: it has columns {', '.join(names)}; {_EXPECTED}")
     title = name or path.name.split(".")[0]
+    cached = ["cached_tokens"] if lengths and "cached_tokens" in names else []
     if "req_per_s" in names:
-        table = read_numbers(path, ["t_s", "req_per_s", *lengths])
+        table = read_numbers(path, ["t_s", "req_per_s", *lengths, *cached])
         return _rates(title, table, lengths, gaps)
-    cached = ["cached_tokens"] if "cached_tokens" in names else []
     return _requests(title, read_numbers(path, ["t_s", *lengths, *cached]), lengths)
 
 
@@ -216,7 +219,8 @@ def _rates(name: str, table: Table, lengths: list[str], gaps: Gaps) -> RateTrace
     if not rates.any():
         raise TraceError(f"{table.path}: every rate is 0: there is nothing to serve")
     prompt, output = (filled(column) for column in lengths) if lengths else (None, None)
-    return RateTrace(name, float(times[0]), window_s, rates, prompt, output, int((~measured).sum()))
+    cached = filled("cached_tokens") if "cached_tokens" in table.columns else None
+    return RateTrace(name, float(times[0]), window_s, rates, prompt, output, int((~measured).sum()), cached)
 
 
 def _refuse_bad_times(table: Table) -> None:
@@ -241,6 +245,10 @@ def _refuse_bad_rates(table: Table, lengths: list[str], gaps: Gaps) -> None:
         values = table.columns[column]
         unusable = (rates > 0) & ~((values > 0) & (values <= _MOST_TOKENS))
         table.refuse(column, unusable, "is {} where there are requests; a mean length is above 0")
+    if "cached_tokens" in table.columns:
+        cached, prompt = table.columns["cached_tokens"], table.columns[lengths[0]]
+        unusable = (rates > 0) & ~((cached >= 0) & (cached <= prompt))
+        table.refuse("cached_tokens", unusable, "is {} where there are requests; it is 0 to what the prompt has")
 
 
 def _requests(name: str, table: Table, lengths: list[str]) -> RequestTrace:

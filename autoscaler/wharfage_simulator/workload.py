@@ -138,7 +138,11 @@ def _of_rates(
         each = np.full(len(window), mean) if means is None else means[window]
         tokens.append(log_normal(each, lengths.cv, draw.standard_normal(len(window))))
     prompt, output = tokens
-    return (window + places) * trace.window_s, prompt, output, np.zeros_like(prompt)
+    cached = np.zeros_like(prompt)
+    if trace.cached_tokens is not None and trace.prompt_tokens is not None:
+        share = trace.cached_tokens / np.maximum(trace.prompt_tokens, 1e-9)
+        cached = np.floor(prompt * np.clip(share, 0.0, 1.0)[window]).astype(np.int32)
+    return (window + places) * trace.window_s, prompt, output, cached
 
 
 def _of_requests(trace: RequestTrace, factor: float, draw: np.random.Generator) -> _Made:

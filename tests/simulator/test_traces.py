@@ -43,6 +43,17 @@ def test_mean_lengths_come_along_under_either_name(tmp_path: Path) -> None:
     assert (trace.prompt_tokens.tolist(), trace.output_tokens.tolist()) == ([100, 200], [20, 30])
 
 
+def test_what_is_cached_of_the_mean_prompt_comes_along_and_is_cut_with_the_rest(tmp_path: Path) -> None:
+    text = "t_s,req_per_s,prompt_tokens,output_tokens,cached_tokens\n0,1,100,5,40\n60,nan,1,1,1\n120,2,200,5,0\n"
+    trace = rates(written(tmp_path, text), gaps=Gaps.BRIDGE)
+    assert trace.cached_tokens is not None
+    assert trace.cached_tokens.tolist() == [40, 1, 0]
+    second = halves(trace)[1].cached_tokens
+    assert second is not None
+    assert second.tolist() == [1, 0]
+    assert rates(written(tmp_path, "t_s,req_per_s,cached_tokens\n0,1,4\n60,1,4\n")).cached_tokens is None
+
+
 def test_requests_are_read_one_a_row_and_other_columns_ignored(tmp_path: Path) -> None:
     trace = requests(written(tmp_path, 'who,t_s,input_tokens,output_tokens\n"a,b",5,100,7\nc,5,200,8\nd,9,300,9\n'))
     assert (trace.start_s, trace.t_s.tolist(), trace.prompt_tokens.tolist()) == (5, [0, 0, 4], [100, 200, 300])
@@ -112,6 +123,11 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
             "t_s,prompt_tokens,output_tokens,cached_tokens\n0,9,1,2\n1,5,1,6\n",
             "line 3: cached_tokens is 6, more than the prompt has",
             id="no more can be cached than there is",
+        ),
+        pytest.param(
+            "t_s,req_per_s,prompt_tokens,output_tokens,cached_tokens\n0,1,9,1,2\n60,1,5,1,6\n",
+            "line 3: cached_tokens is 6 where there are requests; it is 0 to what the prompt has",
+            id="no more of a mean prompt either",
         ),
     ],
 )

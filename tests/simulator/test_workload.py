@@ -9,7 +9,7 @@ from wharfage_simulator.clients import ClientTrace, Gap
 from wharfage_simulator.lengths import LEVELS, Lengths, log_normal, of_histogram, of_quantiles
 from wharfage_simulator.tables import Floats, TraceError
 from wharfage_simulator.traces import RateTrace, RequestTrace, halves
-from wharfage_simulator.workload import LengthModel, requests, scaling
+from wharfage_simulator.workload import LengthModel, requests, scaling, traffic
 
 TEN = Lengths(np.full((1, len(LEVELS)), math.log(10.0)))
 
@@ -150,6 +150,15 @@ def test_lengths_that_a_trace_does_not_have_are_the_models() -> None:
 def test_a_share_of_every_prompt_is_cached_where_the_trace_does_not_say() -> None:
     made = requests(constant(1.0), seed=1, prefix_share=0.25)
     assert (made.cached_tokens == np.floor(made.prompt_tokens * 0.25)).all()
+
+
+def test_a_windows_share_of_each_prompt_is_cached_where_the_trace_says() -> None:
+    prompt, output, cached = np.array([100.0, 900.0]), np.array([5.0, 5.0]), np.array([50.0, 90.0])
+    trace = RateTrace("steps", 0.0, 600.0, np.array([1.0, 1.0]), prompt, output, cached_tokens=cached)
+    made = requests(trace, seed=1, prefix_share=0.9)
+    share = np.where(made.t_s < 600, 0.5, 0.1)
+    assert (made.cached_tokens == np.floor(made.prompt_tokens * share)).all()
+    assert traffic(trace).prefix_hit_share == pytest.approx(0.14, abs=0.02)
 
 
 def recorded(count: int) -> RequestTrace:
