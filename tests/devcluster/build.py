@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.devcluster import debian
 from tests.devcluster.progress import followed
 
 MODULE = Path(__file__).resolve().parent
@@ -25,6 +26,8 @@ GO_VERSION = "1.26.6"
 KUBECTL_VERSION = "1.36.3"
 HELM_VERSION = "v4.3.1"
 CONTAINERD_VERSION = "v2.4.2"
+PROMETHEUS_VERSION = "v0.316.0"  # of the Go module; the release is 3.16
+PROMETHEUS_PROGRAMS = ("prometheus", "promtool")
 CONTAINERD_PROGRAMS = ("containerd", "ctr", "containerd-shim-runc-v2")
 _LINK = "-ldflags=-s -w"
 
@@ -88,6 +91,19 @@ def containerd() -> Path:
         _go_install(folder, *packages, title="containerd (about 2 minutes)", tags="no_btrfs no_zfs no_devmapper")
 
     return _cached(f"containerd-{CONTAINERD_VERSION}", make)
+
+
+def prometheus() -> Path:
+    """The folder of Prometheus and promtool: Debian's where this is a Debian, which takes seconds, else from Go."""
+
+    def make(folder: Path) -> None:
+        if debian.unpacked("prometheus", PROMETHEUS_PROGRAMS, folder):
+            return
+        module = "github.com/prometheus/prometheus/cmd"
+        packages = [f"{module}/{name}@{PROMETHEUS_VERSION}" for name in PROMETHEUS_PROGRAMS]
+        _go_install(folder, *packages, title="Prometheus (about 5 minutes)")
+
+    return _cached("prometheus", make)
 
 
 def go() -> Path:

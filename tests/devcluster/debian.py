@@ -7,7 +7,8 @@ are installed on the spot; anybody else is told the one command that does it.
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 NODE_PACKAGES: Mapping[str, Path] = {
@@ -51,6 +52,21 @@ def require(packages: Mapping[str, Path]) -> None:
     print(f"installing Debian packages: {' '.join(missing)}", flush=True)
     _apt("update", "-qq")
     _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
+
+
+def unpacked(package: str, programs: Sequence[str], folder: Path) -> bool:
+    """Put programs of a package into a folder, without installing it: any user may. False where that cannot be done."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        fetched = subprocess.run(["apt-get", "download", "-qq", package], cwd=scratch, capture_output=True, check=False)
+        archive = next(Path(scratch).glob("*.deb"), None)
+        if fetched.returncode != 0 or archive is None:
+            return False
+        subprocess.run(["dpkg-deb", "--extract", archive, f"{scratch}/tree"], check=True)
+        for name in programs:
+            shutil.copy2(f"{scratch}/tree/usr/bin/{name}", folder / name)
+    return True
 
 
 def _apt(*arguments: str) -> None:

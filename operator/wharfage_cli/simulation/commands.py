@@ -5,6 +5,7 @@ What they stand on (numpy, the simulator) is imported when one of them runs: the
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from wharfage_cli.output import show
 
 if TYPE_CHECKING:
     from wharfage_simulator.result import Result
+    from wharfage_simulator.traces import Gaps, RateTrace
 
     from wharfage_cli.simulation.question import Question
 
@@ -27,6 +29,13 @@ _QUESTION = (
     click.option("--trace", "traces", multiple=True, type=_FILE, metavar="FILE...", help="Load, rates or requests."),
     click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="Published load: servegen/m-large, ..."),
     click.option("--data", type=_FILE, metavar="DIR", help="The folder of the published data sets."),
+    click.option("--prometheus", metavar="URL", help="A server that has scraped vLLM: your own last weeks."),
+    click.option("--match", "matches", multiple=True, metavar="LABELS", help='namespace="shop"; one load for each.'),
+    click.option("--days", type=click.FloatRange(0, 400, min_open=True), default=28.0, show_default=True, help="Back."),
+    click.option("--window", default="5m", show_default=True, help="Rates are means over it; 2 scrapes or longer."),
+    click.option("--prometheus-token-file", type=_FILE, metavar="FILE", help="Bearer token; or in the environment."),
+    click.option("--prometheus-ca-file", type=_FILE, metavar="FILE", help="Who signed the server's certificate."),
+    click.option("--save-trace", type=_FILE, metavar="FILE", help="Write there what the server has, for --trace."),
     click.option("--bridge-gaps", is_flag=True, help="Bridge windows that were not measured instead of refusing."),
     click.option("--catalog", "catalogs", multiple=True, required=True, type=_FILE, help="OfferCatalog, as YAML."),
     click.option("--spot", type=_FILE, metavar="FILE", help="When spot machines could be had."),
@@ -152,11 +161,13 @@ def simulate(
 def _question(
     settings: Sequence[str], *,
     more_traces: Sequence[Path], traces: Sequence[Path], datasets: Sequence[str], data: Path | None,
+    prometheus: str | None, matches: Sequence[str], days: float, window: str,
+    prometheus_token_file: Path | None, prometheus_ca_file: Path | None, save_trace: Path | None,
     bridge_gaps: bool, catalogs: Sequence[Path], spot: Path | None,
     model: str, model_config: Path | None, max_model_tokens: int, ttft: str, tpot: str, lead: str,
 ) -> "Question":  # fmt: skip
     """Read everything that the options name, the cheap things first."""
-    from wharfage_simulator.traces import Gaps
+    from wharfage_simulator.traces import Gaps, RateTrace
 
     from wharfage_cli.simulation import question as questions
 
@@ -166,14 +177,48 @@ def _question(
     offers = questions.offers(catalogs)
     if spot is None and any("spot" in setting for setting in settings):
         click.echo("wharfage: without --spot FILE no spot machine is ever taken away", err=True)
+    gaps = Gaps.BRIDGE if bridge_gaps else Gaps.REFUSE
+    available = questions.availability(spot)
+    recorded: Sequence[RateTrace] = ()
+    if prometheus is not None:
+        recorded = _recorded(
+            prometheus,
+            matches,
+            days=days,
+            window=window,
+            token_file=prometheus_token_file,
+            ca_file=prometheus_ca_file,
+            save=save_trace,
+            gaps=gaps,
+        )
+    elif matches or save_trace is not None:
+        raise questions.QuestionError("--match and --save-trace need --prometheus URL, the server to ask")
     return questions.Question(
         offers=offers,
         asked=asked,
-        availability=questions.availability(spot),
-        loads=questions.loads(
-            (*traces, *more_traces), datasets, data, gaps=Gaps.BRIDGE if bridge_gaps else Gaps.REFUSE
-        ),
+        availability=available,
+        loads=questions.loads((*traces, *more_traces), datasets, data, gaps=gaps, recorded=recorded),
     )
+
+
+def _recorded(
+    url: str, matches: Sequence[str], *, save: Path | None, gaps: "Gaps", **options: Any
+) -> "Sequence[RateTrace]":
+    """The loads that a Prometheus server recorded; what is doubtful about them is said, and goes on."""
+    try:
+        from wharfage_cli.simulation import question as questions
+        from wharfage_cli.simulation import weeks
+    except ImportError as error:
+        raise Unanswerable(f"--prometheus needs pip install 'wharfage[operator]' ({error})") from error
+    found = weeks.asked(weeks.recording(url, matches, now_s=time.time(), **options))
+    if save is not None:
+        first, *more = found
+        if more:
+            raise questions.QuestionError(f"--save-trace {save}: one --match fits into a file, not {len(found)}")
+        weeks.write(first, save)
+    for doubt in (doubt for each in found for doubt in weeks.doubts(each)):
+        click.echo(f"wharfage: {doubt}", err=True)
+    return [weeks.trace(each, gaps=gaps) for each in found]
 
 
 @contextmanager

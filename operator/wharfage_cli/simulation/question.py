@@ -48,15 +48,19 @@ class Question:
     availability: Availability | None = None
 
 
-def loads(traces: Iterable[Path], names: Iterable[str], data: Path | None, *, gaps: Gaps) -> tuple[Load, ...]:
-    """The loads of files and of published data sets; files of one name are told apart by their folders."""
+def loads(
+    traces: Iterable[Path], names: Iterable[str], data: Path | None, *, gaps: Gaps, recorded: Sequence[Load] = ()
+) -> tuple[Load, ...]:
+    """The loads of files, of published data sets and of a server; files of one name are told apart by their folders."""
     paths, published = list(traces), list(names)
     if published and data is None:
         raise QuestionError(f"--dataset {published[0]} needs --data DIR, the folder that holds the data sets")
-    if not paths and not published:
-        raise QuestionError("no load: name a file with --trace, or a data set with --dataset and --data")
+    if not paths and not published and not recorded:
+        raise QuestionError(
+            "no load: name a file with --trace, a data set with --dataset and --data, or a server with --prometheus"
+        )
     titles = Counter(path.name.split(".")[0] for path in paths)
-    read: list[Load] = []
+    read = list(recorded)
     for path in paths:
         title = path.name.split(".")[0]
         read.append(read_trace(path, gaps=gaps, name=str(path) if titles[title] > 1 else title))
