@@ -14,7 +14,6 @@ from wharfage_autoscaler.snapshot import Memory, Snapshot
 _BURN_5M, _BURN_30M = 6.0, 3.0  # of the error budget per unit of time; both must exceed, so that no blip counts
 _BURN_GAIN, _BURN_MOST = 0.1, 0.5
 _TREND_S = 300.0
-_AHEAD_S = 900.0  # beyond the lead time: what is ordered then comes later still
 _SLOTS = 256  # the engine's smallest default
 
 
@@ -68,7 +67,7 @@ def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
     lead_s = max((portion.start_s for portion in allotment.shapes), default=0.0)
     expected = None
     if forecast is not None and seen.law.level > 0.0:
-        expected = forecast.highest(seen.law.level, seen.now + lead_s, seen.now + lead_s + _AHEAD_S)
+        expected = forecast.highest(seen.law.level, seen.now + lead_s, seen.now + lead_s)
     return Signals(
         now_s=seen.now,
         rps_15s=UNKNOWN if load is None else _or(load.requests_per_second_15s, load.requests_per_second),

@@ -54,7 +54,7 @@ class Signals(NamedTuple):
     rps_1m: float
     rps_5m: float
     expected_rps: float
-    """The forecast's quantile at the lead time, its highest over the quarter of an hour after; NaN without one."""
+    """The forecast's quantile for the moment when what is ordered now serves; NaN without one."""
     waiting: float
     """Requests that wait beyond one step's admission."""
     bad_5m: float

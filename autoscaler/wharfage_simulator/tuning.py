@@ -18,6 +18,7 @@ BAD_MINUTES_SEEN = 1.3  # events show as many bad minutes for each of the fluid'
 HEADROOMS = (0.9, 1.0, 1.1, 1.2, 1.3, 1.5)
 SWING_GAINS = (0.0, 1.5, 3.0, 4.5, 6.0)
 MEMORIES_S = (7_200.0, 18_000.0)
+LEVELS = (0.9, 0.95, 0.97, 0.99)
 
 
 def grid(levels: Iterable[float] = (0.0,), base: Law = Law()) -> tuple[Law, ...]:  # noqa: B008 - immutable

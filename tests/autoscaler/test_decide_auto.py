@@ -120,7 +120,7 @@ def test_a_forecast_is_asked_for_the_time_when_an_order_would_serve() -> None:
     world = replace(seen(10.0), forecast=foreseen)
     decision, _ = decide(world, TWELVE)
     assert decision.target.replicas == 24, "at most double at once"
-    assert foreseen.asked == [(0.9, world.now + 300.0, world.now + 1200.0)]
+    assert foreseen.asked == [(0.9, world.now + 300.0, world.now + 300.0)]
     assert reasons(decision)[0] is Reason.DEMAND_FORECAST
 
 

@@ -1,4 +1,4 @@
-"""Ours: the shipping `allot` and `decide`, asked as the operator asks them, with the law tuned every night."""
+"""Ours: the shipping `allot` and `decide`, asked as the operator asks them; law and forecast learn every night."""
 
 import math
 from collections.abc import Sequence
@@ -19,8 +19,9 @@ from wharfage_autoscaler.need import Berth, Need
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
 
 from wharfage_simulator.fluid import Floats, Plant
+from wharfage_simulator.outlook import Outlook
 from wharfage_simulator.policy import PoolSeen, Seen, Target
-from wharfage_simulator.tuning import cheapest, grid, tried
+from wharfage_simulator.tuning import LEVELS, cheapest, grid, tried
 
 KEY = ("replay", "model")
 SPOT_ALLOWED = Placement(spot=SpotPolicy.ALLOW)
@@ -48,8 +49,9 @@ class Asked:
 class Wharfage:
     """Allots every five minutes and when the market changes, decides every tick, tunes its law every night.
 
-    `history` holds the requests of each tick before the replay; what comes is added to it. A move to another shape is
-    make-before-break: the old pools are kept until the new ones serve as much.
+    `history` holds the requests of each tick before the replay; what comes is added to it. What would have been
+    expected on each day of it was worked out from the days before. A move to another shape is make-before-break: the
+    old pools are kept until the new ones serve as much.
     """
 
     reads_latencies: ClassVar[bool] = False
@@ -59,6 +61,7 @@ class Wharfage:
     law: Law = field(default_factory=Law)
     tunes: bool = True
     _arrived: list[float] = field(default_factory=list)
+    _outlook: Outlook | None = None
     _tuned_s: float = -math.inf
     _allotment: Allotment | None = None
     _allotted_s: float = -math.inf
@@ -79,13 +82,18 @@ class Wharfage:
     def target(self, seen: Seen) -> Target:
         """What the operator would aim for."""
         self._arrived.append(0.0 if math.isnan(seen.rps_15s) else seen.rps_15s * _TICK_S)
+        if self._outlook is None:
+            lead_s = max((pool.lead_s for pool in seen.pools), default=0.0)
+            self._outlook = Outlook(lead_s, LEVELS, start_s=-len(self.history) * _TICK_S)
+            self._outlook.hear(self.history)
+        self._outlook.hear(self._arrived[-1:])
         fleet = _fleet(seen.pools)
         given = tuple(pool.obtainable for pool in seen.pools)
         if self._allotment is None or seen.now_s - self._allotted_s >= ALLOT_EVERY_S or given != self._given:
             self._allotment = self._allotted(seen, fleet)
             self._allotted_s, self._given = seen.now_s, given
         if self.tunes and seen.now_s - self._tuned_s >= DAY_S:
-            self.law = self._tuned(seen)
+            self.law = self._tuned(seen, self._outlook)
             self._tuned_s = seen.now_s
         decision, self._memory = decide(self._snapshot(seen, fleet), self._memory)
         return self._both(decision.target, fleet)
@@ -106,6 +114,7 @@ class Wharfage:
             fleet=fleet,
             load=_load(seen),
             allotment=self._allotment,
+            forecast=None if self._outlook is None else self._outlook.forecast,
             law=self.law,
         )
 
@@ -136,8 +145,8 @@ class Wharfage:
             raise ValueError(f"{pool.key} is offered as a pool, but {seat.message}")
         return Berth(Candidate(self.asked.variant, pool.offer, seat), pool.planned_rps, pool.lead_s)
 
-    def _tuned(self, seen: Seen) -> Law:
-        """The law that would have cost least over the last days on what is allotted now."""
+    def _tuned(self, seen: Seen, outlook: Outlook) -> Law:
+        """The law that would have cost least over the last days on what is allotted now, heard forecasts included."""
         kept = round(TUNED_ON_DAYS * DAY_S / _TICK_S)
         arrivals = np.concatenate([self.history, np.array(self._arrived)])[-kept:]
         allotted = self._allotment
@@ -155,7 +164,8 @@ class Wharfage:
             least=float(seen.least),
             most=float(seen.most),
         )
-        rows = tried(arrivals, plant, grid())
+        expected = {level: rates[-kept:] for level, rates in outlook.said().items()}
+        rows = tried(arrivals, plant, grid((0.0, *LEVELS)), expected)
         return cheapest(
             rows,
             usd_per_replica_hour=pool.usd_per_hour,
