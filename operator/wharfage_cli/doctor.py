@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from wharfage_api import VERSION
+from wharfage_operator.settings import Settings
 
-PRICES_STALE_AFTER = timedelta(days=30)
+PRICES_STALE_AFTER = timedelta(seconds=Settings().prices_stale_after_s)
 LEASE_STALE_AFTER = timedelta(seconds=60)
 
 
@@ -33,19 +34,21 @@ class Finding:
     fix: str = ""
 
 
-def access(reviews: Mapping[str, bool]) -> list[Finding]:
-    """`reviews` maps each permission the operator needs ("patch deployments.apps") to whether it is granted."""
+def access(reviews: Mapping[str, bool], *, whose: str = "") -> list[Finding]:
+    """`reviews` maps each permission the operator needs ("patch deployments.apps") to whether it is granted.
+
+    `whose` is the account that was asked about ("" for the operator's own, "you" for whoever runs this).
+    """
+    to = f" to {whose}" if whose else ""
+    fix = "install the chart with rbac.create=true, or add the rule to the operator's role"
+    if whose == "you":
+        fix = "this asked about you: --service-account NAMESPACE/NAME asks about the operator's account"
     missing = [
-        Finding(
-            Level.ERROR,
-            "permissions",
-            f"{permission} is not allowed",
-            "install the chart with rbac.create=true, or add the rule to the operator's role",
-        )
+        Finding(Level.ERROR, "permissions", f"{permission} is not allowed{to}", fix)
         for permission, allowed in reviews.items()
         if not allowed
     ]
-    return missing or [Finding(Level.OK, "permissions", f"all {len(reviews)} that the operator needs are granted")]
+    return missing or [Finding(Level.OK, "permissions", f"all {len(reviews)} that the operator needs are granted{to}")]
 
 
 def api(served: Mapping[str, Iterable[str]], wanted: Mapping[str, Iterable[str]]) -> list[Finding]:

@@ -11,6 +11,7 @@ from wharfage_operator.permissions import Permission, absent_groups, permissions
 from wharfage_cli import doctor
 from wharfage_cli.connection import Connection, Refused
 from wharfage_cli.doctor import Finding, Level
+from wharfage_cli.installation import SELECTOR, Installation, installations
 
 API = f"/apis/{GROUP}/{VERSION}"
 LEASE = "wharfage-leader"
@@ -25,7 +26,12 @@ def deployments(connection: Connection, *, name: str | None = None, everywhere: 
         if refused.status == 404:
             raise Refused(404, "this cluster has no LLMDeployment kind: is wharfage installed?") from None
         raise
-    return [item for item in items if name in (None, item["metadata"]["name"])]
+    found = [item for item in items if name in (None, item["metadata"]["name"])]
+    if name is not None and not found:
+        place = "any namespace" if everywhere else f"namespace {connection.namespace}"
+        there = ", ".join(sorted({item["metadata"]["name"] for item in items})) or "none"
+        raise Refused(404, f"no LLMDeployment {name} in {place}; there are: {there}")
+    return found
 
 
 def findings(
@@ -37,20 +43,60 @@ def findings(
     service_account: str | None = None,
 ) -> list[Finding]:
     """Look at everything `doctor` judges, and judge it."""
-    present = (group["name"] for group in connection.get("/apis")["groups"])
-    needed = permissions(operator_namespace, watched=watched, absent=absent_groups(present))
     served = served_fields(connection)
     found = [
-        *doctor.access({str(each): granted(connection, each, service_account) for each in needed}),
+        *access(connection, operator_namespace, watched=watched, service_account=service_account),
         *doctor.api(served, {kind: set(fields) for kind, fields in wanted_fields()}),
-        *doctor.operator(lease(connection, operator_namespace), now),
     ]
+    try:
+        found += doctor.operator(lease(connection, operator_namespace), now)
+    except Refused as refused:
+        found.append(Finding(Level.WARNING, "operator", f"its Lease cannot be read: {refused}"))
     if "OfferCatalog" not in served:
         return found
     try:
         return found + doctor.catalogs(connection.get(f"{API}/offercatalogs")["items"], now)
     except Refused as refused:
         return [*found, Finding(Level.WARNING, "offers", f"cannot be read: {refused}")]
+
+
+def access(
+    connection: Connection, operator_namespace: str, *, watched: Collection[str], service_account: str | None
+) -> list[Finding]:
+    """Whether the operator may do all it needs: under its own account, wherever that is known and can be asked for.
+
+    In a pod one's own account is the operator's.
+    """
+    present = {group["name"] for group in connection.get("/apis")["groups"]}
+    absent = absent_groups(present)
+
+    def reviewed(account: str | None, namespaces: Collection[str]) -> dict[str, bool]:
+        needed = permissions(operator_namespace, watched=namespaces, absent=absent)
+        return {str(each): granted(connection, each, account) for each in needed}
+
+    if service_account:
+        return doctor.access(reviewed(service_account, watched), whose=service_account)
+    known = () if connection.in_pod else installed(connection, operator_namespace)
+    try:
+        found = [
+            finding
+            for each in known
+            for finding in doctor.access(reviewed(each.account, watched or each.watched), whose=each.account)
+        ]
+    except Refused as refused:
+        return [
+            Finding(Level.WARNING, "permissions", f"those of the operator's account cannot be asked for: {refused}")
+        ]
+    return found or doctor.access(reviewed(None, watched), whose="" if connection.in_pod else "you")
+
+
+def installed(connection: Connection, namespace: str) -> tuple[Installation, ...]:
+    """The operators in a namespace; none where Deployments may not be listed."""
+    try:
+        found = connection.get(f"/apis/apps/v1/namespaces/{namespace}/deployments", labelSelector=SELECTOR)
+    except Refused:
+        return ()
+    return installations(found["items"])
 
 
 def granted(connection: Connection, permission: Permission, service_account: str | None) -> bool:

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from wharfage_autoscaler.reasons import Reason
+from wharfage_operator.gather import PAUSED, is_paused
+
 UNKNOWN = "<none>"
 
 
@@ -28,6 +31,8 @@ def line(deployment: dict[str, Any]) -> Line:
     summary = status.get("summary") or {}
     ready = condition(status, "Ready")
     blocking = next((c for c in (condition(status, "Accepted"), ready) if c.get("status") != "True"), {})
+    if is_paused(deployment):
+        blocking = {"reason": Reason.PAUSED.value, "message": _paused(ready)}
     return Line(
         namespace=deployment["metadata"]["namespace"],
         name=deployment["metadata"]["name"],
@@ -41,6 +46,12 @@ def line(deployment: dict[str, Any]) -> Line:
     )
 
 
+def _paused(ready: dict[str, Any]) -> str:
+    """What a pause means, and what was so when it began: the operator writes nothing about a paused object."""
+    since = f"; before: {ready['message']}" if ready.get("message") else ""
+    return f"the annotation {PAUSED} stops every write for it, its status included{since}"
+
+
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     """The condition of that type, or an empty one."""
     return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
@@ -48,7 +59,7 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def waiting_for(status: dict[str, Any], blocking: dict[str, Any]) -> str:
     """The sentence of what blocks; empty when nothing does."""
-    if not status.get("conditions"):
+    if not status.get("conditions") and not blocking:
         return "no operator has looked at this object yet: is one running? `wharfage doctor` tells"
     return str(blocking.get("message", ""))
 

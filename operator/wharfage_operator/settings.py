@@ -45,7 +45,7 @@ class Settings:
     events_after_s: float = _setting(5.0, "a pod that waits longer has its events read for the true cause")
     events_every_s: float = _setting(15.0, "and again after so long")
     status_every_s: float = _setting(300.0, "moving figures are copied into the status at most so often")
-    prices_stale_after_s: float = _setting(14 * 86400.0, "prices observed longer ago than this are called stale")
+    prices_stale_after_s: float = _setting(30 * 86400.0, "prices observed longer ago than this are called stale")
 
     request_timeout_s: float = _setting(30.0, "deadline of one request to the API server")
     connect_timeout_s: float = _setting(5.0, "deadline of one connection to it")

@@ -58,7 +58,7 @@ class Seen:
     load: Load | None = None
     models: tuple[Mapping[str, Any], ...] = ()
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)
-    prices_stale_after_s: float = 14 * _DAY_S
+    prices_stale_after_s: float = 30 * _DAY_S
 
     @property
     def target(self) -> Fleet:

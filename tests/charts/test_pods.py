@@ -136,3 +136,27 @@ def test_what_users_add_reaches_the_pod() -> None:
     assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert pod["nodeSelector"] == {"pool": "system"}
+
+
+@pytest.mark.parametrize(
+    ("values", "watched"),
+    [
+        pytest.param({}, [], id="every namespace"),
+        pytest.param({"rbac": {"namespaced": True}}, ["wharfage-system"], id="its own namespace only"),
+        pytest.param(
+            {"rbac": {"namespaced": True}, "watchNamespaces": ["shop", "search"]},
+            ["shop", "search"],
+            id="two namespaces",
+        ),
+    ],
+)
+def test_the_doctor_asks_for_permissions_where_the_operator_needs_them(
+    values: dict[str, Any], watched: list[str]
+) -> None:
+    (container,) = pod_specs(rendered(values))["doctor"]["containers"]
+    assert container["command"] == [
+        "wharfage",
+        "doctor",
+        "--operator-namespace=wharfage-system",
+        *(f"--watched={name}" for name in watched),
+    ]

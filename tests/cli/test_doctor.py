@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from wharfage_cli import doctor
 from wharfage_cli.doctor import Level
+from wharfage_operator.settings import Settings
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -19,6 +20,20 @@ def catalog(*, observed_at: str = "2026-11-20T00:00:00Z", obtainable: int | None
 def test_names_each_missing_permission() -> None:
     findings = doctor.access({"get pods": True, "patch deployments.apps": False})
     assert [(f.level, f.message) for f in findings] == [(Level.ERROR, "patch deployments.apps is not allowed")]
+
+
+def test_says_whose_permissions_were_asked_for() -> None:
+    (theirs,) = doctor.access({"get pods": True}, whose="wharfage-system/wharfage")
+    assert theirs.message == "all 1 that the operator needs are granted to wharfage-system/wharfage"
+    (ours,) = doctor.access({"get pods": False}, whose="you")
+    assert (ours.message, ours.fix) == (
+        "get pods is not allowed to you",
+        "this asked about you: --service-account NAMESPACE/NAME asks about the operator's account",
+    )
+
+
+def test_prices_are_stale_for_it_when_they_are_for_the_operator() -> None:
+    assert doctor.PRICES_STALE_AFTER.total_seconds() == Settings().prices_stale_after_s
 
 
 def test_counts_the_permissions_when_all_are_granted() -> None:

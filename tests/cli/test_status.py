@@ -40,3 +40,19 @@ def test_what_is_not_known_is_not_zero() -> None:
     assert (shown.ready, shown.usd_per_hour, shown.usd_per_million_tokens) == ("Unknown", "<none>", "<none>")
     assert "no operator has looked" in shown.waiting_for
     assert total_usd_per_hour([shown]) == 0
+
+
+def test_a_paused_deployment_says_so_and_what_was_so_before() -> None:
+    paused = deployment(
+        summary={"replicas": "3/3"},
+        conditions=[
+            condition("Accepted", "True", "Accepted"),
+            condition("Ready", "True", "Serving", "3 replicas serve."),
+        ],
+    )
+    paused["metadata"]["annotations"] = {"wharfage.dev/paused": "true"}
+    shown = line(paused)
+    assert (shown.ready, shown.reason, shown.replicas) == ("True", "Paused", "3/3")
+    assert shown.waiting_for == (
+        "the annotation wharfage.dev/paused stops every write for it, its status included; before: 3 replicas serve."
+    )
