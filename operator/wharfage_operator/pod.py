@@ -9,6 +9,7 @@ from typing import Any
 
 from wharfage_api.engine import Variable
 from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_api.part import Part
 from wharfage_autoscaler.accelerators import accelerator
 from wharfage_serving.arguments import PORT, arguments, environment
 
@@ -66,9 +67,7 @@ def container_security() -> Manifest:
 def tolerations(deployment: LLMDeployment, of_platform: Iterable[Mapping[str, str]]) -> list[Manifest]:
     """The platform's tolerations and the user's, each once."""
     found = [dict(row) for row in of_platform]
-    written = (
-        row.model_dump(mode="json", by_alias=True, exclude_none=True) for row in deployment.spec.placement.tolerations
-    )
+    written = (_kept(row) for row in deployment.spec.placement.tolerations)
     return found + [row for row in written if row not in found]
 
 
@@ -198,7 +197,13 @@ def _env(replica: Replica) -> list[Manifest]:
 
 def variable(written: Variable) -> Manifest:
     """One variable of the user's as a container has it."""
-    return written.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return _kept(written)
+
+
+def _kept(part: Part) -> Manifest:
+    """What the API server keeps of a part of the spec: it drops an empty value, which would look like drift."""
+    fields = part.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 def _resources(replica: Replica) -> Manifest:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wharfage_operator.quantities import memory
+from wharfage_operator.quantities import memory, storage
 from wharfage_operator.replica import Replica
 from wharfage_operator.weights import CACHE
 
@@ -34,16 +34,17 @@ def volumes(replica: Replica) -> list[Manifest]:
 def _cache(replica: Replica) -> Manifest:
     """A shared claim, a volume per replica, or the node's disk for as long as the pod lives."""
     written = replica.deployment.spec.engine.weight_cache
-    if written is None:
-        return {"emptyDir": {}}
-    if written.claim:
+    if written is not None and written.claim:
         return {"persistentVolumeClaim": {"claimName": written.claim}}
+    if written is None or not written.size:
+        return {"emptyDir": {}}
+    size = storage(written.size)
     if not written.storage_class:
-        return {"emptyDir": {"sizeLimit": written.size}}
+        return {"emptyDir": {"sizeLimit": size}}
     claim = {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": written.storage_class,
-        "resources": {"requests": {"storage": written.size}},
+        "resources": {"requests": {"storage": size}},
     }
     return {"ephemeral": {"volumeClaimTemplate": {"metadata": {"labels": replica.whose.labels}, "spec": claim}}}
 

@@ -50,6 +50,17 @@ def test_nothing_is_written_once_everything_is_as_wanted(lab: Lab) -> None:
     assert operator.rests
 
 
+def test_values_that_the_api_server_gives_back_otherwise_are_not_written_again_and_again(lab: Lab) -> None:
+    operator = lab.start(resync_s="0.5")
+    lab.create(
+        engine={"env": [{"name": "EMPTY", "value": ""}], "weightCache": {"size": "1024Gi"}},
+        placement={"tolerations": [{"key": "gpu", "operator": "Exists", "value": ""}]},
+    )
+    lab.ready()
+    eventually(lambda: operator.rests, what="the writes of the start have ended")
+    assert operator.rests
+
+
 def test_an_edit_reaches_the_child_long_before_the_next_resync(lab: Lab) -> None:
     lab.start(resync_s="600")
     lab.create()

@@ -226,12 +226,22 @@ def test_quantization_is_an_argument_only_where_the_engine_quantises(written: di
         (None, {"emptyDir": {}}),
         ({"claim": "weights"}, {"persistentVolumeClaim": {"claimName": "weights"}}),
         ({"size": "40Gi"}, {"emptyDir": {"sizeLimit": "40Gi"}}),
+        ({"size": "2048Gi"}, {"emptyDir": {"sizeLimit": "2Ti"}}),
     ],
-    ids=["the node's disk", "a claim", "a bounded part of the node's disk"],
+    ids=["the node's disk", "a claim", "a bounded part of the node's disk", "a size as the API server writes it back"],
 )
 def test_weights_are_cached_on(cache: Any, volume: dict[str, Any]) -> None:
     engine = {"maxModelTokens": 8192} | ({"weightCache": cache} if cache else {})
     assert {"name": "cache", **volume} in pod_of(engine=engine)["volumes"]
+
+
+def test_an_empty_value_is_left_out_as_the_api_server_would_leave_it_out() -> None:
+    made = pod_of(
+        engine={"env": [{"name": "EMPTY", "value": ""}]},
+        placement={"tolerations": [{"key": "gpu", "operator": "Exists", "value": ""}]},
+    )
+    assert {"name": "EMPTY"} in made["containers"][0]["env"]
+    assert {"key": "gpu", "operator": "Exists"} in made["tolerations"]
 
 
 def test_a_storage_class_gives_each_replica_a_volume_of_its_own() -> None:
