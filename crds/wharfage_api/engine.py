@@ -100,7 +100,7 @@ class Mount(Part):
         AbsolutePath,
         Checked(
             Rule(
-                "!(self in ['/dev', '/dev/shm', '/proc', '/sys', '/etc', '/tmp'])",
+                "!self.matches('^/(dev|dev/shm|proc|sys|etc|tmp|cache|models|etc/wharfage(/.*)?)$')",
                 "write a path that is free in the container, such as /opt/engine",
             )
         ),

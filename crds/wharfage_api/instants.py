@@ -7,9 +7,12 @@ from pydantic import AwareDatetime, PlainSerializer, WithJsonSchema
 
 from wharfage_api.part import Rule, rules
 
-INSTANT = (
-    "^[0-9]{4}-[0-1][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]([.][0-9]{1,9})?(Z|[+-][0-2][0-9]:[0-5][0-9])$"
+_DATE = (
+    "[1-9][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))"
 )
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+INSTANT = f"^{_DATE}T{_TIME}$"
+"""All of it but which years have a 29th of February."""
 
 
 def written(instant: datetime) -> str:

@@ -9,6 +9,7 @@ from wharfage_api.part import Checked, Part, Rule
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_LABEL = f"^{_LABEL}$"
 DNS_NAME = f"^{_LABEL}([.]{_LABEL})*$"
+LABEL_KEY = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 
 ShortName = Annotated[
@@ -44,13 +45,28 @@ KeyName = Annotated[
 ]
 """A key of a Secret or ConfigMap."""
 
-LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
+LabelKey = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=317, pattern=LABEL_KEY),
+    Checked(
+        Rule(
+            f"self.matches('{LABEL_KEY}')",
+            "write a label's key: letters, digits, '-', '_' and '.', with a prefix such as example.com/ or without",
+        )
+    ),
+]
 LabelValue = Annotated[
     str,
     StringConstraints(max_length=63, pattern=LABEL_VALUE),
     Checked(Rule(f"self.matches('{LABEL_VALUE}')", "write a label's value: letters, digits, '-', '_' and '.'")),
 ]
-Labels = dict[str, LabelValue]
+KEYS_WRITTEN = Rule(
+    f"self.all(k, k.matches('{LABEL_KEY}'))",
+    "write keys of letters, digits, '-', '_' and '.', with a prefix such as example.com/ or without",
+)
+"""A rule on a map whose keys are those of labels or annotations."""
+
+Labels = Annotated[dict[str, LabelValue], Checked(KEYS_WRITTEN)]
 """Labels or a selector of labels."""
 
 AbsolutePath = Annotated[
@@ -58,8 +74,8 @@ AbsolutePath = Annotated[
     StringConstraints(min_length=2, max_length=255, pattern="^/[A-Za-z0-9._/-]+$"),
     Checked(
         Rule(
-            "self.startsWith('/') && !self.contains('..')",
-            "write an absolute path without '..', such as /opt/engine",
+            "self.startsWith('/') && !self.contains('..') && !self.endsWith('/')",
+            "write an absolute path without '..' and without '/' at its end, such as /opt/engine",
         )
     ),
 ]

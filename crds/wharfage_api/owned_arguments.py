@@ -91,5 +91,10 @@ VARIABLE_RULES = (
         "leave out this variable: the operator sets it (port, cache directory, visible accelerators)",
         field=".name",
     ),
+    Rule(
+        "self.name != 'PYTHONPATH' || has(self.value)",
+        "write PYTHONPATH with a value: the operator puts a folder of its own before it",
+        field=".valueFrom",
+    ),
 )
 """Rules on one item of `spec.engine.env`."""

@@ -93,6 +93,11 @@ class Toleration(Part):
                 "leave out value with operator: Exists",
                 field=".value",
             ),
+            Rule(
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "write effect: NoExecute with tolerationSeconds; other effects evict nobody",
+                field=".effect",
+            ),
         )
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from wharfage_api.names import Labels, ObjectName, SecretName
+from wharfage_api.names import KEYS_WRITTEN, Labels, ObjectName, SecretName
 from wharfage_api.part import Part, Rule, keyed, rules
 
 _OURS = (
@@ -20,13 +20,13 @@ class PodTemplate(Part):
         default_factory=dict,
         max_length=32,
         description="Labels added to the pods.",
-        json_schema_extra=rules(Rule(*_OURS)),
+        json_schema_extra=rules(Rule(*_OURS), KEYS_WRITTEN),
     )
     annotations: dict[str, Annotated[str, StringConstraints(max_length=1024)]] = Field(
         default_factory=dict,
         max_length=32,
         description="Annotations added to the pods.",
-        json_schema_extra=rules(Rule(*_OURS)),
+        json_schema_extra=rules(Rule(*_OURS), KEYS_WRITTEN),
     )
     image_pull_secrets: tuple[SecretName, ...] = Field(
         default=(),

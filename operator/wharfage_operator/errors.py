@@ -60,6 +60,11 @@ class ApiError(Exception):
         return self.status == 422 or any(complaint in self.message for complaint in _SCHEMA_COMPLAINTS)
 
     @property
+    def invalid(self) -> bool:
+        """Whether a value in the object is not allowed: one that the user wrote, since ours are tested."""
+        return self.status == 422 and not self.replaced
+
+    @property
     def replaced(self) -> bool:
         """Whether the object is not the one that was looked at: created, changed or replaced by somebody meanwhile."""
         return self.status == 409 or (self.status == 422 and "metadata.uid" in self.message)

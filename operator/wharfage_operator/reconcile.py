@@ -349,6 +349,8 @@ def explained(error: Exception) -> Rejected | NotYet | None:
         return NotYet(Reason.NAMESPACE_TERMINATING, error.message, 0.0)
     if error.forbidden:
         return NotYet(_refusal(error.message), error.message, 0.0)
+    if error.invalid:
+        return Rejected(Reason.INVALID_SPEC, f"the API server refuses what this spec leads to: {error.message}")
     return None if error.transient else NotYet(Reason.RECONCILE_ERROR, error.message, 0.0)
 
 

@@ -168,6 +168,11 @@ ENGINES = (
         "either secretKeyRef or configMapKeyRef",
     ),
     Bad("a variable's name with a dash", _variable(name="MY-VAR", value="1"), "a variable's name in letters, digits"),
+    Bad(
+        "a path for modules out of a ConfigMap",
+        _variable(name="PYTHONPATH", valueFrom={"configMapKeyRef": {"name": "a", "key": "b"}}),
+        "write PYTHONPATH with a value",
+    ),
     Bad("a variable twice", engine(env=[{"name": "A", "value": "1"}] * 2), "Duplicate value"),
     Bad("a cache of nothing", engine(weightCache={}), "either claim (a PersistentVolumeClaim that exists) or size"),
     Bad("a cache of two kinds", engine(weightCache={"claim": "w", "size": "40Gi"}), "either claim"),
@@ -181,6 +186,17 @@ ENGINES = (
         "a mount over the system",
         engine(mounts=[{"claim": "t", "path": "/etc"}]),
         "a path that is free in the container",
+    ),
+    Bad(
+        "a mount over the operator's own files",
+        engine(mounts=[{"claim": "t", "path": "/etc/wharfage/engine"}]),
+        "a path that is free in the container",
+    ),
+    Bad("a mount over the cache", engine(mounts=[{"claim": "t", "path": "/cache"}]), "a path that is free"),
+    Bad(
+        "a mount over the system by a detour",
+        engine(mounts=[{"claim": "t", "path": "/tmp/"}]),
+        "without '/' at its end",
     ),
     Bad("a mount at a relative path", engine(mounts=[{"claim": "t", "path": "opt/x"}]), "an absolute path"),
     Bad("a mount that climbs", engine(mounts=[{"claim": "t", "path": "/opt/../etc"}]), "an absolute path without '..'"),
@@ -252,6 +268,9 @@ SCALINGS = (
     Bad("idleness in days", scaling(idleAfter="1d"), "2 days are 48h"),
     Bad("savings in percent", scaling(vertical={"minSavings": "5"}), "a share from 0 to 1 in quotes"),
     Bad("a pin without end", scaling(pin={"replicas": 3}), "spec.scaling.pin.until: Required value"),
+    Bad(
+        "a pin until half past 24", scaling(pin={"replicas": 3, "until": "2026-12-01T24:30:00Z"}), "with date and zone"
+    ),
     Bad("a pin until tomorrow", scaling(pin={"replicas": 3, "until": "tomorrow"}), "such as 2026-12-01T08:00:00Z"),
     Bad(
         "a pin above the ceiling",
@@ -296,6 +315,13 @@ PLACEMENTS = (
         placement(tolerations=[{"key": "a", "operator": "Exists", "value": "x"}]),
         "leave out value with operator: Exists",
     ),
+    Bad(
+        "a toleration that ends although it evicts nobody",
+        placement(tolerations=[{"key": "a", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 30}]),
+        "write effect: NoExecute with tolerationSeconds",
+    ),
+    Bad("a taint's key with a blank", placement(tolerations=[{"key": "a b"}]), "write a label's key"),
+    Bad("a node's label with a blank", placement(nodeSelector={"a b": "x"}), "write keys of letters, digits"),
     Bad("a label value with a blank", placement(nodeSelector={"pool": "my gpus"}), "label's value: letters, digits"),
     Bad("a limit without quotes", deployment(limits={"usdPerHour": 40}), "must be of type string"),
     Bad("a limit of nothing", deployment(limits={"usdPerHour": "0"}), "write dollars greater than 0"),
@@ -308,6 +334,14 @@ PLACEMENTS = (
         "a label of ours",
         deployment(podTemplate={"labels": {"wharfage.dev/serving": "true"}}),
         "write keys other than wharfage.dev/... and app.kubernetes.io/...",
+    ),
+    Bad(
+        "a pod's label with a blank", deployment(podTemplate={"labels": {"a b": "x"}}), "write keys of letters, digits"
+    ),
+    Bad(
+        "a pod's annotation with a blank",
+        deployment(podTemplate={"annotations": {"a b": "x"}}),
+        "write keys of letters, digits",
     ),
     Bad(
         "a node name for the pods",
@@ -364,6 +398,12 @@ BUDGETS = (
 CATALOGS = (
     Bad("a catalog without date", catalog(observedAt=None), "spec.observedAt: Required value"),
     Bad("a catalog with a date only", catalog(observedAt="2026-07-20"), "a time with date and zone (RFC 3339)"),
+    Bad(
+        "a catalog of the 31st of February", catalog(observedAt="2026-02-31T00:00:00Z"), "such as 2026-12-01T08:00:00Z"
+    ),
+    Bad(
+        "a catalog of the thirteenth month", catalog(observedAt="2026-13-01T00:00:00Z"), "such as 2026-12-01T08:00:00Z"
+    ),
     Bad("a provider of nobody", catalog(provider="AWS"), 'supported values: "aws", "gcp", "azure", "onprem", "other"'),
     Bad("an offer twice", catalog(offer(), offer()), "Duplicate value"),
     Bad("an offer without price", catalog(offer(prices=[])), "should have at least 1 items"),
