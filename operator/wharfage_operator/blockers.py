@@ -35,6 +35,7 @@ ORDER = (
 _CLASSES_S = ((86400, "over 1 day"), (21600, "over 6 h"), (3600, "over 1 h"), (900, "over 15 min"), (300, "over 5 min"))
 _IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"})
 _CONFIG = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*": \w+: ')
 _MISSING_SECRET = re.compile(
     r"""secret ["']?([^"'\s]+?)["']? not found|references non-existent secret key|couldn't find key (\S+) in Secret"""
 )
@@ -123,7 +124,9 @@ def _of_container(container: Object) -> Blocker | None:
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE:
-        return Blocker(Reason.IMAGE_PULL_FAILED, f"image {container.get('image', '')}: {message or reason}")
+        # Between two attempts the kubelet says so and repeats the last error: one cause, told in one way.
+        said = _BACK_OFF.sub("", message) or reason
+        return Blocker(Reason.IMAGE_PULL_FAILED, f"image {container.get('image', '')}: {said}")
     if reason in _CONFIG:
         return _missing_secret([message]) or Blocker(Reason.ENGINE_FAILED, f"{reason}: {message}")
     ended = (container.get("state") or {}).get("terminated") or (container.get("lastState") or {}).get("terminated")

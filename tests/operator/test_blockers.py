@@ -87,6 +87,25 @@ CASES = [
             pod(
                 containerStatuses=[
                     container(
+                        waiting={
+                            "reason": "ImagePullBackOff",
+                            "message": 'Back-off pulling image "vllm/vllm-openai:v0.32.0": ErrImagePull: not found',
+                        }
+                    )
+                ]
+            )
+        ],
+        [],
+        Reason.IMAGE_PULL_FAILED,
+        "vllm/vllm-openai:v0.32.0: not found",
+        id="the image cannot be pulled, and the node waits before it tries again",
+    ),
+    pytest.param(
+        [pool_object()],
+        [
+            pod(
+                containerStatuses=[
+                    container(
                         waiting={"reason": "CreateContainerConfigError", "message": 'secret "chat-key" not found'}
                     )
                 ]

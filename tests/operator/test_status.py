@@ -212,7 +212,7 @@ HALF = Fleet((pool(L4, 2, ready=1),))
         (seen(), {}, "MetricsFresh", ("False", "NoMetrics")),
         (seen(STARTING), {}, "MetricsFresh", ("Unknown", "NoMetrics")),
         (seen(), {}, "PricesFresh", ("True", "PricesCurrent")),
-        (seen(prices_observed_at={"cloud": NOW - 30 * 86400}), {}, "PricesFresh", ("False", "PricesStale")),
+        (seen(prices_observed_at={"cloud": NOW - 31 * 86400}), {}, "PricesFresh", ("False", "PricesStale")),
         (seen(prices_observed_at={"other": NOW}), {}, "PricesFresh", ("Unknown", "PricesUnknown")),
     ],
 )
