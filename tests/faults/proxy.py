@@ -128,7 +128,8 @@ class FaultProxy:
         )
         self.requests.append(request)
         fault = self.schedule.fault_for(request)
-        request.fault = type(fault).__name__ if fault else ""
+        if fault is not None and not isinstance(fault, OnStream):  # what befalls a stream may come later, or never
+            request.fault = type(fault).__name__
         match fault:
             case Drop():
                 return _cut(incoming)
@@ -169,7 +170,7 @@ class FaultProxy:
                 status=answer.status, reason=answer.reason, headers=_passed_on(answer.headers)
             )
             await outgoing.prepare(incoming)
-            async for chunk in under(fault, answer.content):
+            async for chunk in under(fault, answer.content, request):
                 if chunk is None:
                     return _cut(incoming)
                 await outgoing.write(chunk)

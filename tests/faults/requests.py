@@ -31,7 +31,7 @@ class Request:
     forwarded: bool = False
     """Whether the API server got it."""
     fault: str = ""
-    """What was done to it, if anything."""
+    """What was done to it, if anything; to a stream, once it was."""
 
     @property
     def is_write(self) -> bool:
