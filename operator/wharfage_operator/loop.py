@@ -45,7 +45,7 @@ async def _one(item: Item, queue: WorkQueue[Item], look: Look) -> str:
             return "namespace_terminating"
         if not error.transient and not error.forbidden:
             queue.forget(item)
-            log.error("refused for good; waiting for a change", extra={**about, "error": str(error)})
+            log.error("refused; waiting for a change or the next resync", extra={**about, "error": str(error)})
             return "refused"
         delay_s = queue.retry(item, at_least_s=error.retry_after_s or 0.0)
         log.warning("will try again", extra={**about, "error": str(error), "in_s": round(delay_s, 2)})

@@ -102,16 +102,18 @@ class Reconciler:
     async def look(self, item: Item) -> None:
         """Look at one object; raises what `loop` knows how to handle."""
         kind, key = item
-        if item == SUPPLY:
-            self._wake_for_supply()
-        elif kind is LLM_DEPLOYMENTS:
-            await self._deployment(key)
-        elif kind is OFFER_CATALOGS:
-            await self._catalog(key)
-        elif kind is LLM_BUDGETS:
-            await self._budget(key)
-        if item != SUPPLY and self._cache.get(kind, key) is not None:
-            self._queue.add_after(item, self._settings.resync_s * random.uniform(0.8, 1.2))  # noqa: S311
+        try:
+            if item == SUPPLY:
+                self._wake_for_supply()
+            elif kind is LLM_DEPLOYMENTS:
+                await self._deployment(key)
+            elif kind is OFFER_CATALOGS:
+                await self._catalog(key)
+            elif kind is LLM_BUDGETS:
+                await self._budget(key)
+        finally:  # what was refused may be allowed later, and nobody says so
+            if item != SUPPLY and self._cache.get(kind, key) is not None:
+                self._queue.add_after(item, self._settings.resync_s * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _deployment(self, key: Key) -> None:
         raw = self._cache.get(LLM_DEPLOYMENTS, key)

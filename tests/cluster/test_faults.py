@@ -1,13 +1,14 @@
 """What goes wrong between the operator and the API server, and what must be true afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, SERVICES, Kind
 
 from tests.cluster.between import Between
 from tests.cluster.lab import KINDS, Lab, llm
-from tests.cluster.server import Object, condition, eventually
+from tests.cluster.server import Object, condition, eventually, eventually_is
 from tests.faults.rules import Answer, LoseAnswer, Match, Rule
 
 
@@ -204,6 +205,47 @@ def test_pods_that_admission_refuses_are_told_in_its_words(
     lab.cluster.kubectl("delete", "limitrange", "--all", f"-n={lab.namespace}")
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"podTemplate": None}})
     lab.ready(within_s=90)  # the ReplicaSet tries again by and by
+    assert operator.tracebacks == []
+
+
+@contextmanager
+def refusing(lab: Lab, message: str) -> Iterator[None]:
+    """A policy of an administrator's: no Deployments in this namespace. It says so with a 422, as policies do."""
+    kind = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": lab.namespace}}
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}}}
+    policy = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": message}],
+    }
+    binding = {"policyName": lab.namespace, "validationActions": ["Deny"], "matchResources": here}
+    probe = {**FOREIGN["Deployment"], "metadata": {"name": "probe"}}
+
+    def answer() -> int:
+        said = lab.server.call("POST", f"{DEPLOYMENTS.path(lab.namespace)}?dryRun=All", probe)
+        return int(said["httpStatus"])
+
+    lab.cluster.apply(
+        [
+            {**kind, "kind": "ValidatingAdmissionPolicy", "spec": policy},
+            {**kind, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+        ]
+    )
+    try:
+        eventually_is(answer, 422, what="the policy's answer")
+        yield
+    finally:
+        for resource in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+            lab.cluster.kubectl("delete", resource, lab.namespace)
+    eventually_is(answer, 201, what="the answer without the policy")
+
+
+def test_a_child_that_a_policy_refuses_is_told_and_made_once_the_policy_is_gone(lab: Lab) -> None:
+    operator = lab.start()
+    with refusing(lab, "no models before the audit"):
+        lab.create()
+        assert "no models before the audit" in lab.blocked("InvalidSpec")["message"]
+    lab.ready()  # nothing of the deployment's has changed: the next resync finds out
     assert operator.tracebacks == []
 
 
