@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODE_POOLS, OFFER_CATALOGS
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODE_POOLS, OFFER_CATALOGS, POD_MONITORS, Kind
 
 from tests.cluster.lab import CATALOG, MACHINES, Lab
 from tests.cluster.server import Server, eventually
@@ -69,7 +69,12 @@ def test_a_definition_that_is_deleted_and_comes_back_is_served_again_by_the_same
     install(place)
     place.create("after")
     place.ready("after", within_s=40)
+    eventually(lambda: not place.children("before"), within_s=60, what="what went with the definition leaves nothing")
+    assert operator.metric('wharfage_cached_objects{resource="llmdeployments"}') == len(
+        place.server.all(LLM_DEPLOYMENTS)
+    )
     assert operator.process.poll() is None
+    assert operator.tracebacks == []
 
 
 def test_a_second_api_of_the_same_name_in_another_group_changes_nothing(place: Lab) -> None:
@@ -98,25 +103,52 @@ def test_a_second_api_of_the_same_name_in_another_group_changes_nothing(place: L
     assert operator.tracebacks == []
 
 
+def define(lab: Lab, kind: Kind) -> None:
+    """Serve an API that takes whatever it is given."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    lab.cluster.apply(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{kind.plural}.{kind.group}"},
+            "spec": {
+                "group": kind.group,
+                "scope": "Namespaced" if kind.namespaced else "Cluster",
+                "names": {"plural": kind.plural, "singular": kind.name.lower(), "kind": kind.name},
+                "versions": [{"name": kind.version, "served": True, "storage": True, "schema": schema}],
+            },
+        }
+    )
+    lab.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+
+
+def test_monitors_come_with_their_api_and_one_of_somebody_else_is_left_alone(place: Lab) -> None:
+    install(place)
+    operator = place.start(watch_namespaces="", resync_s="2")
+    eventually(lambda: operator.ready, within_s=30)
+    place.create("watched")
+    place.ready("watched")
+    define(place, POD_MONITORS)
+    ours = eventually(lambda: place.server.get(POD_MONITORS, place.namespace, "watched"), within_s=30)
+    assert ours["metadata"]["ownerReferences"][0]["name"] == "watched"
+    spec = {"selector": {"matchLabels": {"theirs": "1"}}}
+    place.server.create(POD_MONITORS, {"metadata": {"name": "blind", "namespace": place.namespace}, "spec": spec})
+    place.create("blind")
+    assert f"PodMonitor {place.namespace}/blind" in place.blocked("NameConflict", "blind")["message"]
+    theirs = place.server.get(POD_MONITORS, place.namespace, "blind")
+    assert theirs is not None
+    assert theirs["spec"] == spec
+    place.server.delete(POD_MONITORS, place.namespace, "blind")
+    place.ready("blind")
+    assert operator.process.poll() is None
+    assert operator.tracebacks == []
+
+
 def test_karpenter_s_api_may_appear_later(place: Lab) -> None:
     install(place)
     operator = place.start(watch_namespaces="", resync_s="2")
     eventually(lambda: operator.ready, within_s=30)
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    place.cluster.apply(
-        {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"{NODE_POOLS.plural}.{NODE_POOLS.group}"},
-            "spec": {
-                "group": NODE_POOLS.group,
-                "scope": "Cluster",
-                "names": {"plural": "nodepools", "singular": "nodepool", "kind": "NodePool"},
-                "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-            },
-        }
-    )
-    place.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    define(place, NODE_POOLS)
     requirements = [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["lab.l4"]}]
     template = {"spec": {"requirements": requirements}}
     place.cluster.apply(

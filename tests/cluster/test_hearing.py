@@ -53,7 +53,9 @@ def ready(lab: Lab) -> None:
 def unservable(lab: Lab) -> None:
     """A deployment that waits for a catalog of the test's own, `late`."""
     lab.create(placement={"catalogs": ["late"]})
-    assert "late: there is no such OfferCatalog" in lab.blocked("UnknownCatalog")["message"]
+    said = lab.blocked("UnknownCatalog")["message"]
+    assert "late: there is no such OfferCatalog" in said
+    assert CATALOG["metadata"]["name"] in said
 
 
 def unobtainable(lab: Lab) -> None:
