@@ -53,36 +53,47 @@ def alike(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> tuple
     shapes: dict[Shape, list[Berth]] = {}
     for berth in sorted(need.berths, key=lambda berth: berth.order):
         shapes.setdefault(berth.shape, []).append(berth)
-    found = [_cheapest(need, supply, prices, berths) for _, berths in sorted(shapes.items())]
+    unserved_usd = need.unserved_usd_per_hour
+    found = [_cheapest(need, supply, prices, berths, unserved_usd) for _, berths in sorted(shapes.items())]
     return tuple(sorted(found, key=lambda priced: priced.usd_per_hour))
 
 
-def _cheapest(need: Need, supply: Supply, prices: Mapping[OfferKey, float], berths: Sequence[Berth]) -> Priced:
+def _cheapest(
+    need: Need, supply: Supply, prices: Mapping[OfferKey, float], berths: Sequence[Berth], unserved_usd: float
+) -> Priced:
     rate = berths[0].requests_per_second
     peak, floor, survive = (rps / rate for rps in (need.peak_rps, need.floor_rps, need.survive_rps))
-    most = _whole(max(peak, floor, survive, float(need.min_replicas)))
-    most = min(most, need.max_replicas)
+    least = min(need.min_replicas, need.max_replicas)
+    most = min(_whole(max(peak, floor, survive, float(least))), need.max_replicas)
     segments = _segments(need, supply, prices, berths, most)
     steady = [each for each in segments if not each.berth.spot]
     spot = [each for each in segments if each.berth.spot]
-    pools = sorted({spot_pool(each.berth.offer) for each in spot})
-    rooms = [sum(each.length for each in spot if spot_pool(each.berth.offer) == pool) for pool in pools]
-    on_demand, on_spot, largest = _triples(most, survive, rooms)
+    pools = {pool: at for at, pool in enumerate(sorted({spot_pool(each.berth.offer) for each in spot}))}
+    rooms = [0] * len(pools)
+    for each in spot:
+        rooms[pools[spot_pool(each.berth.offer)]] += each.length
+    worth = unserved_usd / peak if peak else 0.0  # what another replica for the peak saves
+    served = max(_whole(peak), least)
+    on_demand, on_spot, largest = _triples(
+        most=most,
+        served=served,
+        kept=_whole(survive),
+        rooms=rooms,
+        allowed=(need.max_replicas, need.max_spot_share),
+        fewest=served - 1 if all(each.usd_per_hour <= worth for each in segments) else 0,
+    )
     total = on_demand + on_spot
-    share = need.max_spot_share
-    allowed = (total <= need.max_replicas) & (on_spot * (1 - share) <= share * on_demand * (1 + ROUNDING))
-    on_demand, on_spot, largest, total = (each[allowed] for each in (on_demand, on_spot, largest, total))
     steady_usd, steady_counts = _filled(steady, on_demand, {}, on_demand)
-    spot_usd, spot_counts = _filled(spot, on_spot, {pool: at for at, pool in enumerate(pools)}, largest)
+    spot_usd, spot_counts = _filled(spot, on_spot, pools, largest)
     short = _open(total, peak)
     soft = _open(on_demand, floor) + _open(total - largest, survive)
-    missing = np.maximum(0, min(need.min_replicas, need.max_replicas) - total)
-    cost = steady_usd + spot_usd + need.unserved_usd_per_hour * (short + FLOOR_WEIGHT * soft + REPLICA_WEIGHT * missing)
+    missing = np.maximum(0, least - total)
+    cost = steady_usd + spot_usd + unserved_usd * (short + FLOOR_WEIGHT * soft + REPLICA_WEIGHT * missing)
     at = int(np.argmin(cost))
-    counts: dict[Berth, int] = dict.fromkeys(berths, 0)
+    counts = [0] * len(berths)
     for segment, count in [*zip(steady, steady_counts, strict=True), *zip(spot, spot_counts, strict=True)]:
-        counts[segment.berth] += int(count[at])
-    return Priced(mix_of(need, counts.items()), float(cost[at]))
+        counts[segment.order] += int(count[at])
+    return Priced(mix_of(need, zip(berths, counts, strict=True)), float(cost[at]))
 
 
 def _segments(
@@ -99,23 +110,34 @@ def _segments(
     return sorted((each for each in found if each.length), key=lambda each: (each.usd_per_hour, each.order))
 
 
-def _triples(most: int, survive: float, rooms: Sequence[int]) -> tuple[Ints, Ints, Ints]:
+def _triples(
+    *, most: int, served: int, kept: int, rooms: Sequence[int], allowed: tuple[int, float], fewest: int
+) -> tuple[Ints, Ints, Ints]:
     """The steady counts, spot counts, and largest counts in one spot pool, that could be best.
 
-    A pool takes no more than leaves enough when it is lost, or one more, where that little is worth leaving open; or
-    as few as the others have room for.
+    Beside so many steady replicas spot is no more than makes `served` replicas in all, or twice what must be left
+    without its largest pool: one fewer there would do as well. It makes `fewest` in all where the most replicas and
+    the largest share of spot (`allowed`) let it. A pool takes no more than leaves `kept` when it is lost, or one
+    more, where that little is worth leaving open; or as few as the others have room for.
     """
+    steady = np.arange(most + 1)
     if not rooms:
-        steady = np.arange(most + 1)
         return steady, np.zeros_like(steady), np.zeros_like(steady)
-    kept = _whole(survive)
-    spot = min(sum(rooms), max(most, min(2, len(rooms)) * kept))
+    max_replicas, share = allowed
+    limit = np.minimum(sum(rooms), max_replicas - steady)
+    if share < 1.0:
+        limit = np.minimum(limit, np.floor(share * steady * (1 + ROUNDING) / (1 - share)).astype(np.int64))
+    above = np.clip(np.maximum(served - steady, 2 * (kept - steady)), 0, limit)
+    below = np.clip(fewest - steady, 0, above)
+    each = above - below + 1
+    steady = np.repeat(steady, each)
+    spot = np.arange(len(steady)) - np.repeat(np.cumsum(each) - each - below, each)
     levels = np.arange(max(rooms) + 1)
     holds = np.minimum(levels[:, None], np.array(rooms)[None, :]).sum(axis=1)
-    fewest = np.searchsorted(holds, np.arange(spot + 1))
-    grids = np.meshgrid(np.arange(most + 1), np.arange(spot + 1), np.arange(2), indexing="ij")
-    steady, taken, above = (grid.ravel() for grid in grids)
-    return steady, taken, np.maximum(fewest[taken], steady + taken - kept + above)
+    level = np.searchsorted(holds, spot)
+    one_more = np.repeat([0, 1], len(steady))
+    steady, spot, level = np.tile(steady, 2), np.tile(spot, 2), np.tile(level, 2)
+    return steady, spot, np.maximum(level, steady + spot - kept + one_more)
 
 
 def _filled(
@@ -123,7 +145,7 @@ def _filled(
 ) -> tuple[Floats, list[Ints]]:
     """What that many replicas cost when the cheapest segments are filled first, no pool beyond its largest."""
     left = counts.astype(np.int64)
-    room = np.repeat(largest[None, :], max(1, len(pools)), axis=0)
+    room = np.tile(largest, (max(1, len(pools)), 1))
     usd = np.zeros(len(counts))
     taken = []
     for segment in segments:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from wharfage_autoscaler.allotment import Allotments
 from wharfage_autoscaler.charges import charges
 from wharfage_autoscaler.floors import payable
-from wharfage_autoscaler.mix import mix
+from wharfage_autoscaler.mix import NODES, mix
 from wharfage_autoscaler.need import ROUNDING, Key, Need
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.plans import planned
@@ -21,12 +21,15 @@ from wharfage_autoscaler.prune import pruned
 from wharfage_autoscaler.seats import Mix, broken, machines_used, score
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 from wharfage_autoscaler.solution import How
-from wharfage_autoscaler.supply import OfferKey, Prices, Supply, doubted
+from wharfage_autoscaler.supply import Cap, OfferKey, Prices, Supply, doubted
 from wharfage_autoscaler.together import Together, over, rent_of_what_is_shared, together
 
-_FEW = 2  # deployments that are solved exactly
+_EXACT = 2  # deployments that are solved to the optimum
+_FEW = 12  # that one programme is worth a look at, as far as the root of its tree
+_FEW_GAP, _FEW_NODES = 0.01, 1
 _CHANGED_SHARE = 0.1
 _TOLERANCE = 0.05  # of a price, a rate or a demand: less is no news
+_SPENT_OUT = 0.95
 _DRIFT = 0.03  # by which the gap may grow before everything is planned anew
 
 
@@ -45,8 +48,11 @@ class _Round:
     prices: Prices
 
 
-def allot(seen: ClusterSnapshot, before: Allotments | None = None) -> Allotments:
+def allot(seen: ClusterSnapshot, before: Allotments | None = None, *, nodes: int = NODES) -> Allotments:
     """The allotment of every deployment; `before` is the answer of the last round.
+
+    The solver's trees end after `nodes` nodes. Where it found nothing by then, with 0 nodes always, the greedy answer
+    stands and `Allotment.said` says so.
 
     What is allotted together never exceeds what is shared; a budget that does not even pay the floors of its
     deployments is held at what those cost.
@@ -55,9 +61,9 @@ def allot(seen: ClusterSnapshot, before: Allotments | None = None) -> Allotments
     asked = {need.key: need for need in sorted(seen.needs, key=lambda need: need.key)}
     needs = {key: pruned(_believed(need, doubts), seen.supply) for key, need in asked.items()}
     supply = payable(tuple(needs.values()), seen.supply)
-    done = None if before is None else _warm(asked, needs, supply, before)
+    done = None if before is None else _warm(asked, needs, supply, before, nodes)
     if done is None:
-        done = _cold(asked, needs, supply, () if before is None else tuple(before.mixes.values()))
+        done = _cold(asked, needs, supply, before, nodes)
     given = Given(
         needs=tuple(done.needs.values()),
         mixes=tuple(done.mixes.values()),
@@ -89,9 +95,12 @@ def _believed(need: Need, doubts: Mapping[OfferKey, str]) -> Need:
     return replace(need, berths=tuple(berth for berth in need.berths if berth.offer.key not in doubts))
 
 
-def _cold(asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, known: Sequence[Mix]) -> _Round:
-    """Everything anew; the mixes of before are among the choices."""
-    done = _planned(tuple(needs.values()), supply, known)
+def _cold(
+    asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, before: Allotments | None, nodes: int
+) -> _Round:
+    """Everything anew, from the prices of before, with the mixes of before among the choices."""
+    known, start = ((), None) if before is None else (tuple(before.mixes.values()), before.prices)
+    done = _planned(tuple(needs.values()), supply, nodes, known, start)
     solution = done.solution
     return _Round(
         needs={need.key: need for need in solution.needs},
@@ -106,24 +115,37 @@ def _cold(asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, 
     )
 
 
-def _planned(needs: Sequence[Need], supply: Supply, known: Sequence[Mix]) -> Together:
-    """A few exactly, unless a budget holds them; else all by common prices."""
-    if len(needs) <= _FEW:
-        solution = mix(needs, supply)
+def _planned(
+    needs: Sequence[Need], supply: Supply, nodes: int, known: Sequence[Mix] = (), start: Prices | None = None
+) -> Together:
+    """One or two exactly, unless a budget holds them; a few by one programme and by common prices; many by prices."""
+    if len(needs) > _FEW:
+        return together(needs, supply, known, start, nodes=nodes)
+    if len(needs) <= _EXACT:
+        solution = mix(needs, supply, nodes=nodes)
         if not over(supply.caps, solution.mixes):
             prices = Prices({b.offer.key: supply.rent(b.offer) for need in needs for b in need.berths})
             least = {need.key: planned(need, supply, prices.machines).least for need in solution.needs}
             return Together(solution, prices, least)
-    return together(needs, supply, known)
+    first = mix(needs, supply, gap=_FEW_GAP, nodes=min(nodes, _FEW_NODES))
+    done = together(first.needs, supply, (*known, *first.mixes), start, nodes=nodes)
+    if done.solution.how is How.GREEDY or first.bound <= done.solution.bound:
+        return done
+    bound = min(first.bound, done.solution.usd_per_hour)
+    return replace(done, solution=replace(done.solution, bound=bound))
 
 
-def _warm(asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, before: Allotments) -> _Round | None:
+def _warm(
+    asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, before: Allotments, nodes: int
+) -> _Round | None:
     """Only what changed, with what the others leave; None where that will not do."""
     if dict(supply.machines) != dict(before.supply.machines) or dict(supply.open) != dict(before.supply.open):
         return None
     kept = [key for key in asked if key in before.asked and as_before(before.asked[key], asked[key])]
     changed = [key for key in asked if key not in kept]
     if len(changed) + len(before.asked.keys() - asked.keys()) > max(1.0, _CHANGED_SHARE * len(asked)):
+        return None
+    if any(_spent_out(cap, before) for cap in supply.caps if cap.keys & set(changed)):
         return None
     solved_for = {key: before.needs[key] for key in kept}
     mixes = {key: before.mixes[key] for key in kept}
@@ -134,7 +156,7 @@ def _warm(asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, 
     )
     how = before.how
     if changed:
-        done = _planned([needs[key] for key in changed], _left(tuple(mixes.values()), supply), ())
+        done = _planned([needs[key] for key in changed], _left(tuple(mixes.values()), supply), nodes)
         how = done.solution.how if done.solution.how is How.GREEDY else how
         solved_for |= {need.key: need for need in done.solution.needs}
         mixes |= {each.key: each for each in done.solution.mixes}
@@ -146,8 +168,9 @@ def _warm(asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, 
     if broken(all_needs, all_mixes, supply) or over(supply.caps, all_mixes):
         return None
     usd = score(all_needs, all_mixes, supply)
-    bound = min(usd, sum(least.values()) - rent_of_what_is_shared(prices, supply, offers))
-    if usd > 0 and 1.0 - bound / usd > before.gap + _DRIFT:
+    bound = min(usd, _bound(least, prices, supply, offers))
+    last = _bound(before.least, before.prices, supply, _offers(before.needs.values()))
+    if _gap(usd, bound) > _gap(before.usd_per_hour, last) + _DRIFT:
         return None
     return _Round(
         needs=solved_for,
@@ -160,6 +183,21 @@ def _warm(asked: Mapping[Key, Need], needs: Mapping[Key, Need], supply: Supply, 
         least=least,
         prices=prices,
     )
+
+
+def _spent_out(cap: Cap, before: Allotments) -> bool:
+    """Whether a budget leaves so little that its deployments can only grow at the cost of each other."""
+    spent = sum(before.by_key[key].planned_usd_per_hour for key in sorted(cap.keys) if key in before.by_key)
+    return spent > _SPENT_OUT * cap.usd_per_hour
+
+
+def _bound(least: Mapping[Key, float], prices: Prices, supply: Supply, offers: Mapping[OfferKey, Offer]) -> float:
+    """What nothing can be below, by prices; looser than a programme's where there are few to share a machine."""
+    return sum(least.values()) - rent_of_what_is_shared(prices, supply, offers)
+
+
+def _gap(usd_per_hour: float, bound: float) -> float:
+    return max(0.0, 1.0 - bound / usd_per_hour) if usd_per_hour > 0 else 0.0
 
 
 def as_before(before: Need, now: Need) -> bool:

@@ -12,20 +12,26 @@ from wharfage_autoscaler.supply import Supply
 
 
 def floors(needs: Sequence[Need], supply: Supply) -> dict[Key, Mix]:
-    """The cheapest way, by the books and in machines of its own, to run the least replicas of each.
+    """For each need under a budget the cheapest way to run its least replicas: by the books, in machines of its own.
 
     On offers that nobody counts, where there are any: those that are counted may not do for all.
     """
-    idle = [replace(need, peak_rps=0.0, usual_rps=0.0) for need in needs]
-    found = {mix.key: mix for mix in greedy(idle, replace(supply, caps=()))}
-    for need in idle:
+    held = {key for cap in supply.caps for key in cap.keys}
+    found: dict[Key, Mix] = {}
+    others: list[Need] = []
+    for need in needs:
+        if need.key not in held:
+            continue
+        idle = replace(need, peak_rps=0.0, usual_rps=0.0)
         berths = tuple(berth for berth in need.berths if math.isinf(supply.most(berth.offer)))
         books = {berth.offer.key: berth.offer.usd_per_hour for berth in berths}
-        plans = sketched(replace(need, berths=berths), supply, books)
+        plans = sketched(replace(idle, berths=berths), supply, books)
         enough = [each for each in plans if not each.open_usd_per_hour]
         if enough:
             found[need.key] = min(enough, key=lambda each: each.alone_usd_per_hour).mix
-    return found
+        else:
+            others.append(idle)
+    return found | {mix.key: mix for mix in greedy(others, replace(supply, caps=()))}
 
 
 def payable(needs: Sequence[Need], supply: Supply) -> Supply:

@@ -1,8 +1,9 @@
 """The fleets that carry the demand for the least money: which offers, which markets, how many.
 
 One mixed-integer programme for a few deployments together. Losses of several spot pools at once enter lazily: where
-the answer would lose too much too often, the likeliest such loss becomes one more row, and it is solved again. Where
-the solver ends without an answer, the greedy one stands, and the solution says so.
+the answer would lose too much too often, the likeliest such loss becomes one more row, and it is solved again. The
+solver ends after so many nodes, never by the clock: without an answer by then the greedy one stands, and the solution
+says so; with one that is dearer than the greedy one, the greedy one is taken.
 """
 
 from collections.abc import Sequence
@@ -51,9 +52,13 @@ def _mix(needs: Sequence[Need], supply: Supply, *, gap: float, nodes: int) -> So
                 found = Solved(cheaper.values, cheaper.cost + open_usd, cheaper.bound + open_usd, cheaper.finished)
         mixes = made.mixes(found.values)
         if not broken(asked, mixes, supply):
-            how = How.EXACT if found.finished else How.BOUNDED
             usd = score(asked, mixes, supply)
-            return Solution(asked, mixes, usd, min(usd, found.bound), how)
+            if found.finished:
+                return Solution(asked, mixes, usd, min(usd, found.bound), How.EXACT)
+            rough = greedy(asked, supply)
+            if (rough_usd := score(asked, rough, supply)) < usd:
+                mixes, usd = rough, rough_usd
+            return Solution(asked, mixes, usd, min(usd, found.bound), How.BOUNDED)
     mixes = greedy(asked, supply)
     return Solution(asked, mixes, score(asked, mixes, supply), 0.0, How.GREEDY)
 

@@ -61,7 +61,8 @@ class Berth:
     @property
     def pool(self) -> PoolKey:
         """The pool that its replicas belong to."""
-        return self.candidate.pool(0).key
+        offer = self.candidate.offer
+        return PoolKey(offer.catalog, offer.name, offer.market, offer.zone, self.candidate.variant.name)
 
     @property
     def shape(self) -> Shape:
@@ -168,5 +169,7 @@ class Need:
 
     def running(self, berth: Berth) -> int:
         """Replicas that the fleet already has in that berth."""
+        if not self.fleet.pools:
+            return 0
         pool = self.fleet.pool(berth.pool)
         return pool.replicas if pool is not None and pool.accelerators == berth.accelerators else 0

@@ -137,6 +137,8 @@ def score(needs: Sequence[Need], mixes: Sequence[Mix], supply: Supply) -> float:
 
 def short_usd_per_hour(need: Need, left: Short) -> float:
     """What the optimiser counts for what is left open."""
+    if left.nothing:
+        return 0.0
     soft = FLOOR_WEIGHT * (left.floor + left.survive)
     return need.unserved_usd_per_hour * (left.peak + soft + REPLICA_WEIGHT * left.replicas)
 

@@ -114,6 +114,7 @@ def outages(risks: Sequence[Risk], ties: Ties = LOST) -> tuple[Outage, ...]:
         raise ValueError(f"{len(risks)} spot pools, at most {MOST_POOLS} are enumerated: keep those that carry most")
     if len({risk.pool for risk in risks}) < len(risks):
         raise ValueError("the same spot pool twice: add up what it carries first")
+    risks = sorted(risks, key=lambda risk: risk.pool)  # rounding must not tell orders apart
     regions = [[r for r in risks if r.pool.catalog == name] for name in sorted({r.pool.catalog for r in risks})]
     apart = _product([_mixed(ties.within, _one_fate(region), _each_its_own(region)) for region in regions])
     chances = _mixed(ties.across, _one_fate(risks), apart)

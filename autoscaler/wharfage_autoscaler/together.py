@@ -21,14 +21,15 @@ from wharfage_autoscaler.programme import Programme, Terms
 from wharfage_autoscaler.risk import surviving
 from wharfage_autoscaler.seats import Mix, broken, mix_of, score
 from wharfage_autoscaler.solution import How, Solution
-from wharfage_autoscaler.solver import row_prices, solved
+from wharfage_autoscaler.solver import Floats, row_prices, solved
 from wharfage_autoscaler.supply import Cap, OfferKey, Prices, Supply
 
 _GAP = 2e-3
-_NODES = 150
+NODES = 150
 _ROUNDS = 8  # of prices, where something is scarce
 _AGAIN = 6  # choices, until losses and budgets hold
-_PROGRAMMES = 60  # small ones that a call may solve for further plans where shapes may mix
+_PLANS, _LEAST_PLANS = 800, 6  # plans to choose among in all, and of each need
+_RUNG_SHAPES = 4
 _TIGHTER = 1.5  # than by what a budget was exceeded: empty parts of machines move with every choice
 _VIEWS = 60  # deployments; with more of them, machines fill without plans made to fill them
 _AS_IF = 0.05  # of its price: what a part of a machine counts in a view that supposes others to fill the rest
@@ -67,15 +68,26 @@ class _Choice:
         self.plans[need.key] = {mix: plan(need, mix, self.supply) for mix in self.plans[need.key]}
 
 
-def together(needs: Sequence[Need], supply: Supply, known: Sequence[Mix] = ()) -> Together:
-    """Mixes for all needs. `known` ones are among the choices; budgets must have room for floors (`floors.payable`)."""
+def together(
+    needs: Sequence[Need],
+    supply: Supply,
+    known: Sequence[Mix] = (),
+    start: Prices | None = None,
+    *,
+    nodes: int = NODES,
+) -> Together:
+    """Mixes for all needs. `known` ones are among the choices, and prices are looked for from `start` on.
+
+    Budgets must have room for floors (`floors.payable`). No tree of the solver grows beyond `nodes`.
+    """
     offers = {berth.offer.key: berth.offer for need in needs for berth in need.berths}
     choice = _Choice(list(needs), supply, offers)
     by_key = {need.key: need for need in needs}
-    for mix in [*(mix_of(need, ()) for need in needs), *floors(needs, supply).values(), *known]:
-        if mix.key in by_key and not broken([by_key[mix.key]], [mix], Supply()):
-            choice.add(by_key[mix.key], [plan(by_key[mix.key], mix, supply)])
-    prices = _priced(choice)
+    always = [*(mix_of(need, ()) for need in needs), *floors(needs, supply).values(), *known]
+    always = [mix for mix in always if mix.key in by_key and not broken([by_key[mix.key]], [mix], Supply())]
+    for mix in always:
+        choice.add(by_key[mix.key], [plan(by_key[mix.key], mix, supply)])
+    prices = _priced(choice, start)
     least: dict[Key, float] = {}
     for at, need in enumerate(choice.needs):
         found = planned(need, supply, prices.seen_by(need, supply))
@@ -84,13 +96,23 @@ def together(needs: Sequence[Need], supply: Supply, known: Sequence[Mix] = ()) -
         choice.add(found.need, found.plans)
         least[need.key] = found.least
     bound = sum(least.values()) - rent_of_what_is_shared(prices, supply, offers)
+    _narrowed(choice, prices, frozenset(always))
     _view(choice, prices)
-    mixes, how = _chosen(choice), How.BOUNDED
+    mixes, how = _chosen(choice, min(nodes, NODES)), How.BOUNDED
     final = tuple(choice.needs)
-    if mixes is None or broken(final, mixes, supply):
-        mixes, how = greedy(final, supply), How.GREEDY
+    if mixes is None or broken(final, mixes, supply) or over(supply.caps, mixes):
+        mixes, how = _rough(final, supply), How.GREEDY
     usd = score(final, mixes, supply)
     return Together(Solution(final, mixes, usd, min(usd, bound), how), prices, least)
+
+
+def _rough(needs: Sequence[Need], supply: Supply) -> tuple[Mix, ...]:
+    """The greedy answer; where that exceeds a budget, its deployments have their floors."""
+    mixes = greedy(needs, supply)
+    exceeded = over(supply.caps, mixes)
+    held = {key for cap in supply.caps if cap.name in exceeded for key in cap.keys}
+    least = floors(needs, supply) if held else {}
+    return tuple(least[mix.key] if mix.key in held else mix for mix in mixes)
 
 
 def rent_of_what_is_shared(prices: Prices, supply: Supply, offers: Mapping[OfferKey, Offer]) -> float:
@@ -111,11 +133,18 @@ def over(caps: Sequence[Cap], mixes: Sequence[Mix]) -> dict[str, float]:
     return {name: usd for name, usd in spent.items() if usd > ROUNDING}
 
 
-def _priced(choice: _Choice) -> Prices:
+def _priced(choice: _Choice, start: Prices | None) -> Prices:
     """The prices at which plans add up to the most that can be proven; what is not scarce keeps its price."""
     supply, offers = choice.supply, choice.offers
+    held = {key for cap in supply.caps for key in cap.keys}
     scarce = {key for key in offers if not math.isinf(supply.most(offers[key]))}
     prices = Prices({key: offer.usd_per_hour for key, offer in offers.items()})
+    if start is not None:
+        caps = {cap.name for cap in supply.caps}
+        prices = Prices(
+            {key: start.machines.get(key, usd) for key, usd in prices.machines.items()},
+            {name: worth for name, worth in start.caps.items() if name in caps},
+        )
     best, most = prices, -math.inf
     for at in range(_ROUNDS):
         new, least = 0, 0.0
@@ -123,8 +152,8 @@ def _priced(choice: _Choice) -> Prices:
             seen = prices.seen_by(need, supply)
             plans = sketched(need, supply, seen)
             new += choice.add(need, plans)
-            if supply.caps and at == 0:
-                new += choice.add(need, _rungs(need, supply, seen))
+            if need.key in held and at == 0:
+                new += choice.add(need, _rungs(need, supply, seen, plans))
             least += min((each.at(seen) for each in plans), default=0.0)
         total = least - rent_of_what_is_shared(prices, supply, offers)
         if total > most:
@@ -135,13 +164,25 @@ def _priced(choice: _Choice) -> Prices:
     return best
 
 
-def _rungs(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> list[Plan]:
-    """Plans for less than the demand, as they count for all of it."""
+def _rungs(need: Need, supply: Supply, prices: Mapping[OfferKey, float], plans: Sequence[Plan]) -> list[Plan]:
+    """Plans for less than the demand, as they count for all of it, in the shapes of the best plans for all of it."""
     found = []
+    shapes = {seats.berth.shape for each in plans[:_RUNG_SHAPES] for seats in each.mix.seats}
+    berths = tuple(berth for berth in need.berths if berth.shape in shapes) or need.berths
     for part in _LADDER:
-        less = replace(need, peak_rps=need.peak_rps * part, usual_rps=need.usual_rps * part)
+        less = replace(need, berths=berths, peak_rps=need.peak_rps * part, usual_rps=need.usual_rps * part)
         found += [plan(need, each.mix, supply) for each in sketched(less, supply, prices)[:2]]
     return found
+
+
+def _narrowed(choice: _Choice, prices: Prices, always: frozenset[Mix]) -> None:
+    """Of very many plans the best of each need at those prices: the programme of all plans takes five times as long."""
+    most = max(_LEAST_PLANS, _PLANS // max(1, len(choice.needs)))
+    for need in choice.needs:
+        plans = choice.plans[need.key]
+        seen = prices.seen_by(need, choice.supply)
+        ranked = sorted(plans, key=lambda mix: plans[mix].at(seen))
+        choice.plans[need.key] = {mix: plans[mix] for at, mix in enumerate(ranked) if at < most or mix in always}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +233,6 @@ def _view(choice: _Choice, prices: Prices) -> None:
     """Further plans, each made as if others filled the rest of the machines of one offer."""
     if len(choice.needs) > _VIEWS:
         return
-    programmes = _PROGRAMMES - len(choice.needs)
     shared = sorted({key for key, offer in choice.offers.items() if offer.accelerators > 1})
     for key in shared:
         for need in choice.needs:
@@ -203,19 +243,18 @@ def _view(choice: _Choice, prices: Prices) -> None:
             machine = choice.offers[key].machine
             of_it = replace(need, berths=tuple(berth for berth in need.berths if berth.offer.machine == machine))
             choice.add(need, (plan(need, each.mix, choice.supply) for each in sketched(of_it, choice.supply, seen)))
-            if need.shapes > 1 and programmes > 0:
-                programmes -= 1
-                choice.add(need, planned(need, choice.supply, seen).plans[:1])
 
 
-def _chosen(choice: _Choice) -> tuple[Mix, ...] | None:
+def _chosen(choice: _Choice, nodes: int) -> tuple[Mix, ...] | None:
     """The best plan for each, such that likely losses are survived and budgets hold."""
     limits = {cap.name: cap.usd_per_hour for cap in choice.supply.caps}
     mixes = None
     for attempt in range(_AGAIN):
-        mixes = _picked(choice, limits, alone=attempt == _AGAIN - 1)
-        if mixes is None:
+        last = attempt == _AGAIN - 1
+        found = _picked(choice, limits, nodes, alone=last) or _picked(choice, limits, nodes, alone=True)
+        if found is None:
             break
+        mixes = found
         exceeded = over(choice.supply.caps, mixes)
         limits = {name: limit - _TIGHTER * exceeded.get(name, 0.0) for name, limit in limits.items()}
         asked = [_survive(choice, at, mix) for at, mix in enumerate(mixes)]
@@ -236,20 +275,25 @@ def _survive(choice: _Choice, at: int, mix: Mix) -> bool:
     return True
 
 
-def _picked(choice: _Choice, limits: Mapping[str, float], *, alone: bool) -> tuple[Mix, ...] | None:
+def _picked(choice: _Choice, limits: Mapping[str, float], nodes: int, *, alone: bool) -> tuple[Mix, ...] | None:
     if alone:
         limits = {cap.name: cap.usd_per_hour for cap in choice.supply.caps}
     made = _master(choice, limits, alone=alone)
-    found = solved(made.programme, gap=_GAP, nodes=_NODES)
+    found = solved(made.programme, gap=_GAP, nodes=nodes)
     if found is None:
         return None
-    open_terms = [(at, each.open_usd_per_hour) for picks in made.picks.values() for at, each in picks]
-    left_open = sum(usd * round(float(found.values[at])) for at, usd in open_terms)
-    if left_open > 0:
+    taken = _taken(made, found.values)
+    if any(each.open_usd_per_hour for each in taken.values()):
         # What cannot be served is settled; beside its price the solver would not see the money.
-        for at, usd in open_terms:
-            made.programme.cost[at] -= usd
-        made.programme.row(open_terms, at_most=left_open * (1 + ROUNDING))
-        found = solved(made.programme, gap=_GAP, nodes=_NODES) or found
-    values = found.values
-    return tuple(max(picks, key=lambda pick: (values[pick[0]], -pick[0]))[1].mix for picks in made.picks.values())
+        for key, picks in made.picks.items():
+            for at, each in picks:
+                made.programme.cost[at] -= each.open_usd_per_hour
+                if each.open_usd_per_hour > taken[key].open_usd_per_hour * (1 + ROUNDING):
+                    made.programme.most[at] = 0.0
+        again = solved(made.programme, gap=_GAP, nodes=nodes)
+        taken = taken if again is None else _taken(made, again.values)
+    return tuple(each.mix for each in taken.values())
+
+
+def _taken(made: _Master, values: Floats) -> dict[Key, Plan]:
+    return {key: max(picks, key=lambda pick: (values[pick[0]], -pick[0]))[1] for key, picks in made.picks.items()}

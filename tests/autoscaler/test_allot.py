@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from wharfage_autoscaler.allot import allot, as_before
 from wharfage_autoscaler.allotment import Allotments, spread
 from wharfage_autoscaler.floors import floors
+from wharfage_autoscaler.mix import NODES
 from wharfage_autoscaler.model import SpotPolicy
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.prune import pruned
-from wharfage_autoscaler.seats import broken, score
+from wharfage_autoscaler.seats import broken, machines_used, score
 from wharfage_autoscaler.snapshot import ClusterSnapshot
+from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, Supply, doubted
 from wharfage_autoscaler.together import together
 
@@ -84,15 +86,29 @@ def test_whatever_the_demand_becomes_no_fleet_leaves_its_allotment(seen: Cluster
 
 
 @quickly
-@given(clusters())
-def test_every_deployment_gets_an_answer_and_rows_hold(seen: ClusterSnapshot) -> None:
-    found = allot(seen)
+@given(clusters(), st.sampled_from([0, NODES]))
+def test_every_deployment_gets_an_answer_and_rows_hold(seen: ClusterSnapshot, nodes: int) -> None:
+    found = allot(seen, nodes=nodes)
     assert set(found.by_key) == {each.key for each in seen.needs}
     assert not broken(tuple(found.needs.values()), tuple(found.mixes.values()), seen.supply)
     assert found.bound <= found.usd_per_hour + 1e-6
     for each in found.by_key.values():
         assert each.short.nothing or each.said
         assert not each.short.nothing or spread(each, each.peak_rps).replicas <= each.planned.replicas
+
+
+@pytest.mark.parametrize("nodes", [pytest.param(NODES, id="solved"), pytest.param(0, id="greedy")])
+def test_many_deployments_stay_within_what_is_shared(nodes: int) -> None:
+    asked = team(60, HELD, SMALL, BIG, spot("small", "a"), spot("small", "b"))
+    half = frozenset(each.key for each in asked[:30])
+    paid = sum(each.planned_usd_per_hour for key, each in allot(ClusterSnapshot(asked)).by_key.items() if key in half)
+    held = Supply(machines={HELD.key: 3}, caps=(Cap("half", half, 0.7 * paid),))
+    found = allot(ClusterSnapshot(asked, held), nodes=nodes)
+    assert machines_used(tuple(found.mixes.values()))[HELD.key] <= 3 + 1e-6
+    assert sum(each.most or 0 for one in found.by_key.values() for each in one.shapes if each.pool.offer == HELD) <= 12
+    assert sum(found.by_key[key].usd_per_hour or 0.0 for key in half) <= 0.7 * paid + 1e-6
+    assert sum(found.by_key[key].planned_usd_per_hour for key in half) <= 0.7 * paid + 1e-6
+    assert found.bound <= found.usd_per_hour
 
 
 @quickly
@@ -242,6 +258,14 @@ def test_an_offer_that_is_not_believed_is_not_taken_and_is_named() -> None:
     (each,) = allot(ClusterSnapshot((need(berth(SMALL), berth(odd), peak_rps=4.0),))).by_key.values()
     assert [pool.offer.name for pool in each.planned.pools] == ["small"]
     assert "odd" in each.said[0]
+
+
+def test_where_the_solver_found_nothing_the_greedy_answer_stands_and_every_deployment_says_so() -> None:
+    found = allot(ClusterSnapshot(team(3)), nodes=0)
+    assert found.how is How.GREEDY
+    for each in found.by_key.values():
+        assert each.planned.replicas
+        assert str(How.GREEDY) in each.said
 
 
 @pytest.mark.parametrize(

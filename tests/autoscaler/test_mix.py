@@ -71,10 +71,10 @@ def test_no_mixes_of_two_deployments_together_are_cheaper(case: tuple[tuple[Need
 
 
 @quickly
-@given(small())
-def test_counting_equals_the_programme_where_replicas_are_alike(case: tuple[Need, Supply]) -> None:
+@given(small(), st.sampled_from([0.0, 1.0, 40.0, 5000.0]))
+def test_counting_equals_the_programme_where_replicas_are_alike(case: tuple[Need, Supply], times: float) -> None:
     asked, supply = replace(case[0], shapes=1, usd_per_hour_limit=None), replace(case[1], open={})
-    prices = {each.offer.key: each.offer.usd_per_hour for each in asked.berths}
+    prices = {each.offer.key: times * each.offer.usd_per_hour for each in asked.berths}
     counted = alike(asked, supply, prices)[0]
     many = replace(asked, survive=(frozenset(),))  # what counting leaves to the programme
     assert equal(counted.usd_per_hour, planned(many, supply, prices).least) or (
@@ -133,6 +133,18 @@ def test_greedy_is_never_below_the_programme_nor_that_below_its_bound(case: tupl
     assert not broken(asked, rough, supply)
     assert score(asked, rough, supply) >= found.usd_per_hour - 1e-5 * max(1.0, found.usd_per_hour)
     assert found.bound <= found.usd_per_hour
+
+
+@quickly
+@given(two(), st.sampled_from([0, 1]))
+def test_however_early_the_solver_ends_the_answer_is_no_dearer_than_greedy(
+    case: tuple[tuple[Need, Need], Supply], nodes: int
+) -> None:
+    asked, supply = case[0], replace(case[1], caps=())
+    found = mix(asked, supply, nodes=nodes)
+    rough = score(found.needs, greedy(found.needs, supply), supply)
+    assert not broken(asked, found.mixes, supply)
+    assert found.usd_per_hour <= rough * (1 + 1e-9) + 1e-9
 
 
 @quickly
@@ -313,6 +325,14 @@ def test_a_deployment_that_cannot_be_served_does_not_make_another_dear() -> None
     where = [berth(offer("a", usd_per_hour=1.01)), berth(offer("b", usd_per_hour=1.0))]
     found = mix([hopeless, need(*where, peak_rps=8.0, key=("shop", "b"))], Supply(), gap=1e-3)
     assert counts(found.mixes[1]) == {("b", Market.ON_DEMAND, ""): 2}
+
+
+def test_a_solver_that_ends_without_an_answer_leaves_the_greedy_one_and_says_so() -> None:
+    asked = need(berth(offer()), berth(spot(zone="a")), berth(spot(zone="b")), peak_rps=20.0)
+    found = mix([asked], Supply(), nodes=0)
+    assert found.how is How.GREEDY
+    assert found.mixes == greedy([asked], Supply())
+    assert found.bound == 0.0
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])

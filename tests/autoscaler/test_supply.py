@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Market, Offer
-from wharfage_autoscaler.prune import MOST_PER_ACCELERATOR, MOST_SHAPES, pruned
+from wharfage_autoscaler.prune import MOST_PER_ACCELERATOR, MOST_PER_RESERVED, MOST_SHAPES, pruned
 from wharfage_autoscaler.supply import Cap, Prices, Supply, doubted
 
 from tests.builders import offer
@@ -75,13 +75,34 @@ def test_three_shapes_per_accelerator_and_a_dozen_in_all_are_looked_at() -> None
         assert names == [f"{card}-{n}" for n in range(len(names))]
 
 
-def test_what_runs_and_what_is_reserved_is_looked_at_however_dear() -> None:
+def test_what_runs_is_looked_at_however_dear() -> None:
     rows = _sizes("L4", 6)
-    held = replace(rows[5], market=Market.RESERVED)
-    asked: Need = need(*(berth(each) for each in [*rows[:5], held]))
+    asked: Need = need(*(berth(each) for each in rows))
     asked = replace(asked, fleet=replace(asked.fleet, pools=(berth(rows[4]).replicas(1),)))
-    names = {each.offer.name for each in pruned(asked, Supply(machines={held.key: 1})).berths}
-    assert names == {"L4-0", "L4-1", "L4-4", "L4-5"}
+    assert {each.offer.name for each in pruned(asked, Supply()).berths} == {"L4-0", "L4-1", "L4-2", "L4-4"}
+
+
+def test_of_what_fits_on_reserved_machines_the_four_that_carry_most_are_looked_at_too() -> None:
+    held = reserved("held", accelerators=8, usd_per_hour=5.0)
+    on_it = [berth(held, rps, accelerators=size) for size, rps in ((1, 2.0), (2, 5.0), (4, 11.0), (8, 14.0))]
+    asked = need(*(berth(each) for each in _sizes("L4", 5)), *on_it, berth(held, 2.5, variant_name="fp8"))
+    kept = pruned(asked, Supply(machines={held.key: 1})).berths
+    assert [(each.accelerators, each.pool.variant) for each in kept if each.offer == held] == [
+        (1, "bf16"),
+        (2, "bf16"),
+        (4, "bf16"),
+        (1, "fp8"),
+    ]
+    assert [each.offer.name for each in kept if each.offer != held] == ["L4-0", "L4-1", "L4-2"]
+
+
+def test_what_runs_on_reserved_machines_is_looked_at_though_others_carry_more() -> None:
+    held = reserved("held", accelerators=8, usd_per_hour=5.0)
+    others = [berth(held, 3.0 + n, variant_name=f"v{n}") for n in range(MOST_PER_RESERVED)]
+    runs = berth(held, 2.0)
+    asked = need(runs, *others)
+    asked = replace(asked, fleet=replace(asked.fleet, pools=(runs.replicas(1),)))
+    assert runs in pruned(asked, Supply(machines={held.key: 1})).berths
 
 
 def test_on_demand_zones_are_one_and_spot_zones_are_not() -> None:
