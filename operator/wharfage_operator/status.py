@@ -65,8 +65,9 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
             "selector": f"{OWNER}={name}",
             "endpoint": f"http://{name}.{namespace}.svc:{PORT}/v1",
             "summary": {column: text or _UNKNOWN for column, text in summary.items()},
-            "fleet": rows,
-            "cost": cost,
+            # Nothing instead of an empty object: where there was one with fields, server-side apply makes null of it.
+            "fleet": rows or None,
+            "cost": cost or None,
             "load": _load(seen.load, previous.get("load") or {}),
             "models": list(seen.models) or None,
             "decision": _decision(seen.decision, previous.get("decision") or {}, now) if seen.decision else None,

@@ -116,7 +116,7 @@ def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
             return _yes(
                 ConditionType.READY,
                 Reason.SERVING,
-                f"{_count(running)} by the spec before this edit; now: {problem[1]}",
+                f"{_count(running)} as decided before; now: {problem[1]}",
             )
         return _yes(ConditionType.READY, Reason.SERVING, f"{_count(running)}.")
     if problem is not None:

@@ -59,7 +59,7 @@ def test_a_model_that_nobody_knows_is_read_once_and_placed_by_what_was_read(
     said = lab.blocked("ReadingModelConfig")
     assert "reading config.json of hf://org/new from https://huggingface.co" in said["message"]
     assert condition(lab.llm(), "Accepted")["status"] == condition(lab.llm(), "Progressing")["status"] == "True"
-    assert (lab.llm() or {})["status"]["fleet"] == []
+    assert "fleet" not in (lab.llm() or {})["status"]
 
     ends(lab, reader, ANSWER)
     served = lab.ready()["status"]

@@ -211,3 +211,20 @@ def test_a_catalog_says_how_many_of_its_offers_can_be_had(lab: Lab, operator: Op
     seen = eventually(lambda: (lab.server.get(OFFER_CATALOGS, "", CATALOG["metadata"]["name"]) or {}).get("status"))
     assert (seen["offers"], seen["obtainable"]) == (2, 2)
     assert condition({"status": seen}, "PricesFresh")["reason"] == "PricesStale"
+
+
+def test_a_catalog_that_is_deleted_while_it_is_used_takes_the_price_with_it_and_nothing_else(
+    lab: Lab, operator: OperatorProcess
+) -> None:
+    name = f"gone-{lab.namespace}"
+    lab.server.create(OFFER_CATALOGS, {"metadata": {"name": name}, "spec": CATALOG["spec"]})
+    lab.create(placement={"catalogs": [name]})
+    lab.ready()
+    pods = {pod["metadata"]["uid"] for pod in lab.server.all(PODS, lab.namespace)}
+    lab.server.delete(OFFER_CATALOGS, "", name)
+    lab.blocked("PricesUnknown", about="PricesFresh")
+    seen = lab.llm() or {}
+    assert "cost" not in seen["status"]
+    assert (condition(seen, "Ready")["status"], seen["status"]["summary"]["usdPerHour"]) == ("True", "<none>")
+    assert {pod["metadata"]["uid"] for pod in lab.server.all(PODS, lab.namespace)} == pods
+    assert operator.tracebacks == []
