@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wharfage_api.conditions import ConditionType, Reason
 
 from wharfage_operator.conditions import Verdict, conditions
 
 
-def budget_status(*, previous: Mapping[str, Any], generation: int, now: float) -> dict[str, Any]:
-    """The whole status."""
+def budget_status(
+    zone: str, *, zone_exists: bool, previous: Mapping[str, Any], generation: int, now: float
+) -> dict[str, Any]:
+    """The whole status of a budget in that time zone."""
     verdicts = (
-        Verdict(ConditionType.ACCEPTED, holds=True, reason=Reason.ACCEPTED, message="The budget is understood."),
+        _accepted(zone, exists=zone_exists),
         Verdict(
             ConditionType.ENFORCED,
             holds=False,
@@ -28,3 +31,27 @@ def budget_status(*, previous: Mapping[str, Any], generation: int, now: float) -
     )
     rows = conditions(verdicts, previous=previous, generation=generation, now=now)
     return {"observedGeneration": generation, "conditions": rows}
+
+
+def exists(zone: str) -> bool:
+    """Whether the machine's time zone database knows a zone; where there is no database every zone may exist."""
+    return _known(zone) or not _known("UTC")
+
+
+def _known(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # OSError for the name of a folder, such as Europe
+        return False
+    return True
+
+
+def _accepted(zone: str, *, exists: bool) -> Verdict:
+    if not exists:
+        return Verdict(
+            ConditionType.ACCEPTED,
+            holds=False,
+            reason=Reason.INVALID_SPEC,
+            message=f"there is no time zone {zone}: write one by its IANA name, such as Europe/Berlin or UTC",
+        )
+    return Verdict(ConditionType.ACCEPTED, holds=True, reason=Reason.ACCEPTED, message="The budget is understood.")

@@ -19,7 +19,7 @@ from wharfage_autoscaler.snapshot import Memory
 
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
-from wharfage_operator.budget import budget_status
+from wharfage_operator.budget import budget_status, exists
 from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
 from wharfage_operator.children import ChildSettings, Identity
@@ -327,7 +327,14 @@ class Reconciler:
         if raw is None or is_paused(raw):
             return
         generation = raw["metadata"].get("generation", 0)
-        fresh = budget_status(previous=raw.get("status") or {}, generation=generation, now=time.time())
+        zone = str(raw["spec"].get("timeZone", "UTC"))
+        fresh = budget_status(
+            zone,
+            zone_exists=exists(zone),
+            previous=raw.get("status") or {},
+            generation=generation,
+            now=time.time(),
+        )
         await self._writer.status(LLM_BUDGETS, raw, fresh)
 
     def _wake_for_supply(self) -> None:
