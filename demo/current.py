@@ -116,7 +116,14 @@ def install(
         command += ["--set-string" if key == "image.tag" else "--set", f"{key}={value}"]
     screen.command(["helm", *command[1:]])
     made.insert(0, ("release", RELEASE))
-    run(command)
+    screen.say("  waiting for the operator's pod, 3 minutes at most")
+    try:
+        with screen.timed("chart installed, its operator is ready"):
+            run(command)
+    except CommandFailed as failed:
+        pods = kubectl.run("get", "pods", "-n", NAMESPACE)
+        warnings = kubectl.run("get", "events", "-n", NAMESPACE, "--field-selector=type=Warning")
+        raise CommandFailed(f"{failed}\n{pods}{warnings}".rstrip()) from None
 
 
 def serve(screen: Screen, kubectl: Kubectl, catalog: dict[str, Any], made: list[tuple[str, ...]]) -> None:

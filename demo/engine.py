@@ -9,12 +9,29 @@ import time
 from collections.abc import Callable
 
 from demo.screen import Screen
+from tests.devcluster.build import BuildError
+from tests.devcluster.cluster import ClusterError
+from tests.devcluster.debian import MissingPackagesError
+from tests.devcluster.images import ImageError
+from tests.devcluster.network import NamespaceError
+from tests.devcluster.node import NodeError
+from tests.engine.environment import EnvironmentFailed
 from tests.engine.lab import NAME, READY_WITHIN_S, Lab, Late, open_lab, stream
 
 QUESTION = "How much does a berth cost?"
 CLIENTS = 4
 BUSY_S = 3.0
 TOKENS = "usdPerMillionTokens"
+BROKEN = (
+    BuildError,
+    ClusterError,
+    EnvironmentFailed,
+    ImageError,
+    MissingPackagesError,
+    NamespaceError,
+    NodeError,
+)
+"""What may fail on the way to a real node, each with words for people."""
 
 
 def main() -> int:
@@ -26,7 +43,7 @@ def main() -> int:
     try:
         with open_lab(lambda stage: screen.step(stage)) as lab:
             show(screen, lab)
-    except (Late, TimeoutError) as trouble:
+    except (Late, TimeoutError, *BROKEN) as trouble:
         screen.bad(str(trouble))
         return 1
     except KeyboardInterrupt:

@@ -18,7 +18,8 @@ from demo.kubectl import CommandFailed, Kubectl, run
 from demo.operator_process import last_words, start_operator
 from demo.screen import Screen
 from tests.devcluster import build
-from tests.devcluster.cluster import Cluster
+from tests.devcluster.cluster import Cluster, ClusterError
+from tests.devcluster.registry import NameTakenError
 
 ROOT = Path(__file__).resolve().parent.parent
 APPLIED = ("examples/catalogs/aws-us-east-1.yaml", "examples/quickstart/")
@@ -26,6 +27,7 @@ SYSTEM = "wharfage-system"
 NAMESPACE = "shop"
 NAME = "chat"
 KEPT = "demo"
+ENDS_IT = f"cd {ROOT} && {sys.executable} -m tests.devcluster down --name {KEPT}"
 LLM_COLUMNS = ("get", "llm", "-n", NAMESPACE)
 NOTICE_S = 5.0
 NODE_LABELS = "node.kubernetes.io/instance-type,karpenter.sh/capacity-type,topology.kubernetes.io/zone"
@@ -46,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             on_current_cluster(screen, image=options.image, yes=options.yes, keep=options.keep)
         else:
             on_devcluster(screen, keep=options.keep)
-    except (CommandFailed, TimeoutError) as trouble:
+    except NameTakenError:
+        screen.bad("the demo's cluster is up already (KEEP=1?); this ends it:")
+        screen.say(f"  {ENDS_IT}")
+        return 1
+    except (CommandFailed, ClusterError, build.BuildError, TimeoutError) as trouble:
         screen.bad(str(trouble))
         return 1
     except KeyboardInterrupt:
@@ -160,8 +166,9 @@ def look_around(screen: Screen, kubeconfig: Path) -> None:
 def leave(screen: Screen, kubeconfig: Path) -> None:
     """Say how to go on with the cluster that stays, and how to end it."""
     screen.say(f"\nThe cluster stays up, with Karpenter and the operator in it.\n  export KUBECONFIG={kubeconfig}")
-    screen.say(f"  kubectl edit llm -n {NAMESPACE} {NAME}\n  kubectl get llm,nodes -A -w")
-    screen.say(f"  {sys.executable} -m tests.devcluster down --name {KEPT}    # ends it all")
+    screen.say(f"  export PATH={build.kubectl().parent}:{Path(sys.executable).parent}:$PATH    # kubectl and wharfage")
+    screen.say(f"  kubectl edit llm -n {NAMESPACE} {NAME}\n  kubectl get llm -A -w    # nodes: kubectl get nodes -w")
+    screen.say(f"  {ENDS_IT}    # ends it all")
 
 
 def show(screen: Screen, kubectl: Kubectl, *arguments: str) -> None:
