@@ -1,5 +1,7 @@
 """What no decision may cross: the largest count, and dollars per hour. Ceilings win over floors."""
 
+from collections.abc import Callable
+
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.demand import shrunk
 from wharfage_autoscaler.fleet import Fleet
@@ -11,16 +13,21 @@ _ROUNDING = 1e-9  # three machines at 0.1 usd/h are within 0.3
 
 
 def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
-    """Lower the count to what the allotted dollars pay for, but not below the least; nothing after this raises cost."""
-    cap = None if seen.allotment is None else seen.allotment.usd_per_hour
-    if decision.demand is None or cap is None or decision.target.usd_per_hour <= cap + _ROUNDING:
+    """Lower the count to what the allotted dollars pay for, but not below the least; nothing after this raises cost.
+
+    Of machines that others share it is charged its part, as it was when the dollars were allotted.
+    """
+    if decision.demand is None or seen.allotment is None or seen.allotment.usd_per_hour is None:
         return decision
-    target = _affordable(decision.target, cap)
+    cap, charged = seen.allotment.usd_per_hour, seen.allotment.charged
+    if charged(decision.target) <= cap + _ROUNDING:
+        return decision
+    target = _affordable(decision.target, cap, charged)
     if target.replicas < seen.wanted.min_replicas:
         target = shrunk(decision.target, min(decision.target.replicas, seen.wanted.min_replicas))
     message = (
-        f"{replica_words(decision.target.replicas)} cost {decision.target.usd_per_hour:.2f} usd/h, "
-        f"{cap:.2f} are allotted: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
+        f"{replica_words(decision.target.replicas)} cost {charged(decision.target):.2f} usd/h, "
+        f"{cap:.2f} are allotted: {replica_words(target.replicas)} at {charged(target):.2f} usd/h"
     )
     return decision.amended(target, Reason.BUDGET_ALLOTMENT, message)
 
@@ -34,7 +41,8 @@ def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Deci
     limit = seen.wanted.usd_per_hour_limit
     if limit is None or decision.target.usd_per_hour <= limit + _ROUNDING:
         return decision
-    target, count = _affordable(decision.target, limit), decision.target.replicas
+    count = decision.target.replicas
+    target = _affordable(decision.target, limit, lambda fleet: fleet.usd_per_hour)
     message = (
         f"{replica_words(count)} cost{'s' if count == 1 else ''} {decision.target.usd_per_hour:.2f} usd/h, "
         f"limits.usdPerHour is {limit:.2f}: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
@@ -42,9 +50,9 @@ def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Deci
     return decision.amended(target, Reason.USD_PER_HOUR_LIMIT, message)
 
 
-def _affordable(fleet: Fleet, limit_usd_per_hour: float) -> Fleet:
+def _affordable(fleet: Fleet, limit_usd_per_hour: float, usd_per_hour: Callable[[Fleet], float]) -> Fleet:
     counts = range(fleet.replicas - 1, 0, -1)
     smaller = (shrunk(fleet, count) for count in counts)
     return next(
-        (target for target in smaller if target.usd_per_hour <= limit_usd_per_hour + _ROUNDING), shrunk(fleet, 0)
+        (target for target in smaller if usd_per_hour(target) <= limit_usd_per_hour + _ROUNDING), shrunk(fleet, 0)
     )
