@@ -7,7 +7,7 @@ draining included; a machine that several replicas share is paid for whole.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from wharfage_autoscaler.fleet import PoolKey
@@ -34,6 +34,8 @@ class Kind:
     kv_tokens: float
     lead_s: float
     """From an order to the first answer, as one would have learned it."""
+    sequences: float = math.nan
+    """That decode at once in a replica which carries its good rate."""
 
     @property
     def key(self) -> PoolKey:
@@ -57,6 +59,14 @@ class Supply(Protocol):
         """Seconds from a machine being given to its replica's first answer, for the `number`th of the replay."""
         ...
 
+    def usd_per_hour(self, offer: Offer, at_s: float) -> float:
+        """The price of one machine at that moment."""
+        ...
+
+    def changes_at(self, offer: Offer, after_s: float) -> float:
+        """Until when `given` and `usd_per_hour` say what they say at `after_s`; infinite where they always do."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Berthed:
@@ -72,7 +82,7 @@ class Berthed:
     """When an interruption ends it."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Count:
     """How many replicas of a kind are where."""
 
@@ -80,8 +90,21 @@ class Count:
     starting: int = 0
     draining: int = 0
     leaving: int = 0
-    slots: list[int] = field(default_factory=list)
+    slots: tuple[int, ...] = ()
     """Of those that serve."""
+
+
+NONE = Count()
+"""Of a kind of which there is no replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the market says of one kind, and until when it will say the same."""
+
+    given: bool
+    usd_per_hour: float
+    until_s: float
 
 
 class VirtualCluster:
@@ -105,9 +128,9 @@ class VirtualCluster:
         self._drain_s = drain_s
         self._weighted = weighted
         self._free = list(range(len(replicas.status) - 1, -1, -1))
-        self._all: list[Berthed] = []
+        self._fleet: list[list[Berthed]] = [[] for _ in self._kinds]
         self._ordered = 0
-        self._refused: dict[int, bool] = {}
+        self._quotes = [Quote(given=True, usd_per_hour=kind.offer.usd_per_hour, until_s=-_NEVER) for kind in kinds]
         self.churn = 0
         self.spot_losses = 0
         self._places = {kind.key: number for number, kind in enumerate(self._kinds)}
@@ -140,25 +163,26 @@ class VirtualCluster:
         for key, count in target.items():
             wanted[self._places[key]] += count
         for kind, count in enumerate(wanted):
-            mine = [each for each in self._all if each.kind == kind and each.taken_at_s == _NEVER]
-            current = [each for each in mine if each.draining_since_s == _NEVER]
+            mine = self._fleet[kind]
+            if not mine and not count:
+                continue
+            current = [each for each in mine if each.taken_at_s == _NEVER and each.draining_since_s == _NEVER]
             if len(current) < count:
-                self._more(kind, count - len(current), mine)
+                self._more(kind, count - len(current))
             elif len(current) > count:
                 self._fewer(current, len(current) - count)
 
     def advance(self, until_s: float) -> None:
         """Let happen what is due at `until_s`. The engines must stand there already."""
         for kind, facts in enumerate(self._kinds):
-            given = self._supply.given(facts.offer, until_s)
-            self._refused[kind] = not given
-            for replica in [each for each in self._all if each.kind == kind]:
+            given = self._quote(kind, until_s).given
+            for replica in self._fleet[kind]:
                 if replica.given_s == _NEVER and given:
                     replica.given_s = until_s
                     replica.ready_s = until_s + self._supply.start_s(facts.offer, replica.number)
                 elif replica.given_s < _NEVER and not given and facts.offer.market is Market.SPOT:
                     self._notice(replica, until_s)
-        for replica in list(self._all):
+        for replica in [each for mine in self._fleet for each in mine]:
             if replica.taken_at_s <= until_s:
                 self.spot_losses += 1
                 self._end(replica)
@@ -169,55 +193,60 @@ class VirtualCluster:
 
     def counts(self) -> tuple[Count, ...]:
         """Where the replicas of each kind are."""
-        found = tuple(Count() for _ in self._kinds)
-        for replica in self._all:
-            count = found[replica.kind]
-            if replica.taken_at_s < _NEVER:
-                count.leaving += 1
-            elif replica.draining_since_s < _NEVER:
-                count.draining += 1
-            elif replica.slot >= 0:
-                count.ready += 1
-                count.slots.append(replica.slot)
-            else:
-                count.starting += 1
-        return found
+        return tuple(_count(mine) if mine else NONE for mine in self._fleet)
 
     def obtainable(self, kind: int) -> bool:
         """Whether the last look at the market gave it."""
-        return not self._refused.get(kind, False)
+        return self._quotes[kind].given
+
+    def price(self, kind: int) -> float:
+        """Dollars an hour of one machine, when the market was last looked at."""
+        return self._quotes[kind].usd_per_hour
 
     @property
     def machines_given(self) -> int:
         """Replicas that are paid for: those that were given a machine and have not ended."""
-        return sum(1 for each in self._all if each.given_s < _NEVER)
+        return sum(_given(mine) for mine in self._fleet if mine)
 
     def usd_per_hour(self) -> tuple[float, float]:
         """What runs costs now: all of it, and the spot part."""
         whole = spot = 0.0
-        for kind, facts in enumerate(self._kinds):
-            given = sum(1 for each in self._all if each.kind == kind and each.given_s < _NEVER)
-            usd = math.ceil(given / facts.per_machine) * facts.offer.usd_per_hour
+        for kind, mine in enumerate(self._fleet):
+            if not mine:
+                continue
+            facts = self._kinds[kind]
+            usd = math.ceil(_given(mine) / facts.per_machine) * self._quotes[kind].usd_per_hour
             whole += usd
             spot += usd if facts.offer.market is Market.SPOT else 0.0
         return whole, spot
+
+    def _quote(self, kind: int, now_s: float) -> Quote:
+        """What the market says now; it is asked again when it may say something else."""
+        if now_s >= self._quotes[kind].until_s:
+            offer = self._kinds[kind].offer
+            self._quotes[kind] = Quote(
+                self._supply.given(offer, now_s),
+                self._supply.usd_per_hour(offer, now_s),
+                self._supply.changes_at(offer, now_s),
+            )
+        return self._quotes[kind]
 
     def _order(self, kind: int) -> Berthed:
         self._ordered += 1
         self.churn += 1
         replica = Berthed(kind, self._ordered)
-        self._all.append(replica)
+        self._fleet[kind].append(replica)
         return replica
 
-    def _more(self, kind: int, count: int, mine: Sequence[Berthed]) -> None:
-        draining = [each for each in mine if each.draining_since_s < _NEVER]
+    def _more(self, kind: int, count: int) -> None:
+        draining = [each for each in self._fleet[kind] if each.draining_since_s < _NEVER and each.taken_at_s == _NEVER]
         for replica in draining[:count]:
             replica.draining_since_s = _NEVER
             self._serve(replica)
         now_s, offer = self.now_s, self._kinds[kind].offer
         for _ in range(count - min(count, len(draining))):
             replica = self._order(kind)
-            if self._supply.given(offer, now_s):
+            if self._quote(kind, now_s).given:
                 replica.given_s = now_s
                 replica.ready_s = now_s + self._supply.start_s(offer, replica.number)
 
@@ -257,4 +286,23 @@ class VirtualCluster:
         if replica.slot >= 0:
             self._replicas.kill(replica.slot)
             self._free.append(replica.slot)
-        self._all.remove(replica)
+        self._fleet[replica.kind].remove(replica)
+
+
+def _count(mine: Sequence[Berthed]) -> Count:
+    starting = draining = leaving = 0
+    slots = []
+    for replica in mine:
+        if replica.taken_at_s < _NEVER:
+            leaving += 1
+        elif replica.draining_since_s < _NEVER:
+            draining += 1
+        elif replica.slot >= 0:
+            slots.append(replica.slot)
+        else:
+            starting += 1
+    return Count(len(slots), starting, draining, leaving, tuple(slots))
+
+
+def _given(mine: Sequence[Berthed]) -> int:
+    return sum(1 for each in mine if each.given_s < _NEVER)

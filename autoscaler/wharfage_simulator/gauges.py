@@ -1,16 +1,22 @@
 """What a metrics system would know of the replay: rates over windows, latencies of the last minute, bad shares."""
 
 import math
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from wharfage_autoscaler.objectives import Objectives
 
+from wharfage_simulator.compiled import compiled
 from wharfage_simulator.replica import Interval, Replicas
 
-_MINUTE_S, _FIVE_S, _HALF_HOUR_S = 60.0, 300.0, 1800.0
+_Sums = tuple[int, int, int, int, int]
+_ARRIVED, _FINISHED, _BAD, _PROMPT, _OUTPUT = range(5)
+
+_MINUTE_S, _SAME_S = 60.0, 1e-9
 _ENOUGH = 5  # finished requests in a minute, before a percentile of them means anything
 
 
@@ -23,93 +29,91 @@ class Latencies:
     p95: float = math.nan
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """One interval between two stops."""
-
-    seconds: float
-    arrived: int
-    finished: int
-    bad: int
-    prompt_tokens: int
-    output_tokens: int
-    ids: NDArray[np.int32]
-
-
 class Recorder:
-    """Keeps the last half hour of intervals."""
+    """Sums up intervals as they come; what is asked for is the difference of two sums."""
 
     def __init__(self, replicas: Replicas, objectives: Objectives) -> None:
         self._requests = replicas.requests
         self._objectives = objectives
-        self._stretches: deque[_Stretch] = deque()
-        self._kept_s = 0.0
+        self._ends_s = [replicas.now_s]
+        self._sums: list[_Sums] = [(0, 0, 0, 0, 0)]
+        self._finished: deque[tuple[float, NDArray[np.int32]]] = deque()
+        """Of the last minute: when each interval ended, and what finished in it."""
 
     def add(self, interval: Interval) -> None:
         """One more interval."""
-        rows = self._requests[interval.finished]
-        ttft_s, tpot_s = latencies(rows)
-        missed = (ttft_s > self._objectives.ttft_p95_s) | (tpot_s > self._objectives.tpot_p95_s)
-        self._stretches.append(
-            _Stretch(
-                interval.end_s - interval.begin_s,
-                len(interval.arrived),
-                len(rows),
-                int(missed.sum()),
-                int(rows["prompt"].sum()),
-                int(rows["output"].sum()),
-                interval.finished,
+        bad, prompt, output = _tallied(
+            self._requests, interval.finished, self._objectives.ttft_p95_s, self._objectives.tpot_p95_s
+        )
+        before = self._sums[-1]
+        self._sums.append(
+            (
+                before[0] + len(interval.arrived),
+                before[1] + len(interval.finished),
+                before[2] + bad,
+                before[3] + prompt,
+                before[4] + output,
             )
         )
-        self._kept_s += self._stretches[-1].seconds
-        while self._kept_s - self._stretches[0].seconds >= _HALF_HOUR_S:
-            self._kept_s -= self._stretches.popleft().seconds
+        self._ends_s.append(interval.end_s)
+        self._finished.append((interval.end_s, interval.finished))
+        while self._finished[0][0] <= interval.end_s - _MINUTE_S + _SAME_S:
+            self._finished.popleft()
 
     def arrived_rps(self, window_s: float) -> float:
         """Requests per second that arrived over the window; NaN before anything was recorded."""
-        window = self._window(window_s)
-        seconds = sum(each.seconds for each in window)
-        return sum(each.arrived for each in window) / seconds if seconds > 0 else math.nan
+        seconds, sums = self._over(window_s)
+        return sums[_ARRIVED] / seconds if seconds > 0 else math.nan
 
     def finished_rps(self) -> float:
         """Requests per second that finished over a minute."""
-        window = self._window(_MINUTE_S)
-        seconds = sum(each.seconds for each in window)
-        return sum(each.finished for each in window) / seconds if seconds > 0 else math.nan
+        seconds, sums = self._over(_MINUTE_S)
+        return sums[_FINISHED] / seconds if seconds > 0 else math.nan
 
     def tokens_per_s(self) -> tuple[float, float]:
         """Prompt and output tokens per second of the requests that finished over a minute."""
-        window = self._window(_MINUTE_S)
-        seconds = sum(each.seconds for each in window)
-        if seconds <= 0:
-            return math.nan, math.nan
-        prompt = sum(each.prompt_tokens for each in window)
-        return prompt / seconds, sum(each.output_tokens for each in window) / seconds
+        seconds, sums = self._over(_MINUTE_S)
+        return (sums[_PROMPT] / seconds, sums[_OUTPUT] / seconds) if seconds > 0 else (math.nan, math.nan)
 
     def bad_share(self, window_s: float) -> float:
         """Share of the requests finished over the window that missed an objective; NaN without any."""
-        window = self._window(window_s)
-        finished = sum(each.finished for each in window)
-        return sum(each.bad for each in window) / finished if finished else math.nan
+        _, sums = self._over(window_s)
+        return sums[_BAD] / sums[_FINISHED] if sums[_FINISHED] else math.nan
 
     def latencies(self) -> tuple[Latencies, Latencies]:
         """TTFT and TPOT over the last minute."""
-        ids = [each.ids for each in self._window(_MINUTE_S)]
+        ids = [each for _, each in self._finished]
         rows = self._requests[np.concatenate(ids)] if ids else self._requests[:0]
         if len(rows) < _ENOUGH:
             return Latencies(), Latencies()
         first, later = latencies(rows)
         return _percentiles(first), _percentiles(later)
 
-    def _window(self, window_s: float) -> list[_Stretch]:
-        found: list[_Stretch] = []
-        seconds = 0.0
-        for each in reversed(self._stretches):
-            if seconds >= window_s - 1e-9:
-                break
-            found.append(each)
-            seconds += each.seconds
-        return found
+    def _over(self, window_s: float) -> tuple[float, _Sums]:
+        """Seconds of the intervals that cover the window, or of all there were, and what happened in them."""
+        since = max(0, bisect_right(self._ends_s, self._ends_s[-1] - window_s + _SAME_S) - 1)
+        first, last = self._sums[since], self._sums[-1]
+        return self._ends_s[-1] - self._ends_s[since], (
+            last[0] - first[0],
+            last[1] - first[1],
+            last[2] - first[2],
+            last[3] - first[3],
+            last[4] - first[4],
+        )
+
+
+@compiled
+def _tallied(requests: Any, ids: Any, ttft_s: float, tpot_s: float) -> tuple[int, int, int]:
+    """How many of the finished requests missed an objective, and the tokens of their prompts and answers."""
+    bad = prompt = output = 0
+    for i in ids:
+        request = requests[i]
+        each = (request["finish_s"] - request["first_s"]) / max(request["output"] - 1, 1)
+        if request["first_s"] - request["arrival_s"] > ttft_s or each > tpot_s:
+            bad += 1
+        prompt += request["prompt"]
+        output += request["output"]
+    return bad, prompt, output
 
 
 def latencies(rows: NDArray[np.void]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -52,16 +52,20 @@ class Marketplace:
         return most * self.machines_per_instance if most > 0 else 0.0
 
     def changes_at(self, offer: Offer, after_s: float) -> float:
-        """When `machines` may next say something else; infinite where it never does."""
+        """When `machines` or `usd_per_hour` may next say something else; infinite where they never do."""
+        dearer_s = self.prices.changes_at(offer, after_s)
         record = self._record(offer)
         if record is None:
-            return math.inf
+            return dearer_s
         ahead_s = self.notice_s if offer.market is Market.SPOT else 0.0
         # A loss is felt from its notice on, a gain when it comes.
         return min(
-            change_s
-            for zone in self._zones_of(offer, record)
-            for change_s in (record.changes_at(zone, after_s), record.changes_at(zone, after_s + ahead_s) - ahead_s)
+            dearer_s,
+            *(
+                change_s
+                for zone in self._zones_of(offer, record)
+                for change_s in (record.changes_at(zone, after_s), record.changes_at(zone, after_s + ahead_s) - ahead_s)
+            ),
         )
 
     def start_s(self, offer: Offer, number: int) -> float:

@@ -3,6 +3,7 @@
 Format: docs/reference/traces.md.
 """
 
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping
@@ -41,6 +42,15 @@ class Prices:
         if steps is None:
             return offer.usd_per_hour
         return steps.usd_per_hour[max(bisect_right(steps.since_s, t_s) - 1, 0)]
+
+    def changes_at(self, offer: Offer, after_s: float) -> float:
+        """When the price next changes, after `after_s`; infinite where it never does."""
+        steps = self._of(offer)
+        if steps is None:
+            return math.inf
+        # Before the first step its price holds already: passing it changes nothing.
+        place = max(bisect_right(steps.since_s, after_s), 1)
+        return steps.since_s[place] if place < len(steps.since_s) else math.inf
 
     def usd(self, offer: Offer, begin_s: float, end_s: float) -> float:
         """What one machine costs from `begin_s` to `end_s`."""

@@ -1,5 +1,6 @@
 """A cluster without machines: what is ordered, given, served, drained, taken and paid for."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,8 @@ from wharfage_autoscaler.traffic import Traffic
 from wharfage_simulator.cluster import Count, Kind, VirtualCluster
 from wharfage_simulator.policy import Seen, Target
 from wharfage_simulator.replica import Replicas
-from wharfage_simulator.run import Setting, run
+from wharfage_simulator.run import run
+from wharfage_simulator.setting import Setting
 from wharfage_simulator.traces import RequestTrace
 
 from tests.builders import offer
@@ -47,12 +49,19 @@ class Supplied:
 
     start: float = 60.0
     gone: set[str] = field(default_factory=set)
+    dearer_from_s: float = math.inf
 
     def given(self, rented: Offer, at_s: float) -> bool:
         return rented.zone not in self.gone
 
     def start_s(self, rented: Offer, number: int) -> float:
         return self.start
+
+    def usd_per_hour(self, rented: Offer, at_s: float) -> float:
+        return rented.usd_per_hour * (2.0 if at_s >= self.dearer_from_s else 1.0)
+
+    def changes_at(self, rented: Offer, after_s: float) -> float:
+        return after_s
 
 
 def requests(*, every_s: float = 1.0, seconds: float = 7200.0, prompt: int = 20, output: int = 10) -> RequestTrace:
@@ -90,6 +99,16 @@ def test_what_is_ordered_starts_and_is_paid_for_and_then_serves() -> None:
     assert lab.cluster.usd_per_hour() == (6.0, 0.0)
     (count,) = lab.ticks()
     assert (count.ready, count.starting) == (3, 0)
+
+
+def test_a_machine_costs_what_it_costs_at_the_time() -> None:
+    lab = Lab(ON_DEMAND)
+    lab.supply.dearer_from_s = 2 * TICK_S
+    lab.cluster.begin({ON_DEMAND.key: 1})
+    lab.ticks()
+    assert lab.cluster.usd_per_hour() == (2.0, 0.0)
+    lab.ticks()
+    assert lab.cluster.usd_per_hour() == (4.0, 0.0)
 
 
 def test_replicas_that_share_a_machine_pay_for_it_together() -> None:
