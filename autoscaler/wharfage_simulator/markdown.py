@@ -45,6 +45,9 @@ def verdict(board: Board) -> str:
     said = []
     if not ours.kept:
         said.append(f"`{OURS}` has {share(ours.bad_minutes_share)} bad minutes, more than {TOLERATED * 100:.1f} %.")
+    oracle = board.oracle
+    if oracle is not None and not oracle.kept:
+        said.append(f"The oracle itself has {share(oracle.bad_minutes_share)} bad minutes: its cost is no bound here.")
     for peer in board.winners:
         less = 1.0 - peer.usd.mean / ours.usd.mean
         said.append(
@@ -52,6 +55,13 @@ def verdict(board: Board) -> str:
             f"({_mean_share(peer)} against {_mean_share(ours)})."
         )
     return " ".join(said if board.winners else [*said, "No peer is cheaper at no more bad minutes."])
+
+
+def scale(board: Board) -> str:
+    """By what the load was multiplied, and how large a fleet that takes."""
+    peak = "" if board.peak_replicas is None else f"; the busiest window takes {board.peak_replicas:.0f} replicas"
+    small = ", too few to tell policies from rounding" if board.short_of_peak else ""
+    return f"Rates x {board.factor:.3g}{peak}{small}."
 
 
 def dollars(usd: Spread) -> str:
@@ -110,8 +120,9 @@ def _section(board: Board) -> str:
     seeds = max(standing.seeds for standing in board.standings)
     over = "" if seeds == 1 else f" Means over {seeds} seeds, with their range."
     tuned = "" if board.tuned_hpa is None else f" The tuned HPA is `{board.tuned_hpa}`."
+    scaled = f" {scale(board)}" if board.peak_replicas is not None else ""
     table = _table(_HEAD, [_cells(standing) for standing in board.standings], left=1)
-    return f"## {board.setting}: {board.trace}\n\n{verdict(board)}{tuned}{over}\n\n{table}"
+    return f"## {board.setting}: {board.trace}\n\n{verdict(board)}{tuned}{scaled}{over}\n\n{table}"
 
 
 def _cells(standing: Standing) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ OURS = "wharfage"
 ORACLE = "oracle"
 TOLERATED = 0.003
 """Share of bad minutes up to which policies are ranked by their cost; beyond it, by that share."""
+LEAST_PEAK_REPLICAS = 20.0
+"""That the busiest window should take: a fleet of two says more about rounding than about a policy."""
 _BAD_OVER = 1.0 - ATTAINMENT + 1e-9
 
 
@@ -63,6 +65,20 @@ class Board:
     standings: tuple[Standing, ...]
     tuned_hpa: str | None
     """Which HPA the others are compared with."""
+    factor: float = 1.0
+    """By which the trace's rates were multiplied."""
+    peak_replicas: float | None = None
+    """What the busiest window takes, in replicas of the pool that every replay begins with."""
+
+    @property
+    def oracle(self) -> Standing | None:
+        """The bound, if it was worked out."""
+        return next((each for each in self.standings if family(each.policy) == ORACLE), None)
+
+    @property
+    def short_of_peak(self) -> bool:
+        """Whether the fleet is so small that differences are those of rounding."""
+        return self.peak_replicas is not None and self.peak_replicas < LEAST_PEAK_REPLICAS
 
     @property
     def ours(self) -> Standing | None:
@@ -113,7 +129,9 @@ def boards(results: Iterable[Result], *, lead_s: float = 300.0) -> tuple[Board, 
     for group, oracle, hpa in _groups(results):
         policies = dict.fromkeys(result.policy for result in group)
         standings = (_standing(policy, group, oracle, hpa, lead_s) for policy in policies)
-        made.append(Board(group[0].setting, group[0].trace, tuple(sorted(standings, key=_rank)), hpa))
+        first = group[0]
+        ordered = tuple(sorted(standings, key=_rank))
+        made.append(Board(first.setting, first.trace, ordered, hpa, first.factor, first.peak_replicas))
     return tuple(made)
 
 

@@ -68,6 +68,8 @@ class Result:
     """The policy with the setting that tuning chose: `hpa(running=0.35)`."""
     factor: float = 1.0
     """By which the trace's rates were multiplied, to stay within a budget of requests."""
+    peak_replicas: float | None = None
+    """What the busiest window of the scored half takes, in replicas of the pool that every replay begins with."""
 
     @property
     def bad_minutes_share(self) -> float:

@@ -109,4 +109,5 @@ def _kind(asked: Asked, offer: Offer, seat: Fit, carried: Capacity, profile: int
         slots=float(seat.max_num_seqs),
         kv_tokens=float(kv_tokens),
         lead_s=asked.lead_s,
+        sequences=carried.sequences,
     )

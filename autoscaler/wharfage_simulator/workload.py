@@ -3,7 +3,7 @@
 The same trace, factor and seed give the same requests.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from wharfage_autoscaler.traffic import Traffic
@@ -103,9 +103,28 @@ def requests(
     )
 
 
-def traffic(trace: Load, *, seed: int = 0, sample: int = 20_000) -> Traffic:
+def taken(trace: RequestTrace, context_tokens: int) -> RequestTrace:
+    """What an engine takes of them: it refuses prompts that fill its context at once, and ends answers at its end.
+
+    ServeGen's longest prompt of m-large has 451,000 tokens, and holds up a small engine for minutes. `TraceError`
+    where nothing is left.
+    """
+    fits = trace.prompt_tokens < context_tokens
+    if not fits.any():
+        raise TraceError(f"{trace.name}: every prompt has {context_tokens} tokens or more: allow a longer context")
+    prompt = trace.prompt_tokens[fits]
+    return replace(
+        trace,
+        t_s=trace.t_s[fits],
+        prompt_tokens=prompt,
+        output_tokens=np.minimum(trace.output_tokens[fits], context_tokens - prompt),
+        cached_tokens=trace.cached_tokens[fits],
+    )
+
+
+def traffic(trace: Load, *, context_tokens: int, seed: int = 0, sample: int = 20_000) -> Traffic:
     """What its requests are like on average: over about `sample` of them, drawn as `requests` draws them."""
-    drawn = requests(trace, seed=seed, factor=min(1.0, sample / _size(trace)[0]))
+    drawn = taken(requests(trace, seed=seed, factor=min(1.0, sample / _size(trace)[0])), context_tokens)
     prompt = float(drawn.prompt_tokens.mean())
     return Traffic(
         prompt_tokens=prompt,

@@ -1,16 +1,20 @@
 """Policies against each other: tuned on the first half, scored on the second, all on the same load."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.objectives import Objectives
-from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.traffic import Traffic
-from wharfage_simulator.comparison import BAD_MINUTES_ALLOWED, Where, compare, judged, per_tick, scene, stage
+from wharfage_simulator.comparison import compare
 from wharfage_simulator.scenario import Asked
+from wharfage_simulator.stage import Stage, Where, drawn, per_tick, stage
 from wharfage_simulator.traces import RateTrace
+from wharfage_simulator.trial import Trial, judged, scene
 
 from tests.builders import QWEN3_8B, offer
 
@@ -35,6 +39,13 @@ def load(hours: int = 8) -> RateTrace:
     return RateTrace("waves", 0.0, 600.0, rates)
 
 
+def on(where: Where, offers: Sequence[Offer] = OFFERS, *, hours: int = 8, seed: int = 1, **market: Any) -> Stage:
+    """The waves in a setting."""
+    return stage(
+        drawn(load(hours), seed=seed, context_tokens=8192, request_budget=BUDGET), offers, ASKED, where, **market
+    )
+
+
 def test_every_policy_meets_the_same_requests_and_ours_is_the_shipping_one() -> None:
     policies = ["static-peak", "oracle", "wharfage"]
     results = compare([load()], OFFERS, ASKED, settings=["one"], policies=policies, seeds=[1], request_budget=BUDGET)
@@ -48,10 +59,7 @@ def test_every_policy_meets_the_same_requests_and_ours_is_the_shipping_one() -> 
 
 
 def test_the_same_seed_gives_the_same_result() -> None:
-    once, again = (
-        judged(stage(load(), OFFERS, ASKED, Where.ONE, seed=3, request_budget=BUDGET), "wharfage", ASKED)
-        for _ in range(2)
-    )
+    once, again = (judged(Trial(on(Where.ONE, seed=3), "wharfage", ASKED)) for _ in range(2))
     assert (once.usd, once.bad_minutes, once.churn) == (again.usd, again.bad_minutes, again.churn)
 
 
@@ -65,21 +73,21 @@ PLACES = [
 
 @pytest.mark.parametrize(("where", "markets", "pools"), PLACES)
 def test_a_setting_says_what_may_be_used(where: Where, markets: set[Market], pools: int) -> None:
-    place = stage(load(), OFFERS, ASKED, where, seed=1, request_budget=BUDGET)
+    place = on(where, seed=1)
     assert {kind.offer.market for kind in place.pools.kinds} == markets
     assert len(place.pools.kinds) == pools
     assert place.setting.weighted is (where is Where.GATEWAY)
 
 
 def test_training_and_scoring_share_no_request() -> None:
-    place = stage(load(48), OFFERS, ASKED, Where.ONE, seed=1, request_budget=BUDGET)
+    place = on(Where.ONE, hours=48, seed=1)
     assert place.training.duration_s == place.scored.duration_s == 24 * 3600
     assert per_tick(place.scored).sum() == place.scored.requests
     assert not np.array_equal(per_tick(place.training), per_tick(place.scored))
 
 
 def test_a_policy_is_made_from_what_its_own_pool_is() -> None:
-    place = stage(load(), OFFERS, ASKED, Where.ALL, seed=1, request_budget=BUDGET)
+    place = on(Where.ALL, seed=1)
     small, large = (scene(place, place.training, kind) for kind in place.pools.kinds)
     assert small.step is not None
     assert large.step is not None
@@ -89,7 +97,7 @@ def test_a_policy_is_made_from_what_its_own_pool_is() -> None:
 
 
 def test_the_day_that_is_tuned_on_is_no_history_of_itself() -> None:
-    place = stage(load(96), OFFERS, ASKED, Where.ONE, seed=1, request_budget=BUDGET)
+    place = on(Where.ONE, hours=96, seed=1)
     tuning, scoring = (scene(place, trace, place.first) for trace in (place.training, place.scored))
     assert len(scoring.training_rps) == 48 * 60
     assert tuning.training_rps == scoring.training_rps[: 24 * 60]
@@ -97,7 +105,7 @@ def test_the_day_that_is_tuned_on_is_no_history_of_itself() -> None:
 
 def test_spot_is_taken_where_it_is_cheaper_and_its_share_is_kept() -> None:
     dear = replace(L4, usd_per_hour=1.5)
-    result = judged(stage(load(), (dear, L4_SPOT), ASKED, Where.SPOT, seed=1, request_budget=BUDGET), "wharfage", ASKED)
+    result = judged(Trial(on(Where.SPOT, (dear, L4_SPOT), seed=1), "wharfage", ASKED))
     spot = result.course.usd_per_hour_spot[30:]
     assert spot.max() > 0
     assert (spot < result.course.usd_per_hour[30:]).all(), "never all of it"
@@ -108,7 +116,3 @@ def test_a_name_that_is_none_is_refused_with_those_there_are() -> None:
         compare([load()], OFFERS, ASKED, settings=["one"], policies=["hpa"], seeds=[1])
     with pytest.raises(ValueError, match="two"):
         compare([load()], OFFERS, ASKED, settings=["two"], policies=["wharfage"], seeds=[1])
-
-
-def test_the_allowance_is_what_the_tables_say() -> None:
-    assert BAD_MINUTES_ALLOWED == 0.003

@@ -207,3 +207,16 @@ def test_the_report_as_it_is_read() -> None:
     assert table == GOLDEN
     assert notes.startswith("Policies that keep bad minutes to 0.3 % come first, by cost")
     assert "*lost* replicas lost, *late* capacity was on its way, *short* too little was ordered" in notes
+
+
+def test_an_oracle_that_misses_the_objectives_is_said_to_be_no_bound() -> None:
+    (board,) = boards([result("oracle", 100.0, 9), result("wharfage", 110.0)])
+    assert "The oracle itself has 0.90 % bad minutes: its cost is no bound here." in verdict(board)
+    (board,) = boards([result("oracle", 100.0, 3), result("wharfage", 110.0)])
+    assert "oracle" not in verdict(board)
+
+
+def test_a_report_says_by_what_a_load_was_scaled_and_whether_its_fleet_is_too_small() -> None:
+    small = replace(result("wharfage", 110.0), factor=0.045, peak_replicas=7.2)
+    assert "Rates x 0.045; the busiest window takes 7 replicas, too few to tell" in markdown([small])
+    assert "takes 24 replicas." in markdown([replace(small, peak_replicas=24.0)])

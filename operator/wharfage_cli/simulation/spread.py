@@ -79,13 +79,14 @@ def answered(
     """
     each = len(settings) * len(policies) * len(seeds)
     whole = each * len(question.loads)
+    context_tokens = question.asked.max_model_tokens
     results: list[Result] = []
     with _backend(over):
         for load in question.loads:
             results += compare(
                 [load],
                 question.offers,
-                replace(question.asked, traffic=traffic(halves(load)[0])),
+                replace(question.asked, traffic=traffic(halves(load)[0], context_tokens=context_tokens)),
                 settings=settings,
                 policies=policies,
                 seeds=seeds,

@@ -1,0 +1,113 @@
+"""What every policy of a comparison is replayed on: which machines, in which market, when."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Market
+from wharfage_simulator.prices import Prices, Steps
+from wharfage_simulator.replica import Service
+from wharfage_simulator.report import LEAST_PEAK_REPLICAS
+from wharfage_simulator.scenario import ScenarioError, fleetable
+from wharfage_simulator.spot import Availability, Runs
+from wharfage_simulator.stage import Where, drawn, stage, undominated, zoned
+from wharfage_simulator.sweep import swept
+from wharfage_simulator.workload import taken
+
+from tests.builders import offer
+from tests.simulator.engines import trace
+from tests.simulator.test_comparison import ASKED, BUDGET, L4, L4_SPOT, L40S, load, on
+
+DAY_S = 86_400.0
+RECORD = Availability("record", 4 * DAY_S, {"x": Runs((0.0, DAY_S), (0.0, 1.0)), "y": Runs((0.0,), (1.0,))})
+
+
+def test_a_spot_offer_of_any_zone_is_one_in_each_zone_of_the_record() -> None:
+    anywhere = replace(L4_SPOT, zone="")
+    assert [each.zone for each in zoned((anywhere, L4, L4_SPOT), RECORD)] == ["x", "y", "", "a"]
+    assert zoned((anywhere,), None) == (anywhere,)
+
+
+def test_a_machine_that_another_equals_for_less_is_left_out() -> None:
+    dear, other = replace(L4, name="g6.2xlarge", usd_per_hour=0.9), replace(L4_SPOT, name="g6.2xlarge")
+    kept = undominated(fleetable((dear, L4, L4_SPOT, other, L40S), ASKED)).kinds
+    assert [(kind.offer.name, kind.offer.market) for kind in kept] == [
+        ("g6.xlarge", Market.ON_DEMAND),
+        ("g6.2xlarge", Market.SPOT),
+        ("g6e.xlarge", Market.ON_DEMAND),
+    ]
+
+
+def test_machines_that_carry_too_much_of_the_peak_are_left_out_unless_all_do() -> None:
+    everything, some, none = (
+        {kind.offer.name for kind in on(Where.ALL, largest_share=share).pools.kinds} for share in (9.0, 1.5, 0.01)
+    )
+    assert some == {"g6.xlarge"} < everything == none
+
+
+def test_the_training_day_meets_the_market_of_the_day_before() -> None:
+    place = on(Where.SPOT, hours=48, availability=RECORD)
+    spot = next(kind.offer for kind in place.pools.kinds if kind.offer.market is Market.SPOT)
+    looks = np.arange(0.0, 4 * DAY_S, 3600.0)
+    now, before = (
+        [setting.supply.given(spot, float(t_s)) for t_s in (looks, looks + DAY_S)[number]]
+        for number, setting in enumerate((place.setting, place.rehearsal))
+    )
+    assert now == before
+    assert len(set(now)) == 2
+
+
+def test_another_seed_meets_another_part_of_the_record() -> None:
+    looks = np.arange(0.0, 4 * DAY_S, 3600.0)
+    seen = []
+    for seed in (1, 2):
+        place = on(Where.SPOT, seed=seed, availability=RECORD)
+        spot = next(kind.offer for kind in place.pools.kinds if kind.offer.market is Market.SPOT)
+        seen.append([place.setting.supply.given(spot, float(t_s)) for t_s in looks])
+    assert seen[0] != seen[1]
+
+
+def test_a_replay_pays_the_prices_of_its_time() -> None:
+    dated = Prices({("g6.xlarge", "OnDemand", ""): Steps((0.0, 7200.0), (0.8, 1.2))})
+    supply = on(Where.ONE, offers=(L4,), prices=dated).setting.supply
+    assert [supply.usd_per_hour(L4, t_s) for t_s in (0.0, 7199.0, 7200.0)] == [0.8, 0.8, 1.2]
+    assert [supply.changes_at(L4, t_s) for t_s in (0.0, 7200.0)] == [7200.0, np.inf]
+
+
+def test_a_policy_that_runs_away_is_bounded_by_thrice_the_peak() -> None:
+    place = on(Where.ONE)
+    assert place.setting.most == max(10, int(np.ceil(3.0 * place.peak_replicas)))
+    assert place.setting.slots > 3 * place.setting.most
+    assert place.peak_replicas < LEAST_PEAK_REPLICAS
+
+
+def test_only_the_beginning_of_the_second_half_is_scored_where_that_is_asked() -> None:
+    played = drawn(load(48), seed=1, context_tokens=8192, request_budget=BUDGET, scored_s=6 * 3600.0)
+    assert (played.scored.duration_s, played.training.duration_s) == (6 * 3600.0, DAY_S)
+
+
+def test_an_engine_refuses_what_fills_its_context_and_ends_answers_there() -> None:
+    asked = trace([0.0, 1.0, 2.0], [10, 100, 60], [5, 5, 80])
+    kept = taken(asked, 100)
+    assert kept.t_s.tolist() == [0.0, 2.0]
+    assert kept.output_tokens.tolist() == [5, 40]
+
+
+def test_a_sweep_finds_less_than_the_model_where_requests_differ() -> None:
+    played = drawn(load(), seed=1, context_tokens=8192, request_budget=BUDGET)
+    pools = fleetable((L4, L40S), ASKED)
+    measured = swept(pools, played.training, ASKED.objectives, Service()).kinds
+    for kind, model in zip(measured, pools.kinds, strict=True):
+        assert 0.1 * model.good_rps < kind.good_rps < 1.25 * model.good_rps
+        assert kind.planned_rps / kind.good_rps == pytest.approx(model.planned_rps / model.good_rps)
+        assert 1.0 <= kind.sequences <= kind.slots
+
+
+def test_objectives_that_no_machine_keeps_are_refused_in_words() -> None:
+    played = drawn(load(), seed=1, context_tokens=8192, request_budget=BUDGET)
+    hasty = Objectives(ttft_p95_s=2.0, tpot_p95_s=0.001)
+    with pytest.raises(ScenarioError, match="however few come: allow more time"):
+        swept(fleetable((L4,), ASKED), played.training, hasty, Service())
+    with pytest.raises(ScenarioError, match="no offer serves"):
+        stage(played, (offer("tiny", accelerator_memory_gib=4),), ASKED, Where.ONE)
