@@ -14,7 +14,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity bench-forecast bench-speed clean
+.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-scaling clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench-forecast: $(BENCH) ## Load forecasts against what others do: DATA=folder o
 
 bench-speed: $(READY) ## How fast things are decided, one core: ARGS='mix' measures one figure, JSON=file writes them
 	@$(PYTHON) -m benchmarks.speed $(ARGS)
+
+bench-scaling: $(READY) ## Ours against other autoscalers on public load: DATA=folder, JSON=file writes the figures
+	@$(PYTHON) -m benchmarks.scaling $(ARGS)
 
 clean: ## Remove what was made in the tree; the cache of built programs stays
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

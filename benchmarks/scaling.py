@@ -1,0 +1,298 @@
+"""What autoscaling costs: ours against the peers on public load, in four settings, event by event.
+
+Every policy is tuned on the last day of a trace's first half and scored on the second half, on the same requests,
+machines, market and lead time of 300 s (`wharfage_simulator.trial`). Setting `one` has every policy there is. The
+others have ours, the oracle, those that choose pools, a fixed count, and the best count policies of `one` on their
+best pool. Ours is tried with parts of it taken away, too.
+
+    python -m benchmarks.scaling --data ../shared/data --json out.json
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wharfage_simulator.comparison import each_judged, same_in
+from wharfage_simulator.markdown import count, dollars, ratio, scale, share, verdict
+from wharfage_simulator.policies.registry import POLICIES, Chooses
+from wharfage_simulator.policies.wharfage import Wharfage
+from wharfage_simulator.policy import Policy
+from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, Standing, boards, rows
+from wharfage_simulator.result import Result
+from wharfage_simulator.scenario import Asked
+from wharfage_simulator.spot import Availability
+from wharfage_simulator.stage import Drawn, Stage, Where, drawn, stage
+from wharfage_simulator.tables import TraceError
+from wharfage_simulator.trial import Trial
+from wharfage_simulator.workload import REQUEST_BUDGET
+
+from benchmarks import scaling_cases as cases
+from benchmarks.scaling_cases import Case
+
+BEST_COUNT_POLICIES = 2
+"""Of setting `one`, beside the tuned HPA, that the other settings have."""
+WIDTHS = (16, 22, 14, 8, 8, 8, 6)
+
+
+def untuned(policy: Policy) -> Policy:
+    """Ours with the law it begins with, every day."""
+    assert isinstance(policy, Wharfage)
+    return replace(policy, tunes=False)
+
+
+LEVERS: dict[str, Callable[[Policy], Policy]] = {"without nightly tuning": untuned}
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """What ours costs without a part of it."""
+
+    trace: str
+    name: str
+    usd: float
+    bad_minutes_share: float
+
+
+@dataclass(slots=True)
+class Bench:
+    """One run: what it may use, and what it found so far."""
+
+    availability: Availability
+    budget: int
+    workers: int
+    results: list[Result]
+    levers: list[Lever]
+
+    def play(self, case: Case, data: Path) -> None:
+        """One trace in every setting."""
+        begun_s = time.monotonic()
+        load = cases.load(case, data)
+        asked = cases.asked(case, load)
+        played = drawn(
+            load,
+            seed=1,
+            context_tokens=case.context_tokens,
+            request_budget=self.budget,
+            scored_s=case.scored_s,
+        )
+        places = {where: self._stage(played, asked, where) for where in Where}
+        _introduce(case, played, places)
+        one = self._judged([Trial(places[Where.ONE], policy, asked) for policy in (OURS, *POLICIES)])
+        self.results += one
+        _show(boards(one))
+        ours = next(result for result in one if result.policy == OURS)
+        changed = [
+            Trial(places[Where.ONE], OURS, asked, tuned=ours.tuned, changed=change) for change in LEVERS.values()
+        ]
+        chosen = _chosen(boards(one)[0])
+        wanted = [(where, policy) for where in (Where.ALL, Where.SPOT, Where.GATEWAY) for policy in chosen]
+        played_in = {each: (same_in(each[0], each[1], tuple(Where)), each[1]) for each in wanted}
+        keys = list(dict.fromkeys(played_in.values()))
+        found = self._judged([*changed, *(Trial(places[where], policy, asked) for where, policy in keys)])
+        by_key = dict(zip(keys, found[len(changed) :], strict=True))
+        more = [replace(by_key[played_in[each]], setting=each[0]) for each in wanted]
+        self.results += more
+        self.levers += [
+            Lever(case.trace, name, result.usd, result.bad_minutes_share)
+            for name, result in zip(LEVERS, found, strict=False)
+        ]
+        _show(boards(more))
+        print(f"{case.trace}: {(time.monotonic() - begun_s) / 60:.1f} min", flush=True)
+
+    def _stage(self, played: Drawn, asked: Asked, where: Where) -> Stage:
+        return stage(
+            played,
+            cases.machines(),
+            asked,
+            where,
+            availability=self.availability,
+            notice_s=cases.CATALOG_NOTICE_S,
+            largest_share=cases.LARGEST_SHARE,
+        )
+
+    def _judged(self, trials: Sequence[Trial]) -> list[Result]:
+        """The long ones first, so that no processor waits for the other at the end."""
+        found: list[Result | None] = [None] * len(trials)
+        order = sorted(range(len(trials)), key=lambda number: trials[number].policy != OURS)
+        judged = each_judged([trials[number] for number in order], self.workers)
+        for number, result in zip(order, judged, strict=True):
+            found[number] = result
+            print(f"  {result.setting:<17} {result.policy:<14} {result.usd:9.0f} USD", file=sys.stderr, flush=True)
+        return [result for result in found if result is not None]
+
+
+def _chosen(board: Board) -> list[str]:
+    """Who plays where pools may be chosen."""
+    counts = [each for each in board.standings if each.policy not in (OURS, ORACLE)]
+    counts = [each for each in counts if POLICIES[each.policy].chooses is Chooses.COUNT]
+    best = [each.policy for each in counts[:BEST_COUNT_POLICIES]]
+    choosing = [name for name, entry in POLICIES.items() if entry.chooses is not Chooses.COUNT]
+    tuned = [board.tuned_hpa] if board.tuned_hpa else []
+    return list(dict.fromkeys([OURS, ORACLE, *choosing, "static-peak", *tuned, *best]))
+
+
+def _introduce(case: Case, played: Drawn, places: dict[Where, Stage]) -> None:
+    place, everything = places[Where.ONE], places[Where.SPOT]
+    first = place.first
+    kinds = sorted(
+        {f"{kind.offer.name} ({kind.offer.accelerator} x{kind.accelerators})" for kind in everything.pools.kinds}
+    )
+    print(
+        f"\n# {case.trace}: {case.model.removeprefix('hf://')}, first token within {case.ttft_s:g} s, "
+        f"further ones within {case.tpot_s * 1e3:g} ms\n"
+        f"scored: {played.scored.requests:,} requests in {played.scored.duration_s / 86_400:.2f} days; "
+        f"rates x {played.scale.factor:.4g}; the busiest window takes {place.peak_replicas:.0f} replicas of "
+        f"{first.offer.name} ({first.good_rps:.2f} requests/s each, swept)\n"
+        f"may be used: {', '.join(kinds)}",
+        flush=True,
+    )
+
+
+def _show(found: Sequence[Board]) -> None:
+    for board in found:
+        print(f"\n## {board.setting}: {board.trace}\n{verdict(board)} {scale(board)}")
+        head = ("policy", "USD", "bad minutes", "/oracle", "/HPA", "churn", "lost")
+        print("".join(f"{name:<{width}}" for name, width in zip(head, WIDTHS, strict=True)))
+        for standing in board.standings:
+            print("".join(f"{cell:<{width}}" for cell, width in zip(_cells(standing), WIDTHS, strict=True)))
+        sys.stdout.flush()
+
+
+def _cells(standing: Standing) -> tuple[str, ...]:
+    return (
+        standing.policy,
+        dollars(standing.usd),
+        share(standing.bad_minutes_share),
+        ratio(standing.cost_over_oracle),
+        ratio(standing.cost_over_tuned_hpa),
+        count(standing.churn),
+        count(standing.spot_losses),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One figure that the project set itself, on one trace."""
+
+    trace: str
+    name: str
+    value: float | None
+    wanted: float
+    at_most: bool
+    why: str = ""
+
+    @property
+    def line(self) -> str:
+        """As it is printed."""
+        if self.value is None:
+            return f"{self.trace:<22} {self.name:<52} not counted: {self.why}"
+        reached = self.value <= self.wanted if self.at_most else self.value >= self.wanted
+        sign = "<=" if self.at_most else ">="
+        return (
+            f"{self.trace:<22} {self.name:<52} {self.value:6.2f} (wanted {sign} {self.wanted:g}): "
+            f"{'reached' if reached else 'NOT reached'}{'; ' + self.why if self.why else ''}"
+        )
+
+
+def goals(found: Sequence[Board]) -> list[Goal]:
+    """The project's three, per trace."""
+    made = []
+    for trace in dict.fromkeys(board.trace for board in found):
+        own = {board.setting: board for board in found if board.trace == trace}
+        if "one" in own:
+            made += _goals_of_one(own["one"])
+        if "all" in own and "all+spot" in own:
+            made.append(_goal_of_spot(own["all"], own["all+spot"]))
+    return made
+
+
+def _goals_of_one(board: Board) -> list[Goal]:
+    ours, oracle = board.ours, board.oracle
+    over, hpa = "cost over the oracle's, one type", "cost below the tuned HPA's, one type, %"
+    if ours is None:
+        return []
+    missed = "" if ours.kept else f"ours has {share(ours.bad_minutes_share)} bad minutes"
+    if oracle is None or not oracle.kept or ours.cost_over_oracle is None:
+        first = Goal(board.trace, over, None, 1.25, True, "the oracle itself misses more than 0.3 % of the minutes")
+    else:
+        first = Goal(board.trace, over, ours.cost_over_oracle.mean, 1.25, True, missed)
+    below = None if ours.cost_over_tuned_hpa is None else 100.0 * (1.0 - ours.cost_over_tuned_hpa.mean)
+    tuned = next((each for each in board.standings if each.policy == board.tuned_hpa), None)
+    more = "" if tuned is None or tuned.kept else f"the HPA has {share(tuned.bad_minutes_share)}"
+    return [first, Goal(board.trace, hpa, below, 25.0, False, ", ".join(filter(None, (missed, more))))]
+
+
+def _goal_of_spot(steady: Board, spot: Board) -> Goal:
+    name = "all types with spot below the best on-demand policy, %"
+    best = next((each for each in steady.standings if each.kept and each.policy != ORACLE), None)
+    ours = spot.ours
+    if best is None or ours is None:
+        return Goal(spot.trace, name, None, 35.0, False, f"no on-demand policy keeps {TOLERATED * 100:g} %")
+    missed = "" if ours.kept else f"; ours has {share(ours.bad_minutes_share)} bad minutes"
+    return Goal(spot.trace, name, 100.0 * (1.0 - ours.usd.mean / best.usd.mean), 35.0, False, f"{best.policy}{missed}")
+
+
+def _levers(bench: Bench) -> None:
+    """What each part of ours is worth, from the count that never changes to the gateway."""
+    print("\n# By lever: cost over that of static-peak in `one`, and bad minutes")
+    for trace in dict.fromkeys(result.trace for result in bench.results):
+        own = {(each.setting, each.policy): each for each in bench.results if each.trace == trace}
+        peak = own["one", "static-peak"]
+        steps = [("static-peak", peak.usd, peak.bad_minutes_share)]
+        steps += [(each.name, each.usd, each.bad_minutes_share) for each in bench.levers if each.trace == trace]
+        names = {"one": "following the load", "all": "all types", "all+spot": "spot", "all+spot+gateway": "gateway"}
+        ours = ((names[where], own[where, OURS]) for where in names if (where, OURS) in own)
+        steps += [(f"+ {name}", result.usd, result.bad_minutes_share) for name, result in ours]
+        print(
+            f"{trace:<22} " + "; ".join(f"{name} {usd / peak.usd:.2f} ({bad * 100:.2f} %)" for name, usd, bad in steps)
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables; write the rows as JSON where asked to, after every trace."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or "../shared/data", help="folder")
+    parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the rows")
+    parser.add_argument("--plots", type=Path, help="folder for pictures")
+    parser.add_argument("--traces", default="", help="names with commas; default: all")
+    parser.add_argument("--requests", type=int, default=REQUEST_BUDGET, help="at most so many in a replay")
+    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="processes")
+    asked = parser.parse_args(arguments)
+    begun_s = time.monotonic()
+    try:
+        chosen = cases.chosen([name for name in asked.traces.split(",") if name])
+        availability = cases.spot(asked.data)
+    except (ValueError, TraceError) as error:
+        sys.exit(f"{error}; name the folder of the data sets: make bench-scaling DATA=folder")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {asked.workers} processes"
+    )
+    print(f"spot: {availability.name}, offset by the seed; a zone had machines: {cases.shares(availability)}")
+    bench = Bench(availability, asked.requests, asked.workers, [], [])
+    for case in chosen:
+        bench.play(case, asked.data)
+        if asked.json:
+            Path(asked.json).write_text(json.dumps(rows(bench.results), indent=1, allow_nan=False) + "\n")
+    found = boards(bench.results)
+    _levers(bench)
+    print("\n# What the project set itself")
+    for goal in goals(found):
+        print(goal.line)
+    if asked.plots is not None:
+        from wharfage_simulator.plots import draw
+
+        draw(bench.results, asked.plots)
+    cpu_s = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"\n{(time.monotonic() - begun_s) / 60:.1f} min, {cpu_s / 60:.1f} min of processor time in ended processes")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
