@@ -16,7 +16,7 @@ from wharfage_operator.kinds import (
 
 from tests.cluster.lab import CATALOG, KINDS, Lab
 from tests.cluster.process import OperatorProcess
-from tests.cluster.server import condition, eventually
+from tests.cluster.server import condition, eventually, eventually_is
 
 
 def test_a_deployment_of_four_lines_becomes_ready_on_the_cheapest_machine(lab: Lab, operator: OperatorProcess) -> None:
@@ -207,10 +207,17 @@ def test_a_budget_says_that_nothing_enforces_it(lab: Lab, operator: OperatorProc
         lab.server.delete(LLM_BUDGETS, "", name)
 
 
-def test_a_catalog_says_how_many_of_its_offers_can_be_had(lab: Lab, operator: OperatorProcess) -> None:
-    seen = eventually(lambda: (lab.server.get(OFFER_CATALOGS, "", CATALOG["metadata"]["name"]) or {}).get("status"))
-    assert (seen["offers"], seen["obtainable"]) == (2, 2)
-    assert condition({"status": seen}, "PricesFresh")["reason"] == "PricesStale"
+def test_a_catalog_says_how_many_of_its_offers_can_be_had_and_how_old_its_prices_are(lab: Lab) -> None:
+    def look() -> object:
+        seen = lab.server.get(OFFER_CATALOGS, "", CATALOG["metadata"]["name"]) or {}
+        said = seen.get("status", {})
+        return said.get("offers"), said.get("obtainable"), condition(seen, "PricesFresh").get("reason")
+
+    first = lab.start(prices_stale_after_s="60")
+    eventually_is(look, (2, 2, "PricesStale"), what="offers, those that can be had, and their prices")
+    first.stop()
+    lab.start(prices_stale_after_s=str(100 * 365 * 86400))
+    eventually_is(look, (2, 2, "PricesCurrent"), what="offers, those that can be had, and their prices")
 
 
 def test_a_catalog_that_is_deleted_while_it_is_used_takes_the_price_with_it_and_nothing_else(
