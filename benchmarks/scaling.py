@@ -67,6 +67,10 @@ class Bench:
     availability: Availability
     budget: int
     workers: int
+    policies: tuple[str, ...]
+    """Of setting `one`."""
+    settings: tuple[Where, ...]
+    """Beside it."""
     results: list[Result]
     levers: list[Lever]
 
@@ -82,26 +86,23 @@ class Bench:
             request_budget=self.budget,
             scored_s=case.scored_s,
         )
-        places = {where: self._stage(played, asked, where) for where in Where}
+        places = {where: self._stage(played, asked, where) for where in (Where.ONE, *self.settings)}
         _introduce(case, played, places)
-        one = self._judged([Trial(places[Where.ONE], policy, asked) for policy in (OURS, *POLICIES)])
+        one = self._judged([Trial(places[Where.ONE], policy, asked) for policy in self.policies])
         self.results += one
         _show(boards(one))
-        ours = next(result for result in one if result.policy == OURS)
-        changed = [
-            Trial(places[Where.ONE], OURS, asked, tuned=ours.tuned, changed=change) for change in LEVERS.values()
-        ]
-        chosen = _chosen(boards(one)[0])
-        wanted = [(where, policy) for where in (Where.ALL, Where.SPOT, Where.GATEWAY) for policy in chosen]
-        played_in = {each: (same_in(each[0], each[1], tuple(Where)), each[1]) for each in wanted}
+        chosen = _chosen(boards(one)[0], self.policies)
+        wanted = [(where, policy) for where in self.settings for policy in chosen]
+        played_in = {each: (same_in(each[0], each[1], self.settings), each[1]) for each in wanted}
         keys = list(dict.fromkeys(played_in.values()))
+        changed = _changed(places[Where.ONE], asked, one)
         found = self._judged([*changed, *(Trial(places[where], policy, asked) for where, policy in keys)])
         by_key = dict(zip(keys, found[len(changed) :], strict=True))
         more = [replace(by_key[played_in[each]], setting=each[0]) for each in wanted]
         self.results += more
         self.levers += [
             Lever(case.trace, name, result.usd, result.bad_minutes_share)
-            for name, result in zip(LEVERS, found, strict=False)
+            for name, result in zip(LEVERS, found[: len(changed)], strict=False)
         ]
         _show(boards(more))
         print(f"{case.trace}: {(time.monotonic() - begun_s) / 60:.1f} min", flush=True)
@@ -128,22 +129,30 @@ class Bench:
         return [result for result in found if result is not None]
 
 
-def _chosen(board: Board) -> list[str]:
+def _changed(place: Stage, asked: Asked, one: Sequence[Result]) -> list[Trial]:
+    """Ours without a part of it, tuned as it was with it."""
+    ours = next((result for result in one if result.policy == OURS), None)
+    if ours is None:
+        return []
+    return [Trial(place, OURS, asked, tuned=ours.tuned, changed=change) for change in LEVERS.values()]
+
+
+def _chosen(board: Board, policies: Sequence[str]) -> list[str]:
     """Who plays where pools may be chosen."""
     counts = [each for each in board.standings if each.policy not in (OURS, ORACLE)]
     counts = [each for each in counts if POLICIES[each.policy].chooses is Chooses.COUNT]
     best = [each.policy for each in counts[:BEST_COUNT_POLICIES]]
     choosing = [name for name, entry in POLICIES.items() if entry.chooses is not Chooses.COUNT]
     tuned = [board.tuned_hpa] if board.tuned_hpa else []
-    return list(dict.fromkeys([OURS, ORACLE, *choosing, "static-peak", *tuned, *best]))
+    names = dict.fromkeys([OURS, ORACLE, *choosing, "static-peak", *tuned, *best])
+    return [name for name in names if name in policies]
 
 
 def _introduce(case: Case, played: Drawn, places: dict[Where, Stage]) -> None:
-    place, everything = places[Where.ONE], places[Where.SPOT]
+    place = places[Where.ONE]
     first = place.first
-    kinds = sorted(
-        {f"{kind.offer.name} ({kind.offer.accelerator} x{kind.accelerators})" for kind in everything.pools.kinds}
-    )
+    every = (kind for each in places.values() for kind in each.pools.kinds)
+    kinds = sorted({f"{kind.offer.name} ({kind.offer.accelerator} x{kind.accelerators})" for kind in every})
     print(
         f"\n# {case.trace}: {case.model.removeprefix('hf://')}, first token within {case.ttft_s:g} s, "
         f"further ones within {case.tpot_s * 1e3:g} ms\n"
@@ -244,7 +253,9 @@ def _levers(bench: Bench) -> None:
     print("\n# By lever: cost over that of static-peak in `one`, and bad minutes")
     for trace in dict.fromkeys(result.trace for result in bench.results):
         own = {(each.setting, each.policy): each for each in bench.results if each.trace == trace}
-        peak = own["one", "static-peak"]
+        peak = own.get(("one", "static-peak"))
+        if peak is None:
+            continue
         steps = [("static-peak", peak.usd, peak.bad_minutes_share)]
         steps += [(each.name, each.usd, each.bad_minutes_share) for each in bench.levers if each.trace == trace]
         names = {"one": "following the load", "all": "all types", "all+spot": "spot", "all+spot+gateway": "gateway"}
@@ -262,6 +273,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the rows")
     parser.add_argument("--plots", type=Path, help="folder for pictures")
     parser.add_argument("--traces", default="", help="names with commas; default: all")
+    parser.add_argument("--policies", default="", help="names with commas; default: all")
+    parser.add_argument("--settings", default="all,all+spot,all+spot+gateway", help="beside `one`, with commas")
     parser.add_argument("--requests", type=int, default=REQUEST_BUDGET, help="at most so many in a replay")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="processes")
     asked = parser.parse_args(arguments)
@@ -269,13 +282,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = cases.chosen([name for name in asked.traces.split(",") if name])
         availability = cases.spot(asked.data)
+        settings = tuple(Where(name) for name in asked.settings.split(",") if name)
     except (ValueError, TraceError) as error:
         sys.exit(f"{error}; name the folder of the data sets: make bench-scaling DATA=folder")
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {asked.workers} processes"
     )
     print(f"spot: {availability.name}, offset by the seed; a zone had machines: {cases.shares(availability)}")
-    bench = Bench(availability, asked.requests, asked.workers, [], [])
+    policies = tuple(name for name in (OURS, *POLICIES) if not asked.policies or name in asked.policies.split(","))
+    bench = Bench(availability, asked.requests, asked.workers, policies, settings, [], [])
     for case in chosen:
         bench.play(case, asked.data)
         if asked.json:
