@@ -1,5 +1,6 @@
 """From a catalog and a model to what a replay runs on: each pool that may be used, what it carries, and its engine."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from wharfage_autoscaler.traffic import Traffic
 
 from wharfage_simulator.cluster import Kind
 from wharfage_simulator.profile import EngineProfile
+
+_SHOWN = 3  # reasons: enough to act on
 
 
 class ScenarioError(ValueError):
@@ -53,22 +56,25 @@ def fleetable(offers: Iterable[Offer], asked: Asked) -> Fleetable:
     """
     kinds: list[Kind] = []
     profiles: dict[tuple[str, int, float], EngineProfile] = {}
-    reasons: list[str] = []
+    reasons: set[tuple[bool, float, str]] = set()  # of those that hold the model first, each by how much it misses
     for offer in offers:
         seat = fit(asked.variant, offer, max_model_tokens=asked.max_model_tokens)
         if isinstance(seat, Miss):
-            reasons.append(seat.message)
+            reasons.add((True, seat.short_by_gib, seat.message))
             continue
         step = _step(asked.variant, offer, seat)
         carried = capacity(step, asked.traffic, asked.objectives)
         if isinstance(carried, Infeasible):
-            reasons.append(f"{named(offer, seat.accelerators)}: {carried.message}")
+            miss = abs(math.log(carried.nearest / carried.asked)) if carried.nearest > 0 else math.inf
+            reasons.add((False, miss, f"{named(offer, seat.accelerators)}: {carried.message}"))
             continue
         machine = (offer.accelerator, seat.accelerators, offer.accelerator_memory_gib)
         profile = profiles.setdefault(machine, EngineProfile(f"{offer.accelerator} x{seat.accelerators}", step))
         kinds.append(_kind(asked, offer, seat, carried, list(profiles).index(machine), profile.step.kv_tokens))
     if not kinds:
-        why = "; ".join(dict.fromkeys(reasons)) or "the catalog is empty"
+        why = "; ".join(message for _, _, message in sorted(reasons)[:_SHOWN]) or "the catalog is empty"
+        if len(reasons) > _SHOWN:
+            why += f"; and {len(reasons) - _SHOWN} more"
         raise ScenarioError(f"no offer serves {asked.variant.source} within its objectives: {why}")
     return Fleetable(tuple(kinds), tuple(profiles.values()))
 

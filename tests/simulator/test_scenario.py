@@ -40,7 +40,22 @@ def test_a_catalog_without_a_fitting_offer_says_why() -> None:
         fleetable([], ASKED)
 
 
-def test_objectives_that_no_machine_meets_are_named_with_the_nearest() -> None:
-    hasty = replace(ASKED, objectives=Objectives(tpot_p95_s=0.001))
-    with pytest.raises(ScenarioError, match="ms"):
-        fleetable([L4, H100], hasty)
+def test_objectives_that_no_machine_meets_are_named_with_the_nearest_that_one_meets() -> None:
+    def within(tpot_ms: float) -> Asked:
+        return replace(ASKED, objectives=Objectives(tpot_p95_s=tpot_ms / 1e3))
+
+    with pytest.raises(ScenarioError, match="within its objectives: H100 x1") as refused:
+        fleetable([T4, L4, H100], within(1.0))
+    nearest_ms = float(str(refused.value).split("ask for ")[1].split(" ms")[0])
+    assert [kind.offer for kind in fleetable([T4, L4, H100], within(nearest_ms)).kinds] == [H100]
+    with pytest.raises(ScenarioError):
+        fleetable([T4, L4, H100], within(0.97 * nearest_ms))
+
+
+def test_of_many_offers_that_serve_nothing_the_nearest_are_told_and_the_rest_counted() -> None:
+    small = [replace(T4, name=f"m{n}", accelerator_memory_gib=15.0 - n) for n in range(5)]
+    with pytest.raises(ScenarioError, match="; and 2 more") as refused:
+        fleetable(small[::-1], ASKED)
+    told = str(refused.value)
+    assert told.index("m0") < told.index("m1") < told.index("m2")
+    assert "m3" not in told
