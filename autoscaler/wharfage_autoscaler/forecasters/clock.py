@@ -71,7 +71,7 @@ def habits_of(series: Series, begin: int, end: int, steps: int) -> Rates:
     above = _above_hour(series, low, high)
     places = np.arange(begin, end)[:, None] - lags - low
     usable = (places >= 0) & (places < high - low)
-    seen = np.where(usable, above[np.clip(places, 0, high - low - 1)], 0.0)
+    seen = np.where(usable, above[np.where(usable, places, 0)], 0.0)
     count = np.maximum(usable.sum(axis=1), 1)
     mean = seen.sum(axis=1) / count
     scatter = (np.where(usable, seen - mean[:, None], 0.0) ** 2).sum(axis=1) / np.maximum(count - 1, 1) / count

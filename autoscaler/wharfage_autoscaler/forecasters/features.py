@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wharfage_autoscaler.forecasters.profile import profile_of
+from wharfage_autoscaler.forecasters.profile import Profile
 from wharfage_autoscaler.forecasters.series import HOUR_S, Places, Series
 from wharfage_autoscaler.history import DAY_S, Rates
 
@@ -32,6 +32,6 @@ def features(series: Series, origins: Places, steps: int) -> tuple[Rates, Rates]
     columns = [ago(near, max(far, near + 1)) - now for near, far in pairwise(edges)]
     columns += [ago(0, series.steps(days * DAY_S)) - now for days in (1, _WEEK_DAYS)]
     anchors = np.round(np.array(_ANCHORS) * (steps - 1)).astype(np.int64)
-    usual = profile_of(series).at(origins[:, None] + np.append(-1, anchors))
+    usual = Profile(series, sums).at(origins[:, None] + np.append(-1, anchors))
     drift = usual[:, 1:] - usual[:, :1]
     return np.column_stack([*columns, usual[:, 0] - now, drift]), now

@@ -44,8 +44,8 @@ class Profile:
         """The mean of z around steps."""
         half = self.series.steps(_SMOOTH_S) // 2
         last = len(self.series.z)
-        low = np.clip(places - half, 0, last - 1)
-        high = np.clip(places + half + 1, 1, last)
+        low = np.minimum(np.maximum(places - half, 0), last - 1)  # np.clip takes four times as long on short arrays
+        high = np.minimum(np.maximum(places + half + 1, 1), last)
         return np.asarray((self.sums[high] - self.sums[low]) / (high - low))
 
     def _by_kind_of_day(self, places: Places, lagged: Places, weight: Rates) -> Rates:

@@ -61,7 +61,9 @@ class Series:
 
     def sums(self) -> Rates:
         """Running sums: the mean of z over [a, b) is (sums[b] - sums[a]) / (b - a)."""
-        return np.append(0.0, np.cumsum(self.z))
+        sums = np.zeros(len(self.z) + 1)
+        np.cumsum(self.z, out=sums[1:])
+        return sums
 
     def on_holiday(self, places: Places) -> Marks:
         """Whether a step, past or future, begins on a holiday."""
