@@ -4,10 +4,12 @@ Rolling origins: every ten minutes of the judged part of each trace, everybody f
 by then. Nothing sees the future; what is fitted, is fitted on what came before. Losses and errors are in units of the
 trace's mean rate. Peers that have no quantiles get them as algorithms of this kind usually do, by split conformal
 prediction: the errors of their forecasts of the week before the day, in logarithms, with those of the neighbouring
-steps. `last, ours` is the last value with this repository's calibration: what is left beyond it is the model's merit.
+steps. Times are those of the processor, which others on the machine do not lengthen. `last, ours` is the last value
+with this repository's calibration: what is left beyond it is the model's merit.
 
     python -m benchmarks.forecast --data ../shared/data --json out.json
     python -m benchmarks.forecast --trace mine.csv.gz
+    python -m benchmarks.forecast --rejected --only servegen/m-    # what does not ship beside what does
 """
 
 import argparse
@@ -17,12 +19,14 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from wharfage_autoscaler.forecast import Fitted, Forecaster
 from wharfage_autoscaler.forecasters.selection import CANDIDATES, selected
 from wharfage_autoscaler.forecasters.series import zero_of
@@ -98,17 +102,17 @@ def ours(series: Series, forecaster: Forecaster | None) -> Forecasts:
                 chosen, name = choice.forecaster, choice.forecaster.name
             if chosen is None or seen.known_s < chosen.least_s:
                 continue
-            began_s = time.perf_counter()
+            began_s = time.process_time()
             fitted = chosen.fit(seen)
-            fits_s.append(time.perf_counter() - began_s)
+            fits_s.append(time.process_time() - began_s)
             fitted_s = updated_s = now_s
         assert fitted is not None
         if now_s - updated_s >= _HOUR_S:
             fitted, updated_s = fitted.updated(seen), now_s
         recent = seen.recent(round(_HOUR_S / history.step_s))
-        began_s = time.perf_counter()
+        began_s = time.process_time()
         forecast = fitted.predict(recent, steps)
-        predictions_s.append(time.perf_counter() - began_s)
+        predictions_s.append(time.process_time() - began_s)
         for place, level in enumerate(LEVELS):
             quantiles[row, :, place] = forecast.rates[forecast.levels.index(level)]
     if not predictions_s:
@@ -129,9 +133,9 @@ def theirs(series: Series, peer: Peer) -> Forecasts:
         return Forecasts(quantiles, np.nan, np.nan)
     origins = np.arange(first, judged[-1] + 1, every)
     filled = _complete(history)
-    began_s = time.perf_counter()
+    began_s = time.process_time()
     made = peer.paths(filled, Asked(origins.tolist(), steps, history.step_s, judged[0]))
-    predict_ms = 1e3 * (time.perf_counter() - began_s - made.fit_s) / len(origins)
+    predict_ms = 1e3 * (time.process_time() - began_s - made.fits_s) / len(origins)
     paths = np.maximum(made.rates, 0.0)
     places = np.minimum(origins[:, None] + np.arange(steps), len(filled) - 1)
     for begin in range(judged[0], judged[-1] + 1, day):
@@ -187,14 +191,42 @@ def rows_of(series: Series, name: str, made: Forecasts) -> list[Row]:
     return found
 
 
-def judge(series: Series) -> list[Row]:
-    """Everybody on one trace."""
+def judge(series: Series, rejected: bool) -> list[Row]:
+    """Everybody on one trace, on one core."""
+    from benchmarks.forecast_rejected import REJECTED  # sklearn's ensembles take a second to import
+
     found = []
-    for name, forecaster in OURS.items():
-        found += rows_of(series, name, ours(series, forecaster))
-    for peer in PEERS:
-        found += rows_of(series, peer.name, theirs(series, peer))
+    with threadpool_limits(1):
+        for name, forecaster in (OURS | {each.name: each for each in REJECTED if rejected}).items():
+            found += rows_of(series, name, ours(series, forecaster))
+        for peer in PEERS:
+            found += rows_of(series, peer.name, theirs(series, peer))
     return found
+
+
+def speeds(history: History) -> str:
+    """What each of ours takes on a history, alone on a core; medians."""
+    lines = [f"{'':<15}{'fit s':>9}{'update ms':>11}{'predict ms':>12}"]
+    recent, steps = history.recent(round(_HOUR_S / history.step_s)), _steps(history.step_s)
+    before = history.until(history.end_s - _HOUR_S)
+    with threadpool_limits(1):
+        for forecaster in CANDIDATES:
+            fitted = forecaster.fit(before)
+            fit_s = _median_s(partial(forecaster.fit, history), 5)
+            update_s = _median_s(partial(fitted.updated, recent), 20)
+            predict_s = _median_s(partial(fitted.predict, recent, steps), 200)
+            lines.append(f"{forecaster.name:<15}{fit_s:>9.3f}{1e3 * update_s:>11.2f}{1e3 * predict_s:>12.3f}")
+        lines.append(f"the nightly selection among them: {_median_s(partial(selected, history, level=0.9), 3):.2f} s")
+    return "\n".join(lines)
+
+
+def _median_s(act: Callable[[], object], times: int) -> float:
+    found = []
+    for _ in range(times):
+        began_s = time.process_time()
+        act()
+        found.append(time.process_time() - began_s)
+    return statistics.median(found)
 
 
 def _steps(step_s: float) -> int:
@@ -212,19 +244,21 @@ def table(rows: Sequence[Row]) -> str:
     """Per trace the loss against the last value, then means over the ServeGen series of everything."""
     names = list(dict.fromkeys(row.forecaster for row in rows))
     traces = list(dict.fromkeys(row.trace for row in rows))
-    lines = ["pinball loss at 0.9 against the last value's, mean of the horizons (negative is better)", ""]
+    lines = ["pinball loss at 0.9 against the last value's in %, mean of the horizons (negative is better)", ""]
     width = max(map(len, traces))
-    lines.append(" " * width + "".join(f"{name:>15}" for name in names))
+    heads = [name.replace("-", " ").rsplit(" ", 1) for name in names]
+    lines.append(" " * width + "".join(f"{head[0] if head[1:] else '':>9}" for head in heads))
+    lines.append(" " * width + "".join(f"{head[-1]:>9}" for head in heads))
     for trace in traces:
         losses = {name: _mean(rows, "pinball_90", trace=[trace], name=name) for name in names}
         least = min(loss for loss in losses.values() if loss == loss)
         cells = [
-            f"{100 * (losses[name] / losses[BASELINE] - 1):+.1f} %{'*' if losses[name] == least else ' '}"
+            f"{100 * (losses[name] / losses[BASELINE] - 1):+.1f}{'*' if losses[name] == least else ' '}"
             if losses[name] == losses[name]
             else "- "
             for name in names
         ]
-        lines.append(f"{trace:<{width}}" + "".join(f"{cell:>15}" for cell in cells))
+        lines.append(f"{trace:<{width}}" + "".join(f"{cell:>9}" for cell in cells))
     lines += ["", "* the least loss on that trace; - too little history for it", ""]
     groups = {"ServeGen, 14 days, ten series": [t for t in traces if t.startswith("servegen/m-")]}
     groups |= {"all traces": traces} if len(traces) > len(next(iter(groups.values()))) else {}
@@ -236,8 +270,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def _summary(rows: Sequence[Row], title: str, traces: list[str], names: list[str]) -> list[str]:
     lines = [title, ""]
-    head = "".join(f"{text:>9}" for text in ["WAPE 10", "30", "60", "120", "pb .9", ".95", "cover .9", "fit s", "ms"])
-    lines.append(f"{'':<15}{head}{'pinball .9 against last value at 10/30/60/120 min':>55}")
+    above = "".join(f"{text:>8}" for text in ["WAPE at", "", "", "", "pinball", "", "cover", "fit", "predict"])
+    lines.append(f"{'':<15}{above}  {'pinball .9 against':>28}")
+    head = "".join(f"{text:>8}" for text in ["10 min", "30", "60", "120", ".9", ".95", ".9", "s", "ms"])
+    lines.append(f"{'':<15}{head}  {'last value at each, %':>28}")
     for name in names:
         wapes = [_mean(rows, "wape", trace=traces, name=name, horizon=each) for each in HORIZONS_MIN]
         rest = [_mean(rows, key, trace=traces, name=name) for key in ("pinball_90", "pinball_95", "coverage_90")]
@@ -251,8 +287,8 @@ def _summary(rows: Sequence[Row], title: str, traces: list[str], names: list[str
             )
             for each in HORIZONS_MIN
         ]
-        cells = "".join(f"{value:>9.3f}" for value in [*wapes, *rest, *cost])
-        lines.append(f"{name:<15}{cells}{' / '.join(f'{value:+.1f}' for value in against):>50} %")
+        cells = "".join(f"{value:>8.3f}" for value in [*wapes, *rest, *cost])
+        lines.append(f"{name:<15}{cells}  {''.join(f'{value:>+7.1f}' for value in against)}")
     return [*lines, ""]
 
 
@@ -272,6 +308,7 @@ def main() -> None:
     parser.add_argument("--trace", type=Path, nargs="+", help="judge these files instead (t_s, req_per_s)")
     parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the rows")
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic series")
+    parser.add_argument("--rejected", action="store_true", help="what was tried and does not ship, too")
     parser.add_argument("--only", default="", help="only traces whose name contains this")
     given = parser.parse_args()
     try:
@@ -282,6 +319,8 @@ def main() -> None:
     except (TraceError, ValueError) as error:
         sys.exit(f"bench-forecast: {error}")
     everything = [series for series in everything if given.only in series.name]
+    if not everything:
+        sys.exit(f"bench-forecast: no trace has {given.only!r} in its name")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, seed {given.seed}")
     for series in everything:
         history = series.history
@@ -291,10 +330,17 @@ def main() -> None:
             f"  {series.name}: steps of {history.step_s:g} s, {before_d:.1f} days only history, then "
             f"{len(origins_of(series))} origins; {gaps} gaps"
         )
-    print("  azure-llm-2023 is one hour, less than any forecaster needs", flush=True)
+    if not given.trace:
+        print("  azure-llm-2023 is one hour, less than any forecaster needs", flush=True)
     with ProcessPoolExecutor(min(os.cpu_count() or 1, max(1, len(everything)))) as pool:
-        rows = [row for found in pool.map(judge, everything) for row in found]
-    print(table(rows))
+        rows = []
+        judged = pool.map(judge, everything, [given.rejected] * len(everything))
+        for series, found in zip(everything, judged, strict=True):
+            rows += found
+            print(f"  judged {series.name}", flush=True)
+    print(f"\n{table(rows)}")
+    print("speed, four weeks in steps of five minutes, seconds of one core\n")
+    print(speeds(forecast_traces.four_weeks(given.seed)))
     if given.json:
         Path(given.json).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
 

@@ -45,6 +45,11 @@ def public(data: Path, seed: int) -> list[Series]:
     return [*_servegen(data / "servegen"), _worldcup(data / "worldcup98"), *_synthetic(seed)]
 
 
+def four_weeks(seed: int) -> History:
+    """28 days in steps of five minutes: what a deployment has to learn from after a month."""
+    return _office(seed, 1.0).recent(28 * 288)
+
+
 def _servegen(folder: Path) -> list[Series]:
     rates = folder / "rates_10min.csv.gz"
     names = [name for (name,) in read_texts(rates, ["dataset"])]

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
 from wharfage_autoscaler.forecasters.seasonal import SeasonalRatio
+from wharfage_autoscaler.forecasters.series import Series as Logarithms
+from wharfage_autoscaler.forecasters.series import series_of
 from wharfage_autoscaler.history import DAY_S, History, Rates
 from wharfage_simulator.policies.predictors import Kalman
 from wharfage_simulator.tables import TraceError
 
 from benchmarks.forecast import LEVELS, Forecasts, origins_of, ours, rows_of, theirs
-from benchmarks.forecast_peers import Asked, Paths, Peer, crane, crane_period, kalman, last_value
+from benchmarks.forecast_peers import Asked, Paths, Peer, crane, crane_period, kalman, last_value, smoothed
+from benchmarks.forecast_rejected import Boosting, Network
 from benchmarks.forecast_traces import Series, judged, public, read
 
 STEP_S = 1200.0
@@ -109,6 +113,37 @@ def test_the_kalman_filter_is_the_one_that_the_simulator_runs() -> None:
 )
 def test_crane_finds_days_and_weeks(values: Rates, expected: int | None) -> None:
     assert crane_period(values, STEP_S) == expected
+
+
+def test_holt_winters_goes_on_as_it_began_and_learns_from_what_it_sees() -> None:
+    season, trend, damping = np.array([0.5, -0.2, -0.3]), 0.3, 0.8
+    known = {"initial_level": 2.0, "initial_trend": trend, "initial_seasons": season, "damping_trend": damping}
+    steps = np.arange(12)
+    regular = 2.0 + trend * np.cumsum(damping ** (steps + 1.0)) + season[steps % 3]
+    still = {f"smoothing_{name}": 0.0 for name in ("level", "trend", "seasonal")}
+    for learning in (still, {f"smoothing_{name}": 0.4 for name in ("level", "trend", "seasonal")}):
+        made = smoothed(regular[:9], known | learning, np.array([0, 4, 9]), 3)
+        assert made == pytest.approx(np.stack([regular[:3], regular[4:7], regular[9:12]]))
+    raised = np.append(regular[:6], regular[6] + 1.0)
+    made = smoothed(raised, known | still | {"smoothing_level": 0.25}, np.array([6, 7]), 3)
+    assert made == pytest.approx(np.stack([regular[6:9], regular[7:10] + 0.25]))
+
+
+@pytest.mark.parametrize("model", [pytest.param(Boosting(), id="trees"), pytest.param(Network(), id="a network")])
+def test_what_was_rejected_sees_no_future_either(model: Boosting | Network) -> None:
+    values = _wave(9)
+    changed = values.copy()
+    changed[7 * DAY :] *= 3
+    origins = np.array([6 * DAY, 7 * DAY])
+    with threadpool_limits(1):  # threads on busy cores wait for each other: seconds instead of milliseconds
+        learned = model.learned(_series(values[: 7 * DAY]), 6)
+        paths = learned.paths(_series(values), origins, 6)
+        assert np.array_equal(paths, learned.paths(_series(changed), origins, 6))
+    assert np.abs(np.exp(paths[1]) / values[7 * DAY : 7 * DAY + 6] - 1).mean() < 0.35
+
+
+def _series(values: Rates) -> Logarithms:
+    return series_of(History(0.0, STEP_S, values), zero=1e-3)
 
 
 def test_crane_repeats_the_last_period_with_a_margin_and_otherwise_sees_the_present() -> None:
