@@ -84,9 +84,7 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
     try:
         deployment = LLMDeployment.model_validate({name: part for name, part in raw.items() if name != "status"})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Rejected(Reason.INVALID_SPEC, f"{where}: {first['msg']}") from error
+        raise Rejected(Reason.INVALID_SPEC, complaint(error)) from error
     pods = cache.owned(key, kinds=(PODS,))
     replicas = tuple(pod for pod in pods if not is_reader(pod))
     return Subject(
@@ -181,7 +179,7 @@ class Supply:
             try:
                 catalog = parsed(raw)
             except ValidationError as error:
-                unreadable[raw["metadata"]["name"]] = str(error)
+                unreadable[raw["metadata"]["name"]] = complaint(error)
                 continue
             found.extend(offers(catalog, world))
             observed_at[catalog.metadata.name] = catalog.spec.observed_at.timestamp()
@@ -195,6 +193,12 @@ class Supply:
     def _world(self) -> Obtainability:
         declared = self._settings.node_groups.split(",")
         return obtainability(self._cache.all(NODES), self._cache.all(NODE_POOLS), declared)
+
+
+def complaint(error: ValidationError) -> str:
+    """The first thing that is wrong with an object, and where, in one line."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def parsed(raw: Object) -> OfferCatalog:

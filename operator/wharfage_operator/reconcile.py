@@ -26,7 +26,17 @@ from wharfage_operator.children import ChildSettings, Identity
 from wharfage_operator.conditions import Verdict, conditions
 from wharfage_operator.errors import ApiError, NotYet, Rejected
 from wharfage_operator.events import events
-from wharfage_operator.gather import Subject, Supplied, Supply, gather, is_paused, parsed, require_catalog, snapshot
+from wharfage_operator.gather import (
+    Subject,
+    Supplied,
+    Supply,
+    complaint,
+    gather,
+    is_paused,
+    parsed,
+    require_catalog,
+    snapshot,
+)
 from wharfage_operator.inbox import SUPPLY, moment_s
 from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
@@ -274,7 +284,9 @@ class Reconciler:
             now=now,
             previous=previous,
         )
-        self._telemetry.deployment(key, usd_per_hour=fleet.usd_per_hour, ready=fleet.ready, wanted=fleet.replicas)
+        priced = all(pool.offer.usd_per_hour > 0 for pool in fleet.pools if pool.replicas)
+        usd_per_hour = fleet.usd_per_hour if priced else None
+        self._telemetry.deployment(key, usd_per_hour=usd_per_hour, ready=fleet.ready, wanted=fleet.replicas)
         if self._too_soon(key, previous, fresh, now=now):
             return
         if await self._writer.status(LLM_DEPLOYMENTS, subject.raw, fresh):
@@ -299,6 +311,8 @@ class Reconciler:
 
     async def _catalog(self, key: Key) -> None:
         raw = self._cache.get(OFFER_CATALOGS, key)
+        if raw is None:
+            self._telemetry.forget_catalog(key[1])
         if raw is None or is_paused(raw):
             return
         now, generation = time.time(), raw["metadata"].get("generation", 0)
@@ -306,9 +320,11 @@ class Reconciler:
         try:
             catalog = parsed(raw)
         except ValidationError as error:
-            fresh = rejected_status(str(error), previous=previous, generation=generation, now=now)
+            self._telemetry.forget_catalog(key[1])
+            fresh = rejected_status(complaint(error), previous=previous, generation=generation, now=now)
         else:
             stale_after_s = self._settings.prices_stale_after_s
+            self._telemetry.prices_observed.labels(key[1]).set(catalog.spec.observed_at.timestamp())
             fresh = catalog_status(
                 catalog,
                 self._supply.now().offers,

@@ -105,15 +105,30 @@ class Telemetry:
         self.usd_per_hour = Gauge(
             "wharfage_usd_per_hour", "Cost of a deployment's fleet", ["namespace", "name"], registry=self.registry
         )
+        self.prices_observed = Gauge(
+            "wharfage_prices_observed_timestamp_seconds",
+            "When a catalog's prices were true, in Unix seconds",
+            ["catalog"],
+            registry=self.registry,
+        )
         self.replicas = Gauge(
             "wharfage_replicas", "Replicas by state", ["namespace", "name", "state"], registry=self.registry
         )
 
-    def deployment(self, key: tuple[str, str], *, usd_per_hour: float, ready: int, wanted: int) -> None:
-        """Note what one deployment runs and costs."""
-        self.usd_per_hour.labels(*key).set(usd_per_hour)
+    def deployment(self, key: tuple[str, str], *, usd_per_hour: float | None, ready: int, wanted: int) -> None:
+        """Note what one deployment runs and costs; a cost that is not known has no sample, never 0."""
+        if usd_per_hour is None:
+            with contextlib.suppress(KeyError):
+                self.usd_per_hour.remove(*key)
+        else:
+            self.usd_per_hour.labels(*key).set(usd_per_hour)
         self.replicas.labels(*key, "ready").set(ready)
         self.replicas.labels(*key, "wanted").set(wanted)
+
+    def forget_catalog(self, name: str) -> None:
+        """A catalog is gone, or cannot be read: nobody knows how old its prices are."""
+        with contextlib.suppress(KeyError):
+            self.prices_observed.remove(name)
 
     def forget(self, key: tuple[str, str]) -> None:
         """A deployment is gone: its series end."""

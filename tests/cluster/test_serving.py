@@ -1,5 +1,7 @@
 """From four lines of YAML to pods that serve, and back to nothing."""
 
+from datetime import datetime
+
 import pytest
 from wharfage_operator.kinds import (
     CONFIG_MAPS,
@@ -216,8 +218,10 @@ def test_a_catalog_says_how_many_of_its_offers_can_be_had_and_how_old_its_prices
     first = lab.start(prices_stale_after_s="60")
     eventually_is(look, (2, 2, "PricesStale"), what="offers, those that can be had, and their prices")
     first.stop()
-    lab.start(prices_stale_after_s=str(100 * 365 * 86400))
+    second = lab.start(prices_stale_after_s=str(100 * 365 * 86400))
     eventually_is(look, (2, 2, "PricesCurrent"), what="offers, those that can be had, and their prices")
+    age = f'wharfage_prices_observed_timestamp_seconds{{catalog="{CATALOG["metadata"]["name"]}"}}'
+    assert second.metric(age) == datetime.fromisoformat(CATALOG["spec"]["observedAt"]).timestamp()
 
 
 def test_a_catalog_that_is_deleted_while_it_is_used_takes_the_price_with_it_and_nothing_else(

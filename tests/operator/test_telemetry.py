@@ -45,3 +45,21 @@ def test_a_deployment_that_is_gone_has_no_series() -> None:
     told.forget(("shop", "chat"))
     told.forget(("shop", "never-was"))
     assert told.registry.get_sample_value("wharfage_usd_per_hour", {"namespace": "shop", "name": "chat"}) is None
+
+
+def test_a_cost_that_is_not_known_any_more_has_no_sample() -> None:
+    told, labels = Telemetry(), {"namespace": "shop", "name": "chat"}
+    told.deployment(("shop", "chat"), usd_per_hour=1.5, ready=1, wanted=1)
+    told.deployment(("shop", "chat"), usd_per_hour=None, ready=1, wanted=1)
+    told.deployment(("shop", "other"), usd_per_hour=None, ready=1, wanted=1)
+    assert told.registry.get_sample_value("wharfage_usd_per_hour", labels) is None
+    assert told.registry.get_sample_value("wharfage_replicas", {**labels, "state": "ready"}) == 1
+
+
+def test_the_age_of_prices_ends_with_their_catalog() -> None:
+    told, labels = Telemetry(), {"catalog": "aws"}
+    told.prices_observed.labels("aws").set(1.7e9)
+    assert told.registry.get_sample_value("wharfage_prices_observed_timestamp_seconds", labels) == 1.7e9
+    told.forget_catalog("aws")
+    told.forget_catalog("never-was")
+    assert told.registry.get_sample_value("wharfage_prices_observed_timestamp_seconds", labels) is None
