@@ -19,7 +19,7 @@ from wharfage_cli.offers.building import Built, Request, build, observed
 from wharfage_cli.offers.catalog import MOST_OFFERS, NoCatalog, layout
 from wharfage_cli.offers.change import report
 from wharfage_cli.offers.hunt import PROVIDERS, Hunted, NoPrices, hunt
-from wharfage_cli.offers.listing import lines, summary
+from wharfage_cli.offers.listing import lines, nothing, summary
 from wharfage_cli.offers.price import Problem
 from wharfage_cli.offers.table import UnreadableTable, table
 from wharfage_cli.options import Options
@@ -59,9 +59,7 @@ def offers(ctx: click.Context, accelerators: Sequence[str], obtainable: bool, no
     if obtainable:
         shown = [line for line in shown if line.obtainable == "yes"]
     if not shown and options.form == "table":
-        click.echo(
-            "No offer. Make a catalog with `wharfage offers build`, or apply one of examples/catalogs.", err=True
-        )
+        click.echo(nothing(catalogs, lines(catalogs, world), accelerators), err=True)
         return
     show(shown, COLUMNS, form=options.form)
     if options.form == "table":

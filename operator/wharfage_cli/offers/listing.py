@@ -45,6 +45,16 @@ def lines(
     return [_line(offer, known=world is not None) for offer in sorted(chosen, key=_by_price)]
 
 
+def nothing(catalogs: Sequence[Mapping[str, Any]], known: Iterable[Line], accelerators: Sequence[str]) -> str:
+    """Why no line is shown; `known` are the lines without any filter."""
+    names = sorted({line.accelerator.rpartition(" ")[0] for line in known})
+    if not catalogs or not names:
+        return "No offer. Make a catalog with `wharfage offers build`, or apply one of examples/catalogs."
+    if set(map(str.upper, accelerators)) & set(map(str.upper, names)) or not accelerators:
+        return "No such offer can be had in this cluster; without --obtainable the list says what would admit each."
+    return f"No offer of {', '.join(accelerators)}; the catalogs have {', '.join(names)}."
+
+
 def summary(shown: Sequence[Line], catalogs: Iterable[Mapping[str, Any]]) -> str:
     """One line below the table: how many can be had, and of when the prices are."""
     offers_of = {(line.catalog, line.offer): False for line in shown}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wharfage_cli.offers.listing import lines, summary
+from wharfage_cli.offers.listing import lines, nothing, summary
 from wharfage_operator.obtainable import Obtainability, obtainability
 
 CATALOG: dict[str, Any] = {
@@ -80,3 +80,11 @@ def test_a_declared_node_group_is_what_gives_the_machine() -> None:
 def test_a_catalog_that_cannot_be_read_hides_no_other() -> None:
     broken = {"metadata": {"name": "broken"}, "spec": {"provider": "nobody"}}
     assert len(lines([broken, CATALOG], Obtainability())) == 3
+
+
+def test_an_empty_list_says_why_it_is_empty() -> None:
+    known = lines([CATALOG], WORLD)
+    assert nothing([CATALOG], known, ["L4"]) == "No offer of L4; the catalogs have H100, L40S."
+    assert nothing([CATALOG], known, ["h100"]).startswith("No such offer can be had in this cluster")
+    assert nothing([CATALOG], known, []).startswith("No such offer can be had in this cluster")
+    assert nothing([], [], []).startswith("No offer. Make a catalog")
