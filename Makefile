@@ -24,7 +24,7 @@ setup: $(READY) ## Make the virtual environment (uv if there is one, else plain 
 
 $(READY): pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON3=/path/to/python3.11")'
-	@echo "setting up $(VENV) (about a minute)"
+	@echo "setting up $(VENV) (1 to 3 minutes)"
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON3) $(VENV); \
 		uv pip install --quiet --python $(PYTHON) --editable '.[operator,simulator,parquet,plots]' --group dev; \
