@@ -80,6 +80,14 @@ def test_a_catalog_that_cannot_be_used_is_named_with_the_field(tmp_path: Path, t
         question.offers([path])
 
 
+def test_a_price_that_is_not_believed_is_refused_before_anybody_wins_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.yaml"
+    shipped = CATALOGS / "aws-us-east-1.yaml"
+    path.write_text(shipped.read_text(encoding="utf-8").replace('"0.8048"', '"0.008"', 1), encoding="utf-8")
+    with pytest.raises(QuestionError, match=r"costs 0\.008 usd/h per L4, others .*: not believed, correct the catalog"):
+        question.offers([path])
+
+
 def test_a_catalog_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match=r"none\.yaml: it cannot be read"):
         question.offers([tmp_path / "none.yaml"])

@@ -21,6 +21,7 @@ from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.shapes import KNOWN, native_quantization, shape_of
+from wharfage_autoscaler.supply import doubted
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_simulator.datasets import dataset
 from wharfage_simulator.policies.registry import POLICIES
@@ -31,6 +32,7 @@ from wharfage_simulator.traces import Gaps, read_trace
 from wharfage_simulator.workload import LengthModel, Load
 
 SETTINGS = ("one", "all", "all+spot", "all+spot+gateway")
+_DOUBTS_SHOWN = 3
 _LEAST_S = 1200.0
 
 
@@ -75,8 +77,16 @@ def loads(
 
 
 def offers(paths: Iterable[Path]) -> tuple[Offer, ...]:
-    """The offers of `OfferCatalog` manifests, several to a file if need be."""
-    return tuple(offer for path in paths for catalog in _catalogs(path) for offer in priced(catalog))
+    """The offers of `OfferCatalog` manifests, several to a file if need be.
+
+    A price that a decision would not believe is refused: others, who would, would win by it.
+    """
+    found = tuple(offer for path in paths for catalog in _catalogs(path) for offer in priced(catalog))
+    doubts = sorted(doubted(found).values())
+    if doubts:
+        more = f"; and {len(doubts) - _DOUBTS_SHOWN} more" if len(doubts) > _DOUBTS_SHOWN else ""
+        raise QuestionError("; ".join(doubts[:_DOUBTS_SHOWN]) + more)
+    return found
 
 
 def availability(path: Path | None) -> Availability | None:
