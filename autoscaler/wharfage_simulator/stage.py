@@ -150,12 +150,18 @@ def stage(
 
     Machines that would carry more than `largest_share` of the peak alone are left out.
     """
-    gateway = where is Where.GATEWAY
-    service = Service(Routing.LEAST_LOADED if gateway else Routing.RANDOM, hold=gateway, seed=played.seed)
-    everything = undominated(fleetable(zoned(offers, availability), asked))
-    everything = swept(everything, played.training, asked.objectives, service)
+    plain = Service(Routing.RANDOM, seed=played.seed)
+    modelled = undominated(fleetable(zoned(offers, availability), asked))
+    everything = swept(modelled, played.training, asked.objectives, plain)
     everything = _small(everything, largest_share * played.scale.peak_req_per_s)
     first = _divisible(everything.kinds, played.scale.peak_req_per_s)
+    gateway = where is Where.GATEWAY
+    service = Service(Routing.LEAST_LOADED, hold=True, seed=played.seed) if gateway else plain
+    if gateway:  # the same machines as without, which carry more
+        kept = {kind.key for kind in everything.kinds}
+        alike = modelled.only(kind for kind in modelled.kinds if kind.key in kept)
+        everything = swept(alike, played.training, asked.objectives, service)
+        first = next((kind for kind in everything.kinds if kind.key == first.key), first)
     pools = _allowed(everything, first, where)
     most = max(10, math.ceil(MOST_OVER_PEAK * played.scale.peak_req_per_s / first.planned_rps))
     market = _market(played.seed, [kind.offer for kind in pools.kinds], availability, prices, notice_s)

@@ -46,6 +46,13 @@ def test_machines_that_carry_too_much_of_the_peak_are_left_out_unless_all_do() -
     assert some == {"g6.xlarge"} < everything == none
 
 
+def test_a_gateway_may_use_the_machines_that_a_plain_service_may_and_gets_no_less_of_them() -> None:
+    plain, gateway = (on(where, largest_share=1.5) for where in (Where.SPOT, Where.GATEWAY))
+    assert [kind.key for kind in gateway.pools.kinds] == [kind.key for kind in plain.pools.kinds]
+    assert gateway.first.key == plain.first.key
+    assert gateway.first.good_rps >= plain.first.good_rps
+
+
 def test_the_training_day_meets_the_market_of_the_day_before() -> None:
     place = on(Where.SPOT, hours=48, availability=RECORD)
     spot = next(kind.offer for kind in place.pools.kinds if kind.offer.market is Market.SPOT)
