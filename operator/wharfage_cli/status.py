@@ -8,6 +8,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.gather import PAUSED, is_paused
 
 UNKNOWN = "<none>"
+_EDIT_UNSEEN = "no operator has looked at the last edit yet: is one running? `wharfage doctor` tells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ def line(deployment: dict[str, Any]) -> Line:
     blocking = next((c for c in (condition(status, "Accepted"), ready) if c.get("status") != "True"), {})
     if is_paused(deployment):
         blocking = {"reason": Reason.PAUSED.value, "message": _paused(ready)}
+    elif status.get("conditions") and status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
+        blocking = {"reason": "NotSeenYet", "message": _EDIT_UNSEEN}
     return Line(
         namespace=deployment["metadata"]["namespace"],
         name=deployment["metadata"]["name"],

@@ -56,3 +56,12 @@ def test_a_paused_deployment_says_so_and_what_was_so_before() -> None:
     assert shown.waiting_for == (
         "the annotation wharfage.dev/paused stops every write for it, its status included; before: 3 replicas serve."
     )
+
+
+def test_an_edit_that_no_operator_has_seen_is_not_hidden_behind_the_status_of_before() -> None:
+    edited = deployment(observedGeneration=2, conditions=[condition("Ready", "True", "Serving", "1 replica serves.")])
+    edited["metadata"]["generation"] = 3
+    shown = line(edited)
+    assert (shown.reason, shown.waiting_for[:40]) == ("NotSeenYet", "no operator has looked at the last edit ")
+    edited["status"]["observedGeneration"] = 3
+    assert line(edited).reason == "Serving"
