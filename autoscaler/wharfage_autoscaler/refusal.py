@@ -1,5 +1,7 @@
 """Why nothing can be had, with numbers: what to change in the spec, the catalogs or the cluster."""
 
+from difflib import get_close_matches
+
 from wharfage_autoscaler.choice import Candidate, Options
 from wharfage_autoscaler.demand import replicas_wanted
 from wharfage_autoscaler.fit import Miss
@@ -67,4 +69,16 @@ def _excluded(seen: Snapshot) -> str:
     ]
     there = sorted({f"{offer.accelerator} ({offer.catalog}, {offer.market})" for offer in seen.offers})
     listed = ", ".join(there[: 2 * _SHOWN]) + (", ..." if len(there) > 2 * _SHOWN else "")
-    return f"placement ({'; '.join(filter(None, stated))}) excludes all {len(seen.offers)} offers: {listed}"
+    return f"placement ({'; '.join(filter(None, stated))}) excludes all {len(seen.offers)} offers: {listed}{_misspelt(seen)}"
+
+
+def _misspelt(seen: Snapshot) -> str:
+    """The nearest names to accelerators that no offer has: `l4` is none, `L4` is."""
+    there = sorted({offer.accelerator for offer in seen.offers})
+    by_capitals = {name.upper(): name for name in there}
+    meant = (
+        (name, by_capitals[close[0]])
+        for name in seen.wanted.placement.accelerators
+        if name not in there and (close := get_close_matches(name.upper(), by_capitals, n=1, cutoff=0.5))
+    )
+    return "".join(f"; no offer has {name}, the nearest name is {close}" for name, close in meant)

@@ -222,6 +222,12 @@ REFUSALS = [
         id="placement excludes everything",
     ),
     pytest.param(
+        snapshot(offers=(L4_SPOT, L4), wanted=wanted(placement=Placement(accelerators=("l4",)))),
+        Reason.CAPACITY_UNAVAILABLE,
+        ("excludes all 2 offers", "no offer has l4, the nearest name is L4"),
+        id="an accelerator in small letters",
+    ),
+    pytest.param(
         snapshot(wanted=wanted(variants=(variant(shape=None, source="s3://b/m"),))),
         Reason.UNKNOWN_SHAPE,
         ("the shape of s3://b/m is not known",),
