@@ -69,7 +69,8 @@ def _excluded(seen: Snapshot) -> str:
     ]
     there = sorted({f"{offer.accelerator} ({offer.catalog}, {offer.market})" for offer in seen.offers})
     listed = ", ".join(there[: 2 * _SHOWN]) + (", ..." if len(there) > 2 * _SHOWN else "")
-    return f"placement ({'; '.join(filter(None, stated))}) excludes all {len(seen.offers)} offers: {listed}{_misspelt(seen)}"
+    said = f"placement ({'; '.join(filter(None, stated))}) excludes all {len(seen.offers)} offers: {listed}"
+    return said + _misspelt(seen)
 
 
 def _misspelt(seen: Snapshot) -> str:
