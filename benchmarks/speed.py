@@ -14,13 +14,10 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from wharfage_autoscaler.allot import allot
@@ -34,9 +31,7 @@ from wharfage_autoscaler.supply import Cap, Supply
 
 from benchmarks import ticks
 from benchmarks.deployments import needs, reserved_machines
-from benchmarks.ticks import Figures
-
-T = TypeVar("T")
+from benchmarks.ticks import Figures, spread_ms, timed
 
 SINGLE, MANY = 60, 100
 CHANGED_SHARE = 0.1
@@ -58,13 +53,12 @@ def single() -> Figures:
     """The mix of one deployment, pruned and solved to the optimum."""
     supply = Supply(machines=reserved_machines())
     figures: Figures = {}
-    everything: list[float] = []
+    everything: list[tuple[float, float]] = []
     for routing, shapes in (("service", 1), ("gateway", 3)):
-        took_ms = [1e3 * _timed(partial(_mixed, one, supply))[1] for one in needs(SINGLE, shapes=shapes)]
-        figures[f"mix_{routing}_ms"] = statistics.median(took_ms)
-        figures[f"mix_{routing}_p95_ms"] = statistics.quantiles(took_ms, n=20)[-1]
-        everything += took_ms
-    return {"mix_ms": statistics.median(everything), **figures}
+        took = [timed(partial(_mixed, one, supply))[1:] for one in needs(SINGLE, shapes=shapes)]
+        figures |= spread_ms(f"mix_{routing}", took)
+        everything += took
+    return spread_ms("mix", everything) | figures
 
 
 def _mixed(one: Need, supply: Supply) -> Solution:
@@ -93,9 +87,9 @@ FIGURES: Mapping[str, Callable[[], Figures]] = {
 
 
 def _both_rounds(name: str, asked: Sequence[Need], supply: Supply) -> tuple[Allotments, Figures]:
-    cold, cold_s, cold_cpu_s = _timed(lambda: allot(ClusterSnapshot(tuple(asked), supply)))
+    cold, cold_s, cold_cpu_s = timed(lambda: allot(ClusterSnapshot(tuple(asked), supply)))
     after = changed(asked, cold)
-    warm, warm_s, warm_cpu_s = _timed(lambda: allot(ClusterSnapshot(after, supply), cold))
+    warm, warm_s, warm_cpu_s = timed(lambda: allot(ClusterSnapshot(after, supply), cold))
     return cold, {
         f"{name}_cold_s": cold_s,
         f"{name}_cold_cpu_s": cold_cpu_s,
@@ -132,13 +126,6 @@ def goal(figure: str, value: float) -> str:
     if figure in AT_LEAST:
         return f"wanted: at least {AT_LEAST[figure]:g}{'' if value >= AT_LEAST[figure] else ', MISSED'}"
     return ""
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float, float]:
-    """What it returns, its time, and the processor's."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
