@@ -87,6 +87,11 @@ class Allotment:
         return sum(portion.usd_per_hour for portion in self.shapes)
 
     @property
+    def rates(self) -> dict[PoolKey, float]:
+        """Requests a second that a replica of each pool carries."""
+        return {portion.pool.key: portion.requests_per_second for portion in self.shapes}
+
+    @property
     def reserved(self) -> dict[PoolKey, int]:
         """Replicas that may take reserved machines, per pool."""
         held = [portion for portion in self.shapes if portion.pool.offer.market is Market.RESERVED]
@@ -94,7 +99,7 @@ class Allotment:
 
     def requests_per_second(self, fleet: Fleet) -> float:
         """What a fleet of allotted pools carries."""
-        rates = {portion.pool.key: portion.requests_per_second for portion in self.shapes}
+        rates = self.rates
         return sum(pool.replicas * rates.get(pool.key, 0.0) for pool in fleet.pools)
 
     def charged(self, fleet: Fleet) -> float:

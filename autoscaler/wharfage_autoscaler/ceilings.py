@@ -17,9 +17,9 @@ def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> De
 
     Of machines that others share it is charged its part, as it was when the dollars were allotted.
     """
-    if decision.demand is None or seen.allotment is None or seen.allotment.usd_per_hour is None:
+    if decision.demand is None or decision.allotment is None or decision.allotment.usd_per_hour is None:
         return decision
-    cap, charged = seen.allotment.usd_per_hour, seen.allotment.charged
+    cap, charged = decision.allotment.usd_per_hour, decision.allotment.charged
     if charged(decision.target) <= cap + _ROUNDING:
         return decision
     target = _affordable(decision.target, cap, charged)

@@ -12,7 +12,9 @@ from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.demand import meet_demand
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.guard import hold_steady
+from wharfage_autoscaler.handover import keep_until_served
 from wharfage_autoscaler.interruption import survive_interruption
+from wharfage_autoscaler.moving import weigh_move
 from wharfage_autoscaler.placing import choose_shape
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 
@@ -21,8 +23,10 @@ Rule = Callable[[Snapshot, Memory, Decision], Decision]
 RULES: tuple[Rule, ...] = (
     meet_demand,
     hold_steady,
+    weigh_move,
     choose_shape,
     survive_interruption,
+    keep_until_served,
     stay_within_budget,
     respect_ceilings,
 )
@@ -31,7 +35,7 @@ RULES: tuple[Rule, ...] = (
 
 def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
     """Choose the fleet for one deployment: how many replicas, on which offer, within which ceilings."""
-    decision = Decision(target=seen.fleet)
+    decision = Decision(target=seen.fleet, allotment=seen.allotment)
     for rule in RULES:
         decision = rule(seen, memory, decision)
     wanted = Fleet(

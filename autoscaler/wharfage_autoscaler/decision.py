@@ -1,10 +1,14 @@
 """What was decided, and every reason on the way there."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.law import Held, Signals
 from wharfage_autoscaler.reasons import Reason
+
+if TYPE_CHECKING:
+    from wharfage_autoscaler.allotment import Allotment
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,16 @@ class Demand:
 class Decision:
     """The fleet to aim for, the trail of steps that led to it, and the next best.
 
-    `demand` is None where the count does not follow the load.
+    `demand` is None where the count does not follow the load. `allotment` is the one that it works within: that of the
+    snapshot, or another one where it `moves`, which whoever hands out allotments adopts.
     """
 
     target: Fleet
     steps: tuple[Step, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     demand: Demand | None = None
+    allotment: "Allotment | None" = None
+    moves: bool = False
 
     def amended(self, target: Fleet, reason: Reason, message: str) -> "Decision":
         """Return this decision with a new target and one more step on its trail."""

@@ -34,11 +34,16 @@ def wanted_rps(law: Law, signals: Signals, held: Held) -> float:
         if math.isnan(wanted) or seen > wanted:
             wanted = seen
     burn = signals.bad_5m / law.bad_budget
-    if burn > _BURN_5M and signals.bad_30m / law.bad_budget > _BURN_30M:  # NaN compares false
+    if burn > _BURN_5M and signals.bad_30m / law.bad_budget > _BURN_30M:  # NaN compares false; see `misses`
         more = signals.ready * signals.unit_rps * (1.0 + min(_BURN_MOST, _BURN_GAIN * burn))
         if math.isnan(wanted) or more > wanted:
             wanted = more
     return wanted
+
+
+def misses(law: Law, signals: Signals) -> bool:
+    """Whether objectives are being missed so fast that something has to happen."""
+    return signals.bad_5m / law.bad_budget > _BURN_5M and signals.bad_30m / law.bad_budget > _BURN_30M
 
 
 def replicas_wanted(wanted: Wanted) -> tuple[int, Reason, str]:

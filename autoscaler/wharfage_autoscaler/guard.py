@@ -78,13 +78,23 @@ def hold_steady(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     demand = decision.demand
     if demand is None:
         return decision
-    held = steadied(seen.law, demand.signals, memory.held, demand.wanted_rps)
+    before = counted_anew(memory.held, memory.unit_rps, demand.signals.unit_rps)
+    held = steadied(seen.law, demand.signals, before, demand.wanted_rps)
     decision = replace(decision, demand=replace(demand, held=held))
     asked = demand.wanted_rps / demand.signals.unit_rps
     if math.isnan(asked) or held.replicas == math.ceil(asked - _ROUNDING):
         return decision
     message = f"{asked:.1f} replicas asked for, {replica_words(int(held.replicas))} held: {_why(seen.law, held, asked)}"
     return decision.amended(decision.target, Reason.STEADY, message)
+
+
+def counted_anew(held: Held, before_rps: float, unit_rps: float) -> Held:
+    """The same capacity in replicas that carry another rate; as it is where one of the rates is not known."""
+    if before_rps == unit_rps or before_rps <= 0.0 or unit_rps <= 0.0 or held.replicas < 0.0:
+        return held
+    ratio = before_rps / unit_rps
+    a, b, c, d, e, f = (float(round(count * ratio)) for count in held.recent)
+    return held._replace(replicas=max(1.0, float(round(held.replicas * ratio))), recent=(a, b, c, d, e, f))
 
 
 def _why(law: Law, held: Held, asked: float) -> str:

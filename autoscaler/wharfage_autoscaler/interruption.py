@@ -18,14 +18,15 @@ def survive_interruption(seen: Snapshot, memory: Memory, decision: Decision) -> 
     That a loss is survived at all is the allotment's doing: no pool carries so much that the others could not serve
     their share without it. This rule only orders what is missing, at once and not when it is missed.
     """
-    if decision.demand is None or seen.allotment is None:
+    allotment = decision.allotment
+    if decision.demand is None or allotment is None:
         return decision
     gone = {offer.key for offer in seen.offers if not offer.obtainable}
     short = [pool for pool in decision.target.pools if pool.offer.key in gone and _missing(seen.fleet, pool)]
-    refuge = _refuge(seen.allotment, gone)
+    refuge = _refuge(allotment, gone)
     if not short or refuge is None:
         return decision
-    rates = {portion.pool.key: portion.requests_per_second for portion in seen.allotment.shapes}
+    rates = allotment.rates
     lost_rps = sum(_missing(seen.fleet, pool) * rates[pool.key] for pool in short)
     kept = {pool.key: replace(pool, replicas=pool.replicas - _missing(seen.fleet, pool)) for pool in short}
     pools = [kept.get(pool.key, pool) for pool in decision.target.pools]

@@ -83,6 +83,19 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where a deployment could run instead, and what the sum of a move there needs."""
+
+    allotment: Allotment
+    ahead: Ahead
+    switch: Switch = Switch()
+    force: Forced | None = None
+    min_savings: float = MIN_SAVINGS
+    cooldown_s: float = COOLDOWN_S
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What else may keep a move back: the last one (None: there was none), alerts, too little that is unused."""
 

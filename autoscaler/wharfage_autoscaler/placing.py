@@ -20,8 +20,8 @@ _CENT = 0.005  # usd/h; smaller differences read as 0.00
 def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     """Pick one offer and market for all replicas, or leave what runs and say what stands in the way."""
     wanted = seen.wanted
-    if decision.demand is not None and seen.allotment is not None:
-        return _allotted(seen.allotment, int(decision.demand.held.replicas), decision)
+    if decision.demand is not None and decision.allotment is not None:
+        return _allotted(decision.allotment, int(decision.demand.held.replicas), decision)
     found = tuple(
         options(wanted, variant, seen.offers)
         for variant in wanted.variants
@@ -48,7 +48,7 @@ def _allotted(allotment: Allotment, count: int, decision: Decision) -> Decision:
     fleet = spread(allotment, demand_of(allotment, count))
     pools = ", ".join(f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools) or "nothing"
     message = f"{pools} at {fleet.usd_per_hour:.2f} usd/h, as allotted"
-    decision = replace(decision, rejected=allotment.rejected)
+    decision = replace(decision, rejected=decision.rejected or allotment.rejected)
     return decision.amended(fleet, Reason.ALLOTTED, message)
 
 

@@ -1,5 +1,6 @@
 """All a decision may look at, at one instant; and what it remembers from the instant before."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.law import FRESH, LAW, Held, Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Wanted
+from wharfage_autoscaler.move import Elsewhere
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.supply import Supply
@@ -37,21 +39,42 @@ class Snapshot:
     allotment: Allotment | None = None  # None: nobody has looked at all deployments together yet
     forecast: Expectation | None = None
     law: Law = LAW
+    elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one decision leaves for the next: the pools it last aimed for, since when, and what the law holds."""
+    """What one decision leaves for the next: the pools it last aimed for, since when, and what the law holds.
+
+    `unit_rps` is what one of the replicas carries that the law counts, `rates` what those carry that may still serve;
+    `moved_s` is when it last moved, `moved_to` the pools there.
+    """
 
     target: tuple[PoolKey, ...] = ()
     since: float = 0.0
     held: Held = FRESH
+    unit_rps: float = 0.0
+    rates: tuple[tuple[PoolKey, float], ...] = ()
+    moved_s: float = -math.inf
+    moved_to: tuple[PoolKey, ...] = ()
 
     def after(self, decision: Decision, now: float) -> "Memory":
         """The memory to hand to the next decision."""
         keys = tuple(pool.key for pool in decision.target.pools)
         held = self.held if decision.demand is None else decision.demand.held
-        return Memory(keys, self.since if keys == self.target else now, held)
+        since = self.since if keys == self.target else now
+        if decision.allotment is None:
+            return Memory(keys, since, held)
+        rates = {key: rate for key, rate in self.rates if key in keys} | decision.allotment.rates
+        return Memory(
+            keys,
+            since,
+            held,
+            self.unit_rps if decision.demand is None else decision.demand.signals.unit_rps,
+            tuple(sorted(rates.items())),
+            now if decision.moves else self.moved_s,
+            tuple(sorted(decision.allotment.rates)) if decision.moves else self.moved_to,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ def test_what_is_held_against_the_demand_is_said() -> None:
 def test_without_metrics_and_forecast_the_count_stays() -> None:
     runs = (Pool(ON_DEMAND, "bf16", 7, 1, ready=7),)
     decision, _ = decide(seen(None, runs=runs), Memory(held=Held(replicas=7.0)))
-    assert decision.target.replicas == 7
+    assert decision.demand is not None
+    assert decision.demand.held.replicas == 7
     assert reasons(decision)[0] is Reason.NO_METRICS
 
 

@@ -1,7 +1,7 @@
 """Ours: the shipping `allot` and `decide`, asked as the operator asks them; law and forecast learn every night."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -15,7 +15,8 @@ from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode, Placement, SpotPolicy, Variant, Wanted
-from wharfage_autoscaler.need import Berth, Need
+from wharfage_autoscaler.move import HORIZON_S, Ahead, Elsewhere, Forced
+from wharfage_autoscaler.need import Berth, Need, Shape
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
 
 from wharfage_simulator.fluid import Floats, Plant
@@ -28,6 +29,7 @@ SPOT_ALLOWED = Placement(spot=SpotPolicy.ALLOW)
 """Within the API's default shares: at most 60 % of the capacity, at least 40 % of the usual load on-demand."""
 DAY_S = 86_400.0
 ALLOT_EVERY_S = 300.0
+_AHEAD_STEP_S = 1800.0
 TUNED_ON_DAYS = 4
 _TICK_S = 15.0
 _SATURATED = 1.1  # of what a replica carries within its objectives, before its queue grows
@@ -50,8 +52,8 @@ class Wharfage:
     """Allots every five minutes and when the market changes, decides every tick, tunes its law every night.
 
     `history` holds the requests of each tick before the replay; what comes is added to it. What would have been
-    expected on each day of it was worked out from the days before. A move to another shape is make-before-break: the
-    old pools are kept until the new ones serve as much.
+    expected on each day of it was worked out from the days before. What is allotted stays with the shapes that serve;
+    where others would be cheaper, the decision weighs the move, and what it moves to is allotted from then on.
     """
 
     reads_latencies: ClassVar[bool] = False
@@ -64,9 +66,10 @@ class Wharfage:
     _outlook: Outlook | None = None
     _tuned_s: float = -math.inf
     _allotment: Allotment | None = None
+    _elsewhere: Elsewhere | None = None
     _allotted_s: float = -math.inf
     _given: tuple[bool, ...] = ()
-    _before: Allotments | None = None
+    _before: dict[bool, Allotments] = field(default_factory=dict)
     _memory: Memory = field(default_factory=Memory)
 
     @property
@@ -90,13 +93,15 @@ class Wharfage:
         fleet = _fleet(seen.pools)
         given = tuple(pool.obtainable for pool in seen.pools)
         if self._allotment is None or seen.now_s - self._allotted_s >= ALLOT_EVERY_S or given != self._given:
-            self._allotment = self._allotted(seen, fleet)
+            self._allotment, self._elsewhere = self._allotted(seen, fleet)
             self._allotted_s, self._given = seen.now_s, given
         if self.tunes and seen.now_s - self._tuned_s >= DAY_S:
             self.law = self._tuned(seen, self._outlook)
             self._tuned_s = seen.now_s
         decision, self._memory = decide(self._snapshot(seen, fleet), self._memory)
-        return self._both(decision.target, fleet)
+        if decision.moves:
+            self._allotment, self._elsewhere = decision.allotment, None
+        return {pool.key: pool.replicas for pool in decision.target.pools}
 
     def _snapshot(self, seen: Seen, fleet: Fleet) -> Snapshot:
         return Snapshot(
@@ -116,10 +121,14 @@ class Wharfage:
             allotment=self._allotment,
             forecast=None if self._outlook is None else self._outlook.forecast,
             law=self.law,
+            elsewhere=self._elsewhere,
         )
 
-    def _allotted(self, seen: Seen, fleet: Fleet) -> Allotment:
-        """The pools for the demand of now: what the law holds, or the load with its headroom before it held any."""
+    def _allotted(self, seen: Seen, fleet: Fleet) -> tuple[Allotment, Elsewhere | None]:
+        """The pools for the demand of now on the shapes that serve, and what would be taken if nothing ran yet.
+
+        The demand is what the law holds, or the load with its headroom before it held any.
+        """
         usual = max(0.0, seen.rps_5m) if not math.isnan(seen.rps_5m) else 0.0
         held = self._memory.held.replicas
         unit = max((pool.planned_rps for pool in seen.pools if pool.ready), default=0.0)
@@ -136,8 +145,28 @@ class Wharfage:
             usd_per_bad_minute=self.asked.usd_per_bad_minute,
             fleet=fleet,
         )
-        self._before = allot(ClusterSnapshot((need,)), self._before)
-        return self._before.by_key[KEY]
+        best = self._solved(need, serving=False)
+        shapes = {berth.pool: berth.shape for berth in need.berths}
+        served = set() if self._allotment is None else _shapes(self._allotment, shapes)
+        kept = tuple(berth for berth in need.berths if berth.shape in served)
+        if not kept or _shapes(best, shapes) <= served:
+            return best, None
+        current = self._solved(replace(need, berths=kept), serving=True)
+        force = Forced.UNOBTAINABLE if current.short.peak > best.short.peak else None
+        return current, Elsewhere(best, self._ahead(peak), force=force)
+
+    def _solved(self, need: Need, *, serving: bool) -> Allotment:
+        self._before[serving] = allot(ClusterSnapshot((need,)), self._before.get(serving))
+        return self._before[serving].by_key[KEY]
+
+    def _ahead(self, peak_rps: float) -> Ahead:
+        """Six hours like those that followed this time of yesterday; of now, where yesterday is not known."""
+        per_step, day = round(_AHEAD_STEP_S / _TICK_S), round(DAY_S / _TICK_S)
+        heard = np.concatenate([self.history, np.array(self._arrived)])
+        hours = heard[-day:][: round(HORIZON_S / _TICK_S)] if len(heard) >= day else heard[:0]
+        rates = hours[: len(hours) // per_step * per_step].reshape(-1, per_step).mean(axis=1) / _TICK_S
+        likely = tuple(float(rate) * self.law.headroom for rate in rates)
+        return Ahead(likely or (peak_rps,) * round(HORIZON_S / _AHEAD_STEP_S), _AHEAD_STEP_S)
 
     def _berth(self, pool: PoolSeen) -> Berth:
         seat = fit(self.asked.variant, pool.offer, max_model_tokens=self.asked.max_model_tokens)
@@ -172,16 +201,10 @@ class Wharfage:
             usd_per_bad_minute=self.asked.usd_per_bad_minute,
         ).law
 
-    def _both(self, target: Fleet, fleet: Fleet) -> dict[PoolKey, int]:
-        """The target, and of what it leaves as much as is needed until the target serves."""
-        counts = {pool.key: pool.replicas for pool in target.pools}
-        ready = {pool.key: pool.ready for pool in fleet.pools}
-        missing = sum(max(0, count - ready.get(key, 0)) for key, count in counts.items())
-        for pool in sorted(fleet.pools, key=lambda each: each.key):
-            if pool.key not in counts and missing > 0 and pool.ready:
-                counts[pool.key] = min(pool.ready, missing)
-                missing -= counts[pool.key]
-        return counts
+
+def _shapes(allotment: Allotment, shapes: Mapping[PoolKey, Shape]) -> set[Shape]:
+    """Those that it runs on; a pool that cannot be had at present has none."""
+    return {shapes[each.pool.key] for each in allotment.shapes if each.pool.replicas and each.pool.key in shapes}
 
 
 def _fleet(pools: Sequence[PoolSeen]) -> Fleet:
