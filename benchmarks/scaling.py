@@ -196,17 +196,20 @@ class Goal:
     wanted: float
     at_most: bool
     why: str = ""
+    missed: str = ""
+    """That ours had too many bad minutes: then nothing is reached."""
 
     @property
     def line(self) -> str:
         """As it is printed."""
         if self.value is None:
             return f"{self.trace:<22} {self.name:<52} not counted: {self.why}"
-        reached = self.value <= self.wanted if self.at_most else self.value >= self.wanted
+        reached = not self.missed and (self.value <= self.wanted if self.at_most else self.value >= self.wanted)
+        because = "; ".join(filter(None, (self.why, self.missed)))
         sign = "<=" if self.at_most else ">="
         return (
             f"{self.trace:<22} {self.name:<52} {self.value:6.2f} (wanted {sign} {self.wanted:g}): "
-            f"{'reached' if reached else 'NOT reached'}{'; ' + self.why if self.why else ''}"
+            f"{'reached' if reached else 'NOT reached'}{'; ' + because if because else ''}"
         )
 
 
@@ -231,11 +234,11 @@ def _goals_of_one(board: Board) -> list[Goal]:
     if oracle is None or not oracle.kept or ours.cost_over_oracle is None:
         first = Goal(board.trace, over, None, 1.25, True, "the oracle itself misses more than 0.3 % of the minutes")
     else:
-        first = Goal(board.trace, over, ours.cost_over_oracle.mean, 1.25, True, missed)
+        first = Goal(board.trace, over, ours.cost_over_oracle.mean, 1.25, True, missed=missed)
     below = None if ours.cost_over_tuned_hpa is None else 100.0 * (1.0 - ours.cost_over_tuned_hpa.mean)
     tuned = next((each for each in board.standings if each.policy == board.tuned_hpa), None)
     more = "" if tuned is None or tuned.kept else f"the HPA has {share(tuned.bad_minutes_share)}"
-    return [first, Goal(board.trace, hpa, below, 25.0, False, ", ".join(filter(None, (missed, more))))]
+    return [first, Goal(board.trace, hpa, below, 25.0, False, more, missed)]
 
 
 def _goal_of_spot(steady: Board, spot: Board) -> Goal:
@@ -244,8 +247,9 @@ def _goal_of_spot(steady: Board, spot: Board) -> Goal:
     ours = spot.ours
     if best is None or ours is None:
         return Goal(spot.trace, name, None, 35.0, False, f"no on-demand policy keeps {TOLERATED * 100:g} %")
-    missed = "" if ours.kept else f"; ours has {share(ours.bad_minutes_share)} bad minutes"
-    return Goal(spot.trace, name, 100.0 * (1.0 - ours.usd.mean / best.usd.mean), 35.0, False, f"{best.policy}{missed}")
+    missed = "" if ours.kept else f"ours has {share(ours.bad_minutes_share)} bad minutes"
+    below = 100.0 * (1.0 - ours.usd.mean / best.usd.mean)
+    return Goal(spot.trace, name, below, 35.0, False, best.policy, missed)
 
 
 def _levers(bench: Bench) -> None:

@@ -37,6 +37,11 @@ def test_what_is_not_reached_is_said_with_the_reason() -> None:
     assert "NOT reached" in hpa.line
 
 
+def test_a_low_cost_with_too_many_bad_minutes_reaches_nothing() -> None:
+    _, hpa = goals(boards([REACHED[0], result("wharfage", 90.0, 24, setting="one"), REACHED[2]]))
+    assert "NOT reached; ours has 2.40 % bad minutes" in hpa.line
+
+
 def test_traces_are_chosen_by_name() -> None:
     assert chosen([]) == CASES
     assert [case.trace for case in chosen(["worldcup98"])] == ["worldcup98"]
