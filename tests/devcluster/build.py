@@ -26,7 +26,7 @@ GO_VERSION = "1.26.6"
 KUBECTL_VERSION = "1.36.3"
 HELM_VERSION = "v4.3.1"
 CONTAINERD_VERSION = "v2.4.2"
-PROMETHEUS_VERSION = "v0.316.0"  # of the Go module; the release is 3.16
+PROMETHEUS_VERSION = "v0.315.1"  # of the Go module, whose release is 3.15.1; later ones need a newer Go
 PROMETHEUS_PROGRAMS = ("prometheus", "promtool")
 CONTAINERD_PROGRAMS = ("containerd", "ctr", "containerd-shim-runc-v2")
 _LINK = "-ldflags=-s -w"
@@ -99,9 +99,13 @@ def prometheus() -> Path:
     def make(folder: Path) -> None:
         if debian.unpacked("prometheus", PROMETHEUS_PROGRAMS, folder):
             return
-        module = "github.com/prometheus/prometheus/cmd"
-        packages = [f"{module}/{name}@{PROMETHEUS_VERSION}" for name in PROMETHEUS_PROGRAMS]
-        _go_install(folder, *packages, title="Prometheus (about 5 minutes)")
+        packages = [f"github.com/prometheus/prometheus/cmd/{name}" for name in PROMETHEUS_PROGRAMS]
+        with tempfile.TemporaryDirectory() as scratch:  # `go install` takes no module that replaces some of its own
+            Path(scratch, "go.mod").write_text(f"module prometheus\n\ngo {GO_VERSION}\n", encoding="utf-8")
+            wanted = [f"{package}@{PROMETHEUS_VERSION}" for package in packages]
+            _go([str(go()), "get", *wanted], title="Prometheus: its modules", cwd=Path(scratch))
+            build = [str(go()), "build", "-v", _LINK, "-o", f"{folder}/", *packages]
+            _go(build, title="Prometheus (some minutes)", cwd=Path(scratch))
 
     return _cached("prometheus", make)
 
