@@ -14,6 +14,7 @@ from wharfage_autoscaler.snapshot import Memory, Snapshot
 _BURN_5M, _BURN_30M = 6.0, 3.0  # of the error budget per unit of time; both must exceed, so that no blip counts
 _BURN_GAIN, _BURN_MOST = 0.1, 0.5
 _TREND_S = 300.0
+_WORTH_SAYING = 0.05
 _SLOTS = 256  # the engine's smallest default
 
 
@@ -61,25 +62,27 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
         return decision.amended(shrunk(decision.target, count), reason, message)
     signals = signals_of(seen, allotment)
     wanted = wanted_rps(seen.law, signals, memory.held)
-    reason, message = _because(seen.law, signals, memory.held, wanted)
+    worth = 1.0 if seen.load is None else seen.load.work_per_request
+    reason, message = _because(seen.law, signals, memory.held, wanted, worth)
     demand = Demand(signals, wanted, memory.held)
     return replace(decision.amended(decision.target, reason, message), demand=demand)
 
 
 def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
-    """The instant as the law sees it. One replica stands for the mean of the allotted ones."""
+    """The instant as the law sees it; requests are of the planned kind, a replica the mean of the allotted ones."""
     load, forecast = seen.load, seen.forecast
+    work = 1.0 if load is None else load.work_per_request
     lead_s = max((portion.start_s for portion in allotment.shapes), default=0.0)
     expected = None
     if forecast is not None and seen.law.level > 0.0:
         expected = forecast.highest(seen.law.level, seen.now + lead_s, seen.now + lead_s)
     return Signals(
         now_s=seen.now,
-        rps_15s=UNKNOWN if load is None else _or(load.requests_per_second_15s, load.requests_per_second),
-        rps_1m=UNKNOWN if load is None else load.requests_per_second,
-        rps_5m=UNKNOWN if load is None else _or(load.requests_per_second_5m, load.requests_per_second),
+        rps_15s=UNKNOWN if load is None else work * _or(load.requests_per_second_15s, load.requests_per_second),
+        rps_1m=UNKNOWN if load is None else work * load.requests_per_second,
+        rps_5m=UNKNOWN if load is None else work * _or(load.requests_per_second_5m, load.requests_per_second),
         expected_rps=UNKNOWN if expected is None else expected,
-        waiting=0.0 if load is None else load.waiting,
+        waiting=0.0 if load is None else work * load.waiting,
         bad_5m=UNKNOWN if load is None else _or(load.bad_share_5m, UNKNOWN),
         bad_30m=UNKNOWN if load is None else _or(load.bad_share_30m, UNKNOWN),
         lead_s=lead_s,
@@ -96,9 +99,11 @@ def _or(value: float | None, other: float) -> float:
     return other if value is None else value
 
 
-def _because(law: Law, signals: Signals, held: Held, wanted: float) -> tuple[Reason, str]:
+def _because(law: Law, signals: Signals, held: Held, wanted: float, worth: float) -> tuple[Reason, str]:
     """Which of the law's three voices was the loudest, in numbers."""
     each = f"a replica is planned for {signals.unit_rps:.2f}"
+    if abs(worth - 1.0) > _WORTH_SAYING:
+        each = f"counted as planned ones, since each is worth {worth:.2f} of them; {each}"
     if math.isnan(wanted):
         return Reason.NO_METRICS, "no load is known and none is forecast: the count stays"
     if not math.isnan(signals.expected_rps) and wanted <= signals.expected_rps:

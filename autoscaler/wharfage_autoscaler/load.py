@@ -23,3 +23,5 @@ class Load:
     requests_per_second_5m: float | None = None
     bad_share_5m: float | None = None
     bad_share_30m: float | None = None
+    work_per_request: float = 1.0
+    """What the requests of late are worth in requests of the planned kind (`work`)."""

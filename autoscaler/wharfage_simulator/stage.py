@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.work import Work, work
 
 from wharfage_simulator.cluster import Kind
 from wharfage_simulator.fluid import Floats
@@ -80,7 +81,7 @@ class Drawn:
     training: RequestTrace
     """The last day of the first half."""
     history: Floats
-    """Requests per tick of the days before the scored half."""
+    """Of each tick of the days before the scored half: requests, prompt tokens, output tokens."""
     scored: RequestTrace
 
 
@@ -99,6 +100,8 @@ class Stage:
     training: RequestTrace
     history: Floats
     scored: RequestTrace
+    work: Work
+    """What a request is worth on the first pool, of those whose lengths are planned for."""
     first: Kind
     """The pool on which every replay begins."""
 
@@ -189,14 +192,18 @@ def stage(
         training=played.training,
         history=played.history,
         scored=played.scored,
+        work=work(everything.profiles[first.profile].step, asked.traffic, asked.objectives),
         first=first,
     )
 
 
 def per_tick(trace: RequestTrace) -> Floats:
-    """Requests in each tick."""
+    """Of each tick: requests, prompt tokens, output tokens."""
     ticks = math.floor(trace.duration_s / TICK_S)
-    return np.histogram(trace.t_s, bins=np.arange(ticks + 1) * TICK_S)[0].astype(np.float64)
+    tick = np.floor_divide(trace.t_s, TICK_S).astype(np.int64)
+    tick, inside = np.minimum(tick, ticks), slice(0, ticks)  # the last may be cut short
+    sums = (np.bincount(tick, each, ticks + 1)[inside] for each in (None, trace.prompt_tokens, trace.output_tokens))
+    return np.stack(tuple(sums), axis=1).astype(np.float64)
 
 
 def zoned(offers: Iterable[Offer], availability: Availability | None) -> tuple[Offer, ...]:

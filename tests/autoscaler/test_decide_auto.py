@@ -169,3 +169,14 @@ def test_a_first_fleet_grows_by_four_and_then_doubles() -> None:
 def test_an_empty_fleet_costs_nothing_and_is_no_crash() -> None:
     assert decide(seen(0.0), Memory())[0].target.replicas == 1
     assert Fleet().usd_per_hour == 0
+
+
+def test_requests_that_are_worth_more_than_planned_ones_count_for_more_and_it_is_said() -> None:
+    asked = seen(10.0)
+    assert asked.load is not None
+    decision, memory = decide(replace(asked, load=replace(asked.load, work_per_request=1.5)), TWELVE)
+    assert memory.held.replicas > 12
+    assert decision.steps[0].message == (
+        "15.0 req/s, with headroom 18.0; counted as planned ones, since each is worth 1.50 of them; "
+        "a replica is planned for 1.00"
+    )

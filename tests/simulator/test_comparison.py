@@ -82,7 +82,8 @@ def test_a_setting_says_what_may_be_used(where: Where, markets: set[Market], poo
 def test_training_and_scoring_share_no_request() -> None:
     place = on(Where.ONE, hours=48, seed=1)
     assert place.training.duration_s == place.scored.duration_s == 24 * 3600
-    assert per_tick(place.scored).sum() == place.scored.requests
+    sums = [place.scored.requests, place.scored.prompt_tokens.sum(), place.scored.output_tokens.sum()]
+    assert per_tick(place.scored).sum(axis=0).tolist() == sums
     assert not np.array_equal(per_tick(place.training), per_tick(place.scored))
 
 

@@ -18,9 +18,11 @@ from wharfage_autoscaler.model import Mode, Placement, SpotPolicy, Variant, Want
 from wharfage_autoscaler.move import HORIZON_S, Ahead, Elsewhere, Forced
 from wharfage_autoscaler.need import Berth, Need, Shape
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
+from wharfage_autoscaler.work import HEADS, Work
 
 from wharfage_simulator.fluid import Floats, Plant
 from wharfage_simulator.outlook import Outlook
+from wharfage_simulator.policies.lately import Lately
 from wharfage_simulator.policy import PoolSeen, Seen, Target
 from wharfage_simulator.tuning import LEVELS, cheapest, grid, tried
 
@@ -51,7 +53,8 @@ class Asked:
 class Wharfage:
     """Allots every five minutes and when the market changes, decides every tick, tunes its law every night.
 
-    `history` holds the requests of each tick before the replay; what comes is added to it. What would have been
+    `history` holds the work of each tick before the replay, in requests of the planned kind, of which `work` says what
+    others are worth; what comes is added to it. What would have been
     expected on each day of it was worked out from the days before. What is allotted stays with the shapes that serve;
     where others would be cheaper, the decision weighs the move, and what it moves to is allotted from then on.
     """
@@ -60,8 +63,10 @@ class Wharfage:
 
     asked: Asked
     history: Floats
+    work: Work = HEADS
     law: Law = field(default_factory=Law)
     tunes: bool = True
+    _lately: Lately = field(default_factory=lambda: Lately())
     _arrived: list[float] = field(default_factory=list)
     _outlook: Outlook | None = None
     _tuned_s: float = -math.inf
@@ -84,7 +89,8 @@ class Wharfage:
 
     def target(self, seen: Seen) -> Target:
         """What the operator would aim for."""
-        self._arrived.append(0.0 if math.isnan(seen.rps_15s) else seen.rps_15s * _TICK_S)
+        worth = self._lately.worth(seen, self.work)
+        self._arrived.append(0.0 if math.isnan(seen.rps_15s) else worth * seen.rps_15s * _TICK_S)
         if self._outlook is None:
             lead_s = max((pool.lead_s for pool in seen.pools), default=0.0)
             self._outlook = Outlook(lead_s, LEVELS, start_s=-len(self.history) * _TICK_S)
@@ -117,7 +123,7 @@ class Wharfage:
             ),
             offers=tuple(replace(pool.offer, obtainable="market" if pool.obtainable else "") for pool in seen.pools),
             fleet=fleet,
-            load=_load(seen),
+            load=_load(seen, self._lately.worth_now),
             allotment=self._allotment,
             forecast=None if self._outlook is None else self._outlook.forecast,
             law=self.law,
@@ -129,7 +135,7 @@ class Wharfage:
 
         The demand is what the law holds, or the load with its headroom before it held any.
         """
-        usual = max(0.0, seen.rps_5m) if not math.isnan(seen.rps_5m) else 0.0
+        usual = self._lately.worth_now * max(0.0, seen.rps_5m) if not math.isnan(seen.rps_5m) else 0.0
         held = self._memory.held.replicas
         unit = max((pool.planned_rps for pool in seen.pools if pool.ready), default=0.0)
         peak = max(usual * self.law.headroom, held * unit)
@@ -217,7 +223,7 @@ def _fleet(pools: Sequence[PoolSeen]) -> Fleet:
     )
 
 
-def _load(seen: Seen) -> Load | None:
+def _load(seen: Seen, worth: float) -> Load | None:
     if math.isnan(seen.rps_1m):
         return None
     return Load(
@@ -231,6 +237,7 @@ def _load(seen: Seen) -> Load | None:
         requests_per_second_5m=seen.rps_5m,
         bad_share_5m=_known(seen.bad_5m),
         bad_share_30m=_known(seen.bad_30m),
+        work_per_request=worth,
     )
 
 
