@@ -4,8 +4,10 @@ It says what it is about to do and asks; works in one namespace of its own; neve
 and deletes exactly what it made.
 """
 
+import math
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ CATALOG = "wharfage-demo"
 DEFINITIONS = ("llmdeployments.wharfage.dev", "llmbudgets.wharfage.dev", "offercatalogs.wharfage.dev")
 LOCAL_IMAGE = "wharfage-operator:demo"
 READY_WITHIN_S = 1200.0
+PULLED_WITHIN_S = 120.0
+"""A pull that fails for so long is no passing trouble of a registry."""
 
 
 def on_current_cluster(screen: Screen, *, image: str | None, yes: bool, keep: bool) -> None:
@@ -35,7 +39,8 @@ def on_current_cluster(screen: Screen, *, image: str | None, yes: bool, keep: bo
     catalog = catalog_of(nodes, known, name=CATALOG)
     missing = [name for name in DEFINITIONS if kubectl.find("get", "crd", name) is None]
     refuse_if_taken(kubectl)
-    if not (announce(screen, context, catalog, missing) and (yes or agreed(screen))):
+    announce(screen, context, catalog, missing)
+    if not (yes or agreed()):
         screen.say("Nothing was changed.")
         return
     made: list[tuple[str, ...]] = []
@@ -60,13 +65,12 @@ def refuse_if_taken(kubectl: Kubectl) -> None:
         )
 
 
-def announce(screen: Screen, context: str, catalog: dict[str, Any], missing: list[str]) -> bool:
-    """Print the plan; False when this cluster has nothing to serve on."""
+def announce(screen: Screen, context: str, catalog: dict[str, Any], missing: list[str]) -> None:
+    """Print the plan; `CommandFailed` when this cluster has nothing to serve on."""
     screen.step(f"The plan for context {context}")
     offers = catalog["spec"]["offers"]
     if not offers:
-        screen.bad("no ready node to serve on")
-        return False
+        raise CommandFailed(f"no ready node to serve on in context {context}: kubectl get nodes. Nothing was changed.")
     screen.say(f"  create  namespace {NAMESPACE}, and in it Helm release {RELEASE} and one LLMDeployment")
     screen.say(f"  create  OfferCatalog {CATALOG}, made from your ready nodes:")
     for offer in offers:
@@ -74,14 +78,12 @@ def announce(screen: Screen, context: str, catalog: dict[str, Any], missing: lis
         screen.say(f"            {offer['name']}: {what}, {offer['prices'][0]['usdPerHour']} USD/h")
     screen.say(f"  create  {', '.join(missing)}" if missing else "  use     the definitions that are there already")
     screen.say("  never   touch a node, or anything outside the namespace but the above")
-    return True
 
 
-def agreed(screen: Screen) -> bool:
-    """Ask; without a terminal the answer is no."""
+def agreed() -> bool:
+    """Ask; `CommandFailed` without a terminal."""
     if not sys.stdin.isatty():
-        screen.bad("no terminal to ask on: YES=1 answers")
-        return False
+        raise CommandFailed("no terminal to ask on: YES=1 answers. Nothing was changed.")
     return input("Go ahead? [y/N] ").strip().lower() in ("y", "yes")
 
 
@@ -135,10 +137,16 @@ def serve(screen: Screen, kubectl: Kubectl, catalog: dict[str, Any], made: list[
     deployment = example(ROOT / "examples" / ("quickstart" if gpus else "cpu"))
     kubectl.run("apply", "-n", NAMESPACE, "-f", "-", stdin=yaml.safe_dump(deployment))
     name = deployment["metadata"]["name"]
+    pulls_since_s = math.inf
 
     def ready() -> tuple[bool | None, str]:
+        nonlocal pulls_since_s
         status = kubectl.json("get", "llm", "-n", NAMESPACE, name).get("status") or {}
         said = condition(status, "Ready")
+        pulls = said.get("reason") == "ImagePullFailed"
+        pulls_since_s = min(pulls_since_s, time.monotonic()) if pulls else math.inf
+        if time.monotonic() - pulls_since_s > PULLED_WITHIN_S:
+            raise CommandFailed(f"{name} will not come up: {said.get('message')}")
         return (True if said.get("status") == "True" else None), str(said.get("message", "not seen yet"))
 
     screen.wait(f"{name} is Ready", ready, timeout_s=READY_WITHIN_S, every_s=2)
