@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wharfage_simulator.comparison import each_judged, same_in
-from wharfage_simulator.markdown import count, dollars, ratio, scale, share, verdict
+from wharfage_simulator.markdown import figures, scale, share, verdict
 from wharfage_simulator.policies.registry import POLICIES, Chooses
 from wharfage_simulator.policies.wharfage import Wharfage
 from wharfage_simulator.policy import Policy
-from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, Standing, boards, rows
+from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, boards, rows
 from wharfage_simulator.result import Result
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.spot import Availability
@@ -170,20 +170,13 @@ def _show(found: Sequence[Board]) -> None:
         head = ("policy", "USD", "bad minutes", "/oracle", "/HPA", "churn", "lost")
         print("".join(f"{name:<{width}}" for name, width in zip(head, WIDTHS, strict=True)))
         for standing in board.standings:
-            print("".join(f"{cell:<{width}}" for cell, width in zip(_cells(standing), WIDTHS, strict=True)))
+            print(
+                "".join(
+                    f"{cell:<{width}}"
+                    for cell, width in zip((standing.policy, *figures(standing)), WIDTHS, strict=True)
+                )
+            )
         sys.stdout.flush()
-
-
-def _cells(standing: Standing) -> tuple[str, ...]:
-    return (
-        standing.policy,
-        dollars(standing.usd),
-        share(standing.bad_minutes_share),
-        ratio(standing.cost_over_oracle),
-        ratio(standing.cost_over_tuned_hpa),
-        count(standing.churn),
-        count(standing.spot_losses),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,7 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
         return decision.amended(shrunk(decision.target, count), reason, message)
     signals = signals_of(seen, allotment)
     wanted = wanted_rps(seen.law, signals, memory.held)
-    worth = 1.0 if seen.load is None else seen.load.work_per_request
-    reason, message = _because(seen.law, signals, memory.held, wanted, worth)
+    reason, message = _because(seen.law, signals, memory.held, wanted, _worth(seen))
     demand = Demand(signals, wanted, memory.held)
     return replace(decision.amended(decision.target, reason, message), demand=demand)
 
@@ -71,7 +70,7 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
 def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
     """The instant as the law sees it; requests are of the planned kind, a replica the mean of the allotted ones."""
     load, forecast = seen.load, seen.forecast
-    work = 1.0 if load is None else load.work_per_request
+    work = _worth(seen)
     lead_s = max((portion.start_s for portion in allotment.shapes), default=0.0)
     expected = None
     if forecast is not None and seen.law.level > 0.0:
@@ -93,6 +92,11 @@ def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
         least=float(seen.wanted.min_replicas),
         most=float(max(seen.wanted.min_replicas, seen.wanted.max_replicas)),
     )
+
+
+def _worth(seen: Snapshot) -> float:
+    """What a request of late is worth in planned ones; one where no load is known."""
+    return 1.0 if seen.load is None else seen.load.work_per_request
 
 
 def _or(value: float | None, other: float) -> float:

@@ -105,12 +105,7 @@ def _summary(found: Sequence[Board]) -> str:
         ours = board.ours
         cells = ["-"] * 4
         if ours is not None:
-            cells = [
-                dollars(ours.usd),
-                share(ours.bad_minutes_share),
-                ratio(ours.cost_over_oracle),
-                ratio(ours.cost_over_tuned_hpa),
-            ]
+            cells = list(figures(ours)[:4])
         winners = ", ".join(f"`{peer.policy}`" for peer in board.winners) or ("no" if ours else "-")
         lines.append((board.setting, board.trace, *cells, winners))
     return _table(head, lines, left=2)
@@ -125,16 +120,23 @@ def _section(board: Board) -> str:
     return f"## {board.setting}: {board.trace}\n\n{verdict(board)}{tuned}{scaled}{over}\n\n{table}"
 
 
-def _cells(standing: Standing) -> tuple[str, ...]:
-    name = f"**{standing.policy}**" if family(standing.policy) == OURS else standing.policy
+def figures(standing: Standing) -> tuple[str, ...]:
+    """Dollars, bad minutes, cost over the oracle's and over the tuned HPA's, churn, spot losses."""
     return (
-        name,
         dollars(standing.usd),
         share(standing.bad_minutes_share),
         ratio(standing.cost_over_oracle),
         ratio(standing.cost_over_tuned_hpa),
         count(standing.churn),
         count(standing.spot_losses),
+    )
+
+
+def _cells(standing: Standing) -> tuple[str, ...]:
+    name = f"**{standing.policy}**" if family(standing.policy) == OURS else standing.policy
+    return (
+        name,
+        *figures(standing),
         *(f"{minutes:,.{0 if minutes == round(minutes) else 1}f}" for minutes in standing.causes.values()),
     )
 

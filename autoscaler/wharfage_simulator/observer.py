@@ -96,14 +96,10 @@ def _replicas(kind: Kind, slots: list[int], gauges: Gauges) -> list[ReplicaSeen]
     ]
 
 
-def _pool(kind: Kind, usd_per_hour: float, count: Count, gauges: Gauges, *, obtainable: bool) -> PoolSeen:
-    slots = list(count.slots)
-    offer = kind.offer
-    if usd_per_hour != offer.usd_per_hour:
-        offer = replace(offer, usd_per_hour=usd_per_hour)
-    tokens = float(gauges.kv_tokens[slots].sum()) if slots else 0.0
+def unused(kind: Kind) -> PoolSeen:
+    """What is known of a pool before anything runs in it, at its catalog price."""
     return PoolSeen(
-        offer=offer,
+        offer=kind.offer,
         variant=kind.variant,
         accelerators=kind.accelerators,
         good_rps=kind.good_rps,
@@ -111,6 +107,18 @@ def _pool(kind: Kind, usd_per_hour: float, count: Count, gauges: Gauges, *, obta
         slots=kind.slots,
         kv_tokens=kind.kv_tokens,
         lead_s=kind.lead_s,
+    )
+
+
+def _pool(kind: Kind, usd_per_hour: float, count: Count, gauges: Gauges, *, obtainable: bool) -> PoolSeen:
+    slots = list(count.slots)
+    offer = kind.offer
+    if usd_per_hour != offer.usd_per_hour:
+        offer = replace(offer, usd_per_hour=usd_per_hour)
+    tokens = float(gauges.kv_tokens[slots].sum()) if slots else 0.0
+    return replace(
+        unused(kind),
+        offer=offer,
         obtainable=obtainable,
         ready=count.ready,
         starting=count.starting,

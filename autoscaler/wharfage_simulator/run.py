@@ -35,8 +35,8 @@ def run(
 
     ValueError where the trace is shorter than what is not scored.
     """
-    ticks = math.floor(trace.duration_s / TICK_S)
-    if ticks * TICK_S <= scored_from_s:
+    count = ticks(trace)
+    if count * TICK_S <= scored_from_s:
         raise ValueError(
             f"{trace.name}: {trace.duration_s:g} s long, of which the first {scored_from_s:g} do not count"
         )
@@ -47,10 +47,10 @@ def run(
     cluster.begin(first)
     recorder = Recorder(replicas, setting.objectives)
     observer = Observer(setting, cluster, recorder, replicas, getattr(policy, "reads_latencies", True))
-    rows = np.zeros((ticks, 7))
+    rows = np.zeros((count, 7))
     every = max(1, round(policy.every_s / TICK_S))
     taken = 0
-    for tick in range(ticks):
+    for tick in range(count):
         now_s = (tick + 1) * TICK_S
         interval = replicas.run(now_s)
         cluster.advance(now_s)
@@ -65,6 +65,11 @@ def run(
             cluster.apply(policy.target(observer.seen(counts)))
     replicas.run(math.inf)
     return _judged(policy, trace, setting, cluster, replicas, rows, seed=seed, scored_from_s=scored_from_s)
+
+
+def ticks(trace: RequestTrace) -> int:
+    """How many whole ticks a replay of the trace has."""
+    return math.floor(trace.duration_s / TICK_S)
 
 
 def _rates(kinds: Sequence[Kind], counts: Sequence[Count]) -> tuple[float, float]:

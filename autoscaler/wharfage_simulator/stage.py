@@ -20,7 +20,7 @@ from wharfage_simulator.prices import CATALOG, Prices
 from wharfage_simulator.replica import Service
 from wharfage_simulator.report import LEAST_PEAK_REPLICAS
 from wharfage_simulator.routing import Routing
-from wharfage_simulator.run import TICK_S
+from wharfage_simulator.run import TICK_S, ticks
 from wharfage_simulator.scenario import Asked, Fleetable, cheapest, fleetable
 from wharfage_simulator.setting import Setting
 from wharfage_simulator.spot import Availability
@@ -199,10 +199,9 @@ def stage(
 
 def per_tick(trace: RequestTrace) -> Floats:
     """Of each tick: requests, prompt tokens, output tokens."""
-    ticks = math.floor(trace.duration_s / TICK_S)
-    tick = np.floor_divide(trace.t_s, TICK_S).astype(np.int64)
-    tick, inside = np.minimum(tick, ticks), slice(0, ticks)  # the last may be cut short
-    sums = (np.bincount(tick, each, ticks + 1)[inside] for each in (None, trace.prompt_tokens, trace.output_tokens))
+    whole = ticks(trace)
+    tick = np.minimum(np.floor_divide(trace.t_s, TICK_S).astype(np.int64), whole)  # the last may be cut short
+    sums = (np.bincount(tick, each, whole + 1)[:whole] for each in (None, trace.prompt_tokens, trace.output_tokens))
     return np.stack(tuple(sums), axis=1).astype(np.float64)
 
 

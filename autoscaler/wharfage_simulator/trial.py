@@ -15,15 +15,16 @@ from wharfage_autoscaler.offers import Market
 
 from wharfage_simulator.cluster import Kind
 from wharfage_simulator.fluid import Floats
+from wharfage_simulator.observer import unused
 from wharfage_simulator.policies.registry import POLICIES, Chooses, candidates, make
 from wharfage_simulator.policies.scene import Scene
 from wharfage_simulator.policies.scene import Setting as PolicySetting
 from wharfage_simulator.policies.wharfage import Asked as Wishes
 from wharfage_simulator.policies.wharfage import Wharfage
-from wharfage_simulator.policy import Policy, PoolSeen
+from wharfage_simulator.policy import Policy
 from wharfage_simulator.report import OURS, TOLERATED
 from wharfage_simulator.result import Result
-from wharfage_simulator.run import TICK_S, UNSCORED_S, run
+from wharfage_simulator.run import TICK_S, UNSCORED_S, run, ticks
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.stage import Stage, Where, per_tick
 from wharfage_simulator.traces import RequestTrace
@@ -72,13 +73,13 @@ def judged(trial: Trial) -> Result:
 
 def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
     """What a policy is made from that serves the trace on that kind of replica, if it chooses no more than a count."""
-    history, replayed = place.history, len(per_tick(place.training))
+    history, replayed = place.history, ticks(place.training)
     if trace is place.training and len(history) >= 2 * replayed:  # what is replayed is no history
         history = history[:-replayed]
     minutes = history[: len(history) // 4 * 4, 0].reshape(-1, 4).sum(axis=1) / 60.0
     step, traffic = place.pools.profiles[kind.profile].step, place.setting.traffic
     return Scene(
-        pools=tuple(_seen(each) for each in place.pools.kinds),
+        pools=tuple(unused(each) for each in place.pools.kinds),
         pool=kind.key,
         training_rps=tuple(float(rate) for rate in minutes),
         best_sequences=kind.sequences,
@@ -117,7 +118,7 @@ def _made(trial: Trial, pool: PoolKey, setting: PolicySetting, trace: RequestTra
     )
     history = place.history
     if trace is place.training:  # what is replayed is no history
-        history = history[: max(0, len(history) - len(per_tick(trace)))]
+        history = history[: max(0, len(history) - ticks(trace))]
     return Wharfage(wishes, _worked(place, history), place.work)
 
 
@@ -137,16 +138,3 @@ def _replayed(place: Stage, trace: RequestTrace, policy: Policy, pool: PoolKey) 
 
 def _kind(place: Stage, pool: PoolKey) -> Kind:
     return next(kind for kind in place.pools.kinds if kind.key == pool)
-
-
-def _seen(kind: Kind) -> PoolSeen:
-    return PoolSeen(
-        offer=kind.offer,
-        variant=kind.variant,
-        accelerators=kind.accelerators,
-        good_rps=kind.good_rps,
-        planned_rps=kind.planned_rps,
-        slots=kind.slots,
-        kv_tokens=kind.kv_tokens,
-        lead_s=kind.lead_s,
-    )

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from wharfage_autoscaler.reasons import Reason
 
-from wharfage_operator.cache import Cache, owner_of
+from wharfage_operator.cache import Cache, owner_of, same
 from wharfage_operator.connection import APPLY, FIELD_MANAGER, Connection
 from wharfage_operator.echoes import Echoes
 from wharfage_operator.errors import ApiError, NotYet
@@ -161,12 +161,7 @@ class Writer:
 
 def same_wish(before: Object, after: Object) -> bool:
     """Whether two states of an object, as the cache has them, differ at most in what its controller says of it."""
-    return _wish(before) == _wish(after)
-
-
-def _wish(obj: Object) -> Object:
-    metadata = {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}
-    return {**{name: value for name, value in obj.items() if name != "status"}, "metadata": metadata}
+    return same(before, after, but="status")
 
 
 def owned_by(obj: Object, uid: str) -> bool:

@@ -94,7 +94,7 @@ class Cache:
             return False
         slim = trim(kind, obj, self._shares)
         if known is not None:
-            if _same(known, slim):
+            if same(known, slim):
                 known["metadata"]["resourceVersion"] = slim["metadata"].get("resourceVersion", "")
                 return False
             self._disown(kind, key, known)
@@ -173,9 +173,10 @@ def _first_two(found: tuple[Key, str, Kind]) -> tuple[Key, str]:
     return found[0], found[1]
 
 
-def _same(known: Object, seen: Object) -> bool:
-    """Whether two trimmed versions differ in nothing but their resource version."""
-    if any(known.get(name) != seen.get(name) for name in known.keys() | seen.keys() if name != "metadata"):
+def same(known: Object, seen: Object, *, but: str = "") -> bool:
+    """Whether two trimmed versions differ in nothing but their resource version, and in the part called `but`."""
+    parts = (known.keys() | seen.keys()) - {"metadata", but}
+    if any(known.get(name) != seen.get(name) for name in parts):
         return False
     ours, theirs = known["metadata"], seen["metadata"]
     return all(ours.get(name) == theirs.get(name) for name in ours.keys() | theirs.keys() if name != "resourceVersion")

@@ -19,7 +19,7 @@ from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import DEFINED, LLM_DEPLOYMENTS, Key, Kind, Object
 from wharfage_operator.refusals import Refusals
 from wharfage_operator.settings import Settings
-from wharfage_operator.watch import SELECTORS, WATCHED, Heard
+from wharfage_operator.watch import SELECTORS, WATCHED, Heard, scopes
 
 log = logging.getLogger(__name__)
 _POLL_S = 0.05
@@ -192,7 +192,7 @@ class Sync:
         return len(awaited)
 
     async def _read(self, kind: Kind) -> None:
-        for namespace in self._scopes(kind):
+        for namespace in scopes(kind, self._settings):
             async for obj in self._connection.all(kind, namespace=namespace, selector=SELECTORS.get(kind, "")):
                 self._heard(kind, None, obj)
 
@@ -200,7 +200,7 @@ class Sync:
         """What there is in all namespaces that are served; as old as the oldest of their lists."""
         found: dict[Key, tuple[str, int]] = {}
         version = sys.maxsize
-        for namespace in self._scopes(kind):
+        for namespace in scopes(kind, self._settings):
             try:
                 listed = await self._connection.listing(kind, namespace=namespace, selector=SELECTORS.get(kind, ""))
             except ApiError as error:
@@ -213,6 +213,3 @@ class Sync:
             found |= listed.found
             version = min(version, listed.version)
         return Listing(version, found)
-
-    def _scopes(self, kind: Kind) -> tuple[str, ...]:
-        return (self._settings.watch_namespaces if kind.namespaced else ()) or ("",)

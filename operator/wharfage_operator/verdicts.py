@@ -21,6 +21,7 @@ from wharfage_operator.blockers import Blocker
 from wharfage_operator.conditions import Verdict
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.plan import serves
+from wharfage_operator.settings import Settings
 from wharfage_operator.surge import deadline_exceeded, gave_up
 
 _DAY_S = 86400.0
@@ -58,7 +59,7 @@ class Seen:
     load: Load | None = None
     models: tuple[Mapping[str, Any], ...] = ()
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)
-    prices_stale_after_s: float = 30 * _DAY_S
+    prices_stale_after_s: float = Settings().prices_stale_after_s
 
     @property
     def target(self) -> Fleet:

@@ -137,12 +137,13 @@ async def watch(
     )
 
 
+def scopes(kind: Kind, settings: Settings) -> tuple[str, ...]:
+    """The namespaces whose objects of a kind are listed and watched, each by itself; "" stands for all at once."""
+    return (settings.watch_namespaces if kind.namespaced else ()) or ("",)
+
+
 def _paths(settings: Settings) -> Paths:
-    return {
-        kind.path(namespace): (kind, namespace)
-        for kind in WATCHED
-        for namespace in (settings.watch_namespaces if kind.namespaced else ()) or ("",)
-    }
+    return {kind.path(each): (kind, each) for kind in WATCHED for each in scopes(kind, settings)}
 
 
 def _subscribe(registry: kopf.OperatorRegistry, kind: Kind, heard: Heard, news: News) -> None:

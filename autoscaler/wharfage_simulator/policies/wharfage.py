@@ -54,9 +54,9 @@ class Wharfage:
     """Allots every five minutes and when the market changes, decides every tick, tunes its law every night.
 
     `history` holds the work of each tick before the replay, in requests of the planned kind, of which `work` says what
-    others are worth; what comes is added to it. What would have been
-    expected on each day of it was worked out from the days before. What is allotted stays with the shapes that serve;
-    where others would be cheaper, the decision weighs the move, and what it moves to is allotted from then on.
+    others are worth; what comes is added to it. What would have been expected on each day of it was worked out from
+    the days before. What is allotted stays with the shapes that serve; where others would be cheaper, the decision
+    weighs the move, and what it moves to is allotted from then on.
     """
 
     reads_latencies: ClassVar[bool] = False
@@ -66,7 +66,7 @@ class Wharfage:
     work: Work = HEADS
     law: Law = field(default_factory=Law)
     tunes: bool = True
-    _lately: Lately = field(default_factory=lambda: Lately())
+    _lately: Lately = field(default_factory=Lately)
     _arrived: list[float] = field(default_factory=list)
     _outlook: Outlook | None = None
     _tuned_s: float = -math.inf
@@ -168,11 +168,15 @@ class Wharfage:
     def _ahead(self, peak_rps: float) -> Ahead:
         """Six hours like those that followed this time of yesterday; of now, where yesterday is not known."""
         per_step, day = round(_AHEAD_STEP_S / _TICK_S), round(DAY_S / _TICK_S)
-        heard = np.concatenate([self.history, np.array(self._arrived)])
+        heard = self._heard()
         hours = heard[-day:][: round(HORIZON_S / _TICK_S)] if len(heard) >= day else heard[:0]
         rates = hours[: len(hours) // per_step * per_step].reshape(-1, per_step).mean(axis=1) / _TICK_S
         likely = tuple(float(rate) * self.law.headroom for rate in rates)
         return Ahead(likely or (peak_rps,) * round(HORIZON_S / _AHEAD_STEP_S), _AHEAD_STEP_S)
+
+    def _heard(self) -> Floats:
+        """The work of each tick up to now."""
+        return np.concatenate([self.history, np.array(self._arrived)])
 
     def _berth(self, pool: PoolSeen) -> Berth:
         seat = fit(self.asked.variant, pool.offer, max_model_tokens=self.asked.max_model_tokens)
@@ -183,7 +187,7 @@ class Wharfage:
     def _tuned(self, seen: Seen, outlook: Outlook) -> Law:
         """The law that would have cost least over the last days on what is allotted now, heard forecasts included."""
         kept = round(TUNED_ON_DAYS * DAY_S / _TICK_S)
-        arrivals = np.concatenate([self.history, np.array(self._arrived)])[-kept:]
+        arrivals = self._heard()[-kept:]
         allotted = self._allotment
         if allotted is None or not allotted.shapes or len(arrivals) * _TICK_S < DAY_S / 4:
             return self.law
