@@ -15,22 +15,23 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wharfage_simulator.comparison import each_judged, same_in
-from wharfage_simulator.markdown import figures, scale, share, verdict
+from wharfage_simulator.comparison import each_of, same_in
+from wharfage_simulator.markdown import figures, markdown, scale, share, verdict
 from wharfage_simulator.policies.registry import POLICIES, Chooses
 from wharfage_simulator.policies.wharfage import Wharfage
 from wharfage_simulator.policy import Policy
 from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, boards, rows
 from wharfage_simulator.result import Result
-from wharfage_simulator.scenario import Asked
+from wharfage_simulator.scenario import Asked, ScenarioError
 from wharfage_simulator.spot import Availability
 from wharfage_simulator.stage import Drawn, Stage, Where, drawn, stage
 from wharfage_simulator.tables import TraceError
-from wharfage_simulator.trial import Trial
+from wharfage_simulator.trial import Trial, judged
 from wharfage_simulator.workload import REQUEST_BUDGET
 
 from benchmarks import scaling_cases as cases
@@ -60,6 +61,34 @@ class Lever:
     bad_minutes_share: float
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a replay that broke said: a mistake in one is not to cost an hour of the others."""
+
+    setting: str
+    trace: str
+    policy: str
+    why: str
+
+
+def attempted(trial: Trial) -> Result | Failure:
+    """What came of it, or why nothing did."""
+    try:
+        return judged(trial)
+    except Exception as error:
+        place = trial.place
+        return Failure(place.where, place.scored.name, trial.policy, f"{type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where what was found is written; files that were not asked for have no name."""
+
+    rows: str
+    report: str
+    plots: Path | None
+
+
 @dataclass(slots=True)
 class Bench:
     """One run: what it may use, and what it found so far."""
@@ -71,8 +100,10 @@ class Bench:
     """Of setting `one`."""
     settings: tuple[Where, ...]
     """Beside it."""
+    output: Output
     results: list[Result]
     levers: list[Lever]
+    failures: list[Failure]
 
     def play(self, case: Case, data: Path) -> None:
         """One trace in every setting."""
@@ -83,50 +114,99 @@ class Bench:
             load,
             seed=1,
             context_tokens=case.context_tokens,
-            request_budget=self.budget,
+            request_budget=min(self.budget, case.requests),
             scored_s=case.scored_s,
         )
-        places = {where: self._stage(played, asked, where) for where in (Where.ONE, *self.settings)}
+        places = self._places(case, played, asked)
+        if Where.ONE not in places:
+            return
         _introduce(case, played, places)
-        one = self._judged([Trial(places[Where.ONE], policy, asked) for policy in self.policies])
-        self.results += one
+        for _, result in self._judged([Trial(places[Where.ONE], policy, asked) for policy in self.policies]):
+            self.results.append(result)
+            self._write()
+        one = self._of(case, (Where.ONE,))
         _show(boards(one))
-        chosen = _chosen(boards(one)[0], self.policies)
-        wanted = [(where, policy) for where in self.settings for policy in chosen]
-        played_in = {each: (same_in(each[0], each[1], self.settings), each[1]) for each in wanted}
-        keys = list(dict.fromkeys(played_in.values()))
-        changed = _changed(places[Where.ONE], asked, one)
-        found = self._judged([*changed, *(Trial(places[where], policy, asked) for where, policy in keys)])
-        by_key = dict(zip(keys, found[len(changed) :], strict=True))
-        more = [replace(by_key[played_in[each]], setting=each[0]) for each in wanted]
-        self.results += more
-        self.levers += [
-            Lever(case.trace, name, result.usd, result.bad_minutes_share)
-            for name, result in zip(LEVERS, found[: len(changed)], strict=False)
-        ]
-        _show(boards(more))
+        self._play_others(case, places, asked, one)
+        _show(boards(self._of(case, self.settings)))
+        self.report(self._of(case, (Where.ONE, *self.settings)))
         print(f"{case.trace}: {(time.monotonic() - begun_s) / 60:.1f} min", flush=True)
 
-    def _stage(self, played: Drawn, asked: Asked, where: Where) -> Stage:
-        return stage(
-            played,
-            cases.machines(),
-            asked,
-            where,
-            availability=self.availability,
-            notice_s=cases.CATALOG_NOTICE_S,
-            largest_share=cases.LARGEST_SHARE,
-        )
+    def _play_others(self, case: Case, places: dict[Where, Stage], asked: Asked, one: Sequence[Result]) -> None:
+        """The settings beside `one`, and ours with parts of it taken away."""
+        chosen = _chosen(boards(one)[0], self.policies) if one else []
+        settings = [where for where in self.settings if where in places]
+        wanted = [(where, policy) for where in settings for policy in chosen]
+        played_in = {each: (same_in(each[0], each[1], settings), each[1]) for each in wanted}
+        keys = list(dict.fromkeys(played_in.values()))
+        changed = _changed(places[Where.ONE], asked, one)
+        trials = [*changed, *(Trial(places[where], policy, asked) for where, policy in keys)]
+        for number, result in self._judged(trials):
+            if number < len(changed):
+                name = list(LEVERS)[number]
+                self.levers.append(Lever(case.trace, name, result.usd, result.bad_minutes_share))
+                continue
+            key = keys[number - len(changed)]
+            self.results += [replace(result, setting=each[0]) for each in wanted if played_in[each] == key]
+            self._write()
 
-    def _judged(self, trials: Sequence[Trial]) -> list[Result]:
-        """The long ones first, so that no processor waits for the other at the end."""
-        found: list[Result | None] = [None] * len(trials)
+    def _of(self, case: Case, settings: Sequence[str]) -> list[Result]:
+        """What was found on a trace, setting by setting."""
+        own = [result for result in self.results if result.trace == case.trace]
+        return [result for where in settings for result in own if result.setting == where]
+
+    def _places(self, case: Case, played: Drawn, asked: Asked) -> dict[Where, Stage]:
+        """Every setting in which something serves what is asked."""
+        places = {}
+        for where in (Where.ONE, *self.settings):
+            try:
+                places[where] = stage(
+                    played,
+                    cases.machines(),
+                    asked,
+                    where,
+                    availability=self.availability,
+                    notice_s=cases.CATALOG_NOTICE_S,
+                    largest_share=cases.LARGEST_SHARE,
+                )
+            except ScenarioError as error:
+                self.failures.append(Failure(where, case.trace, "all", str(error)))
+        return places
+
+    def _judged(self, trials: Sequence[Trial]) -> Iterator[tuple[int, Result]]:
+        """Each with its number, as it comes; the long ones first, so that no processor waits for the other."""
         order = sorted(range(len(trials)), key=lambda number: trials[number].policy != OURS)
-        judged = each_judged([trials[number] for number in order], self.workers)
-        for number, result in zip(order, judged, strict=True):
-            found[number] = result
-            print(f"  {result.setting:<17} {result.policy:<14} {result.usd:9.0f} USD", file=sys.stderr, flush=True)
-        return [result for result in found if result is not None]
+        begun_s = time.monotonic()
+        ended = each_of(attempted, [trials[number] for number in order], self.workers)
+        for number, result in zip(order, ended, strict=True):
+            after = f"after {time.monotonic() - begun_s:4.0f} s"
+            if isinstance(result, Failure):
+                self.failures.append(result)
+                print(f"  {result.setting:<17} {result.policy:<14} FAILED {after}: {result.why}", flush=True)
+                continue
+            usd = f"{result.usd:9.0f} USD"
+            print(f"  {result.setting:<17} {result.policy:<14} {usd} {after}", file=sys.stderr, flush=True)
+            yield number, result
+
+    def _write(self) -> None:
+        """All that was found so far."""
+        if self.output.rows:
+            _replace(self.output.rows, json.dumps(rows(self.results), indent=1, allow_nan=False) + "\n")
+
+    def report(self, drawn: Sequence[Result] = ()) -> None:
+        """Tables of all that was found so far, and pictures of some of it."""
+        if self.output.report:
+            _replace(self.output.report, markdown(self.results))
+        if drawn and self.output.plots is not None:
+            from wharfage_simulator.plots import draw
+
+            draw(drawn, self.output.plots)
+
+
+def _replace(file: str, text: str) -> None:
+    """Write it whole: whoever reads it meanwhile, or after a kill, has the last one that was whole."""
+    part = Path(f"{file}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
 
 
 def _changed(place: Stage, asked: Asked, one: Sequence[Result]) -> list[Trial]:
@@ -264,10 +344,11 @@ def _levers(bench: Bench) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables; write the rows as JSON where asked to, after every trace."""
+    """Print the tables; write rows after every replay, report and pictures after every trace. 1 where one failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("DATA") or "../shared/data", help="folder")
     parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the rows")
+    parser.add_argument("--markdown", default="", help="file for the tables")
     parser.add_argument("--plots", type=Path, help="folder for pictures")
     parser.add_argument("--traces", default="", help="names with commas; default: all")
     parser.add_argument("--policies", default="", help="names with commas; default: all")
@@ -287,23 +368,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(f"spot: {availability.name}, offset by the seed; a zone had machines: {cases.shares(availability)}")
     policies = tuple(name for name in (OURS, *POLICIES) if not asked.policies or name in asked.policies.split(","))
-    bench = Bench(availability, asked.requests, asked.workers, policies, settings, [], [])
-    for case in chosen:
-        bench.play(case, asked.data)
-        if asked.json:
-            Path(asked.json).write_text(json.dumps(rows(bench.results), indent=1, allow_nan=False) + "\n")
+    output = Output(asked.json, asked.markdown, asked.plots)
+    bench = Bench(availability, asked.requests, asked.workers, policies, settings, output, [], [], [])
+    try:
+        for case in chosen:
+            _played(bench, case, asked.data)
+    except KeyboardInterrupt:
+        print("\ninterrupted: what follows is of what had ended")
+        bench.report()
     found = boards(bench.results)
     _levers(bench)
     print("\n# What the project set itself")
     for goal in goals(found):
         print(goal.line)
-    if asked.plots is not None:
-        from wharfage_simulator.plots import draw
-
-        draw(bench.results, asked.plots)
     cpu_s = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(f"\n{(time.monotonic() - begun_s) / 60:.1f} min, {cpu_s / 60:.1f} min of processor time in ended processes")
-    return 0
+    for failure in bench.failures:
+        print(f"FAILED: {failure.trace}, {failure.setting}, {failure.policy}: {failure.why}")
+    return 1 if bench.failures else 0
+
+
+def _played(bench: Bench, case: Case, data: Path) -> None:
+    """One trace; whatever goes wrong with it, the next ones are played."""
+    try:
+        bench.play(case, data)
+    except Exception as error:
+        traceback.print_exc()
+        bench.failures.append(Failure("-", case.trace, "-", f"{type(error).__name__}: {error}"))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from wharfage_simulator.scenario import Asked
 from wharfage_simulator.spot import Availability, converted, read_availability
 from wharfage_simulator.tables import read_numbers
 from wharfage_simulator.traces import RateTrace, RequestTrace, halves
-from wharfage_simulator.workload import Load, traffic
+from wharfage_simulator.workload import REQUEST_BUDGET, Load, traffic
 
 LARGEST_SHARE = 0.1
 LEAD_S = 300.0
@@ -37,7 +37,10 @@ _32B, _8B = "hf://Qwen/Qwen3-32B", "hf://Qwen/Qwen3-8B"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One load, and what serves it how well. Of the second half the first `scored_s` are scored."""
+    """One load, and what serves it how well.
+
+    Of the second half the first `scored_s` are scored, at rates that make at most so many `requests` of them.
+    """
 
     trace: str
     model: str
@@ -45,6 +48,7 @@ class Case:
     tpot_s: float
     context_tokens: int = 8192
     scored_s: float = np.inf
+    requests: int = REQUEST_BUDGET
 
 
 CASES = (

@@ -5,7 +5,7 @@ Every policy gets the same requests, machines, lead time and search. `stage` say
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
 
 from wharfage_autoscaler.offers import Offer
 
@@ -18,6 +18,8 @@ from wharfage_simulator.spot import Availability
 from wharfage_simulator.stage import Where, drawn, stage
 from wharfage_simulator.trial import Trial, judged
 from wharfage_simulator.workload import REQUEST_BUDGET, Load
+
+Found = TypeVar("Found")
 
 
 def compare(
@@ -70,16 +72,21 @@ def compare(
 
 
 def each_judged(work: Sequence[Trial], workers: int) -> Iterator[Result]:
-    """The results in order, each as soon as it and those before it are there.
+    """The results in order, each as soon as it and those before it are there."""
+    return each_of(judged, work, workers)
+
+
+def each_of(judge: Callable[[Trial], Found], work: Sequence[Trial], workers: int) -> Iterator[Found]:
+    """The same with another judge.
 
     Workers are processes; the arrays of requests are handed to them as files in memory, once.
     """
     if workers == 1:
-        return map(judged, work)
+        return map(judge, work)
     from joblib import Parallel, delayed
 
-    made = Parallel(n_jobs=workers, return_as="generator")(delayed(judged)(item) for item in work)
-    return cast("Iterator[Result]", made)
+    made = Parallel(n_jobs=workers, return_as="generator")(delayed(judge)(item) for item in work)
+    return cast("Iterator[Found]", made)
 
 
 def same_in(where: Where, policy: str, places: Sequence[Where]) -> Where:

@@ -110,6 +110,10 @@ class Stage:
         """How many replicas of the first pool the busiest window of the scored half takes."""
         return self.scale.peak_req_per_s / self.first.planned_rps
 
+    def worked(self, rows: Floats) -> Floats:
+        """The work of each tick of `per_tick`, in requests of the planned kind."""
+        return np.asarray(self.work.of(rows[:, 0], rows[:, 1], rows[:, 2]))  # type: ignore[arg-type]
+
 
 def drawn(
     load: Load,

@@ -1,20 +1,18 @@
 """One policy on one stage: tuned on the training day, scored on the second half.
 
 Each of a policy's settings is replayed on the training day, and the cheapest of those that keep the objectives (else
-the one that misses them least) is scored. A policy that chooses no more than a count is tried on each of the cheapest
-on-demand pools as well.
+the one that misses them least) is scored. More than three are sifted on the day's busiest quarter first, by the same
+rule. A policy that chooses no more than a count is tried on each of the cheapest on-demand pools as well.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
 
 from wharfage_simulator.cluster import Kind
-from wharfage_simulator.fluid import Floats
 from wharfage_simulator.observer import unused
 from wharfage_simulator.policies.registry import POLICIES, Chooses, candidates, make
 from wharfage_simulator.policies.scene import Scene
@@ -26,6 +24,7 @@ from wharfage_simulator.report import OURS, TOLERATED
 from wharfage_simulator.result import Result
 from wharfage_simulator.run import TICK_S, UNSCORED_S, run, ticks
 from wharfage_simulator.scenario import Asked
+from wharfage_simulator.screen import FINALISTS, Merit, busiest, sifted
 from wharfage_simulator.stage import Stage, Where, per_tick
 from wharfage_simulator.traces import RequestTrace
 
@@ -33,6 +32,9 @@ USD_PER_BAD_MINUTE = (10.0, 1.0, 3.0, 30.0, 100.0)
 """What ours is tuned by. The first is taken where the training day does not tell: its law is not tuned before it has
 seen six hours, so on traces of a day all cost the same."""
 _POOLS_TRIED = 2
+
+Choice = tuple[PoolKey, PolicySetting]
+"""The pool that a policy begins on, and how it is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,10 @@ class Trial:
 def judged(trial: Trial) -> Result:
     """What came of it."""
     place = trial.place
-    best: tuple[tuple[bool, float, float], PoolKey, PolicySetting] | None = None
     choices = _choices(place, trial.policy)
     if trial.tuned:
         choices = [each for each in choices if _made(trial, *each, place.training).name == trial.tuned][:1] or choices
-    for pool, setting in choices if len(choices) > 1 else ():
-        tried = _replayed(place, place.training, _made(trial, pool, setting, place.training), pool)
-        over = tried.bad_minutes_share > TOLERATED
-        rank = (over, tried.bad_minutes_share if over else tried.usd, tried.usd)
-        if best is None or rank < best[0]:
-            best = rank, pool, setting
-    pool, setting = choices[0] if best is None else best[1:]
+    pool, setting = _tuned(trial, choices)
     made = _made(trial, pool, setting, place.scored)
     return replace(
         _replayed(place, place.scored, made if trial.changed is None else trial.changed(made), pool),
@@ -69,6 +64,27 @@ def judged(trial: Trial) -> Result:
         factor=place.scale.factor,
         peak_replicas=place.peak_replicas,
     )
+
+
+def _tuned(trial: Trial, choices: Sequence[Choice]) -> Choice:
+    """The one to be scored."""
+    part = busiest(trial.place) if len(choices) > FINALISTS else None
+    return sifted(choices, _merit(trial, trial.place), None if part is None else _merit(trial, part))
+
+
+def _merit(trial: Trial, place: Stage) -> Callable[[Choice], Merit]:
+    """What a choice costs where it is rehearsed; where more minutes are bad than the whole day may have, by these."""
+    day = trial.place.training
+    may_miss = TOLERATED * (day.duration_s - _unscored_s(day)) / 60.0
+    rehearsed = replace(trial, place=place)
+
+    def merit(choice: Choice) -> Merit:
+        pool, setting = choice
+        tried = _replayed(place, place.training, _made(rehearsed, pool, setting, place.training), pool)
+        over = tried.bad_minutes > may_miss
+        return over, tried.bad_minutes if over else tried.usd, tried.usd
+
+    return merit
 
 
 def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
@@ -85,12 +101,12 @@ def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
         best_sequences=kind.sequences,
         best_kv_used=kind.sequences * step.kv_tokens_of(traffic.resident_tokens) / step.kv_tokens,
         step=step,
-        arrivals=_worked(place, per_tick(trace)),
+        arrivals=place.worked(per_tick(trace)),
         tick_s=TICK_S,
     )
 
 
-def _choices(place: Stage, policy: str) -> list[tuple[PoolKey, PolicySetting]]:
+def _choices(place: Stage, policy: str) -> list[Choice]:
     if policy == OURS:
         return [(place.first.key, {"usd_per_bad_minute": usd}) for usd in USD_PER_BAD_MINUTE]
     kinds = [place.first]
@@ -119,21 +135,20 @@ def _made(trial: Trial, pool: PoolKey, setting: PolicySetting, trace: RequestTra
     history = place.history
     if trace is place.training:  # what is replayed is no history
         history = history[: max(0, len(history) - ticks(trace))]
-    return Wharfage(wishes, _worked(place, history), place.work)
-
-
-def _worked(place: Stage, rows: Floats) -> Floats:
-    """The work of each tick, in requests of the planned kind."""
-    return np.asarray(place.work.of(rows[:, 0], rows[:, 1], rows[:, 2]))  # type: ignore[arg-type]
+    return Wharfage(wishes, place.worked(history), place.work)
 
 
 def _replayed(place: Stage, trace: RequestTrace, policy: Policy, pool: PoolKey) -> Result:
-    rate = _worked(place, per_tick(trace)[: round(1800.0 / TICK_S)]).mean() / TICK_S
+    rate = place.worked(per_tick(trace)[: round(1800.0 / TICK_S)]).mean() / TICK_S
     kind = _kind(place, pool)
     count = max(1, math.ceil(1.3 * rate / kind.planned_rps))
-    unscored_s = min(UNSCORED_S, trace.duration_s / 10.0)
     setting = place.rehearsal if trace is place.training else place.setting
-    return run(policy, trace, setting, first={pool: count}, seed=place.seed, scored_from_s=unscored_s)
+    return run(policy, trace, setting, first={pool: count}, seed=place.seed, scored_from_s=_unscored_s(trace))
+
+
+def _unscored_s(trace: RequestTrace) -> float:
+    """Of the beginning: every policy's start."""
+    return min(UNSCORED_S, trace.duration_s / 10.0)
 
 
 def _kind(place: Stage, pool: PoolKey) -> Kind:

@@ -2,9 +2,12 @@
 
 import pytest
 from wharfage_simulator.report import boards
+from wharfage_simulator.stage import Where
+from wharfage_simulator.trial import Trial
 
-from benchmarks.scaling import goals
+from benchmarks.scaling import Failure, attempted, goals
 from benchmarks.scaling_cases import CASES, chosen
+from tests.simulator.test_comparison import ASKED, on
 from tests.simulator.test_report import result
 
 REACHED = [
@@ -47,3 +50,8 @@ def test_traces_are_chosen_by_name() -> None:
     assert [case.trace for case in chosen(["worldcup98"])] == ["worldcup98"]
     with pytest.raises(ValueError, match="no trace x; there are servegen/deepseek-r1"):
         chosen(["x"])
+
+
+def test_a_replay_that_breaks_is_told_and_costs_no_other() -> None:
+    failed = attempted(Trial(on(Where.ONE), "no such policy", ASKED))
+    assert failed == Failure("one", "waves", "no such policy", "KeyError: 'no such policy'")
