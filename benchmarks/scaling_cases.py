@@ -59,7 +59,7 @@ CASES = (
     Case("servegen/m-large", _32B, 2.0, 0.08, scored_s=3 * _DAY_S, requests=2_150_000),
     Case("worldcup98", _32B, 2.0, 0.08, scored_s=3 * _DAY_S, requests=1_500_000),
 )
-"""Whole second halves of the last three would take two hours: days are left out, since ticks cost more than requests."""
+"""Whole second halves of the last three would take two hours. Ticks cost more than requests: days are left out."""
 
 
 def load(case: Case, data: Path) -> Load:
