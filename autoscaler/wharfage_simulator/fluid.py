@@ -4,8 +4,9 @@ Good for searching parameters and for properties over thousands of histories; wh
 event-driven replicas. The law in here is not a copy: `demand.wanted_rps` and `guard.steadied` are compiled as they
 stand, and a test holds them against `decide` tick by tick.
 
-Against events the count of replica-hours is within 1 %, and bad minutes come out a third too low: no imbalance
-between replicas, no steps of the engine (`algorithms.md` 6.1). Tuning therefore weighs them by 1.3.
+Against events the count of replica-hours is within 1 % (`algorithms.md` 6.1). A fluid fills all replicas alike, so by
+itself it knows no minute that is bad below the capacity: for those the plant has `odds`, learned from minutes that were
+seen, and every minute counts by its chance of being bad.
 """
 
 import math
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from wharfage_autoscaler.demand import wanted_rps
 from wharfage_autoscaler.guard import steadied
 from wharfage_autoscaler.law import Held, Law, Signals
+from wharfage_autoscaler.odds import EVEN, Odds, chance
 
 from wharfage_simulator.compiled import compiled
 
@@ -23,6 +25,7 @@ Floats = NDArray[np.float64]
 
 _wanted_rps = compiled(wanted_rps)
 _steadied = compiled(steadied)
+_chance = compiled(chance)
 _OVERLOAD = 0.1  # relative load beyond what is good at which every request is bad
 
 
@@ -44,6 +47,8 @@ class Plant(NamedTuple):
     most: float = 1e9
     minute_budget: float = 0.05
     """A minute with a larger share of bad requests is bad."""
+    odds: Odds = EVEN
+    """Of a minute that is not, by how full the replicas are on average."""
 
 
 class Course(NamedTuple):
@@ -59,6 +64,7 @@ class Course(NamedTuple):
     replica_s: float
     """Paid for: serving and starting."""
     bad_minutes: float
+    """As many as are to be expected: each other minute counts by its chance."""
     minutes: float
     """With any request at all."""
 
@@ -189,11 +195,13 @@ def _course(
     ready, starting, waiting = initial, 0.0, 0.0
     held = Held(initial, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), -math.inf, -math.inf, -math.inf, 0.0, math.nan, -math.inf)
     replica_s, bad_minutes, minutes = 0.0, 0.0, 0.0
+    room = 0.0  # requests that the minute's replicas carry within their objectives
     for tick in range(ticks):
         ready += orders[tick]
         starting -= orders[tick]
         orders[tick] = 0.0
         replica_s += (ready + starting) * plant.tick_s
+        room += ready * plant.good_rps * plant.tick_s
         waiting, bad = served(plant, ready, waiting, arrivals[tick])
         seen[tick + 1] = seen[tick] + arrivals[tick]
         missed[tick + 1] = missed[tick] + bad
@@ -204,6 +212,9 @@ def _course(
                 minutes += 1.0
                 if missed[tick + 1] - missed[since] > plant.minute_budget * came:
                     bad_minutes += 1.0
+                elif room > 0.0:
+                    bad_minutes += _chance(plant.odds, came / room)
+            room = 0.0
         now = signals(tick, seen, missed, expected[tick], plant, ready, starting, waiting)
         held = _steadied(law, now, held, _wanted_rps(law, now, held))
         ready, starting = ordered(orders, tick, lead_ticks, ready, starting, held.replicas)

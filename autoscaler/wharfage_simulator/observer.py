@@ -56,6 +56,7 @@ class Observer:
             tpot_p50_s=tpot.p50 if tpot else nothing,
             tpot_p90_s=tpot.p90 if tpot else nothing,
             tpot_p95_s=tpot.p95 if tpot else nothing,
+            bad_1m=recorder.bad_share(60.0),
             bad_5m=recorder.bad_share(300.0),
             bad_30m=recorder.bad_share(1800.0),
             objectives=setting.objectives,

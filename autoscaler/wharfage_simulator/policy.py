@@ -95,8 +95,9 @@ class Seen:
     tpot_p50_s: float = math.nan
     tpot_p90_s: float = math.nan
     tpot_p95_s: float = math.nan
+    bad_1m: float = math.nan
+    """Share of the requests finished within a minute that missed an objective."""
     bad_5m: float = math.nan
-    """Share of the requests finished within five minutes that missed an objective."""
     bad_30m: float = math.nan
     objectives: Objectives
     traffic: Traffic

@@ -13,9 +13,7 @@ from wharfage_autoscaler.law import Law
 
 from wharfage_simulator.fluid import Floats, Plant, run
 
-BAD_MINUTES_SEEN = 1.3  # events show as many bad minutes for each of the fluid's (`algorithms.md` 6.1)
-
-HEADROOMS = (0.9, 1.0, 1.1, 1.2, 1.3, 1.5)
+HEADROOMS = (0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0)
 SWING_GAINS = (0.0, 1.5, 3.0, 4.5, 6.0)
 MEMORIES_S = (7_200.0, 18_000.0)
 LEVELS = (0.9, 0.95, 0.97, 0.99)
@@ -46,7 +44,7 @@ class Tried:
 
     def usd(self, *, usd_per_replica_hour: float, usd_per_bad_minute: float) -> float:
         """What it cost: the replicas, and the minutes that were bad."""
-        return self.replica_hours * usd_per_replica_hour + BAD_MINUTES_SEEN * self.bad_minutes * usd_per_bad_minute
+        return self.replica_hours * usd_per_replica_hour + self.bad_minutes * usd_per_bad_minute
 
 
 def tried(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.law import Law
+from wharfage_autoscaler.odds import Odds, chance
 from wharfage_simulator import fluid
 from wharfage_simulator.fluid import Floats, Plant, run
 from wharfage_simulator.oracle import targets
@@ -33,13 +34,14 @@ def plain(arrivals: Floats, law: Law, plant: Plant) -> Followed:
     headroom=st.floats(0.8, 2.0),
     gain=st.floats(0.0, 6.0),
     lead_s=st.sampled_from([0.0, 15.0, 100.0, 300.0]),
+    slope=st.floats(1.0, 30.0),
 )
 @settings(max_examples=30, deadline=None)
 def test_compiled_and_plain_code_follow_the_same_course(
-    rates: list[int], headroom: float, gain: float, lead_s: float
+    rates: list[int], headroom: float, gain: float, lead_s: float, slope: float
 ) -> None:
     arrivals, law = np.array(rates, dtype=np.float64), Law(headroom=headroom, swing_gain=gain)
-    plant = PLANT._replace(lead_s=lead_s)
+    plant = PLANT._replace(lead_s=lead_s, odds=Odds(0.0, slope))
     slow, fast = plain(arrivals, law, plant), run(arrivals, law, plant, initial=12.0)
     for ours, theirs in zip(slow, fast, strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -110,13 +112,32 @@ def test_an_oracle_whose_replicas_carry_nothing_is_refused() -> None:
 
 def test_a_dear_bad_minute_buys_a_more_careful_law() -> None:
     rng = np.random.default_rng(1)
-    arrivals = rng.poisson(np.repeat(rng.uniform(5, 25, 36), 40) * TICK_S).astype(np.float64)
-    rows = tried(arrivals, PLANT, grid())
+    arrivals = rng.poisson(np.repeat(rng.uniform(15, 25, 36), 40) * TICK_S).astype(np.float64)
+    rows = tried(arrivals, PLANT._replace(odds=Odds(0.0, 7.0)), grid())
     careless = cheapest(rows, usd_per_replica_hour=1.0, usd_per_bad_minute=0.0)
     careful = cheapest(rows, usd_per_replica_hour=1.0, usd_per_bad_minute=100.0)
     assert careless.replica_hours < careful.replica_hours
     assert careless.bad_minutes > careful.bad_minutes
     assert careless.replica_hours == min(row.replica_hours for row in rows)
+
+
+def test_minutes_below_the_capacity_count_by_their_chance_of_being_bad() -> None:
+    uneven = PLANT._replace(odds=Odds(0.0, 7.0))
+    load = np.full(400, 10.0 * TICK_S)
+    course = run(load, Law(headroom=1.2), uneven, initial=12.0)
+    assert course.bad_minutes == pytest.approx(100 * chance(uneven.odds, 10.0 / (12.0 * PLANT.good_rps)))
+    np.testing.assert_array_equal(course.wanted, run(load, Law(headroom=1.2), PLANT, initial=12.0).wanted)
+
+
+def test_a_load_that_is_soon_uneven_gets_a_wider_margin() -> None:
+    load = np.full(2000, 10.0 * TICK_S)
+    headrooms = [
+        cheapest(
+            tried(load, PLANT._replace(odds=odds), grid()), usd_per_replica_hour=1.0, usd_per_bad_minute=10.0
+        ).law.headroom
+        for odds in (Odds(0.0, 20.0), Odds(0.0, 7.0))
+    ]
+    assert headrooms[0] < headrooms[1]
 
 
 def test_each_law_is_tried_once() -> None:

@@ -17,10 +17,12 @@ from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode, Placement, SpotPolicy, Variant, Wanted
 from wharfage_autoscaler.move import HORIZON_S, Ahead, Elsewhere, Forced
 from wharfage_autoscaler.need import Berth, Need, Shape
+from wharfage_autoscaler.odds import learned
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
 from wharfage_autoscaler.work import HEADS, Work
 
 from wharfage_simulator.fluid import Floats, Plant
+from wharfage_simulator.minutes import ATTAINMENT
 from wharfage_simulator.outlook import Outlook
 from wharfage_simulator.policies.lately import Lately
 from wharfage_simulator.policy import PoolSeen, Seen, Target
@@ -34,6 +36,7 @@ ALLOT_EVERY_S = 300.0
 _AHEAD_STEP_S = 1800.0
 TUNED_ON_DAYS = 4
 _TICK_S = 15.0
+_PER_MINUTE = 4
 _SATURATED = 1.1  # of what a replica carries within its objectives, before its queue grows
 
 
@@ -57,6 +60,9 @@ class Wharfage:
     others are worth; what comes is added to it. What would have been expected on each day of it was worked out from
     the days before. What is allotted stays with the shapes that serve; where others would be cheaper, the decision
     weighs the move, and what it moves to is allotted from then on.
+
+    `minutes` are those that were seen, how full the replicas were and whether it was bad: what the odds of a bad minute
+    are learned from every night. Those of earlier replays may be given.
     """
 
     reads_latencies: ClassVar[bool] = False
@@ -66,6 +72,7 @@ class Wharfage:
     work: Work = HEADS
     law: Law = field(default_factory=Law)
     tunes: bool = True
+    minutes: list[tuple[float, bool]] = field(default_factory=list)
     _lately: Lately = field(default_factory=Lately)
     _arrived: list[float] = field(default_factory=list)
     _outlook: Outlook | None = None
@@ -91,6 +98,7 @@ class Wharfage:
         """What the operator would aim for."""
         worth = self._lately.worth(seen, self.work)
         self._arrived.append(0.0 if math.isnan(seen.rps_15s) else worth * seen.rps_15s * _TICK_S)
+        self._judge(seen, worth)
         if self._outlook is None:
             lead_s = max((pool.lead_s for pool in seen.pools), default=0.0)
             self._outlook = Outlook(lead_s, LEVELS, start_s=-len(self.history) * _TICK_S)
@@ -108,6 +116,12 @@ class Wharfage:
         if decision.moves:
             self._allotment, self._elsewhere = decision.allotment, None
         return {pool.key: pool.replicas for pool in decision.target.pools}
+
+    def _judge(self, seen: Seen, worth: float) -> None:
+        """Write down how the last minute was, once it is over."""
+        room = sum(pool.ready * pool.good_rps for pool in seen.pools)
+        if len(self._arrived) % _PER_MINUTE == 0 and room > 0.0 and not math.isnan(seen.bad_1m):
+            self.minutes.append((worth * seen.rps_1m / room, seen.bad_1m > 1.0 - ATTAINMENT))
 
     def _snapshot(self, seen: Seen, fleet: Fleet) -> Snapshot:
         return Snapshot(
@@ -202,6 +216,7 @@ class Wharfage:
             ttft_s=seen.objectives.ttft_p95_s,
             least=float(seen.least),
             most=float(seen.most),
+            odds=learned([filled for filled, _ in self.minutes], [bad for _, bad in self.minutes]),
         )
         expected = {level: rates[-kept:] for level, rates in outlook.said().items()}
         rows = tried(arrivals, plant, grid((0.0, *LEVELS)), expected)

@@ -1,0 +1,34 @@
+"""Ours: what it writes down of what it sees."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from wharfage_autoscaler.model import Variant
+from wharfage_simulator.policies.wharfage import Asked, Wharfage
+
+from tests.builders import QWEN3_8B
+from tests.simulator.policies.views import pool, seen
+
+ASKED = Asked(variant=Variant("bf16", 1.0, "", "hf://Qwen/Qwen3-8B", QWEN3_8B))
+
+OUTCOMES = [
+    pytest.param((0.0, 0.2), [(0.5, False), (0.5, True)], id="how full it was and whether it was bad"),
+    pytest.param((math.nan, 0.05), [(0.5, False)], id="nothing where nobody measured"),
+]
+
+
+@pytest.mark.parametrize(("shares", "written"), OUTCOMES)
+def test_of_every_minute_is_written_down(shares: tuple[float, float], written: list[tuple[float, bool]]) -> None:
+    policy = Wharfage(ASKED, np.zeros(0))
+    for tick in range(8):
+        view = seen(
+            pool(ready=4, good_rps=2.0),
+            now_s=15.0 * (tick + 1),
+            rps=4.0,
+            prompt_tokens_per_s=2400.0,
+            output_tokens_per_s=800.0,
+        )
+        policy.target(replace(view, bad_1m=shares[tick // 4]))
+    assert policy.minutes == written
