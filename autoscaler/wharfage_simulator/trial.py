@@ -1,8 +1,8 @@
 """One policy on one stage: tuned on the training day, scored on the second half.
 
 Each of a policy's settings is replayed on the training day, and the cheapest of those that keep the objectives (else
-the one that misses them least) is scored. More than three are sifted on the day's busiest quarter first, by the same
-rule. A policy that chooses no more than a count is tried on each of the cheapest on-demand pools as well.
+the one that misses them least) is scored. Where there are more than three, `screen` says which need the whole day. A
+policy that chooses no more than a count is tried on each of the cheapest on-demand pools as well.
 """
 
 import math

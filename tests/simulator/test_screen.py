@@ -55,17 +55,36 @@ def test_a_day_of_few_hours_is_replayed_whole() -> None:
     assert busiest(on(Where.ONE, hours=8)) is None
 
 
+QUARTER: dict[str, Merit] = {
+    "dear": (False, 9.0, 9.0),
+    "default": (False, 5.0, 5.0),
+    "cheap": (False, 4.0, 4.0),
+    "bad": (True, 7.0, 1.0),
+    "equal": (False, 5.0, 5.0),
+}
+"""The finalists are the cheap one and the two that cost the same; `dear` is next, and `bad` may not be chosen."""
+
+
 def test_the_best_of_the_quarter_meet_the_day_and_the_day_chooses() -> None:
-    quarter: dict[str, Merit] = {
-        "dear": (False, 9.0, 9.0),
-        "default": (False, 5.0, 5.0),
-        "cheap": (False, 4.0, 4.0),
-        "bad": (True, 7.0, 1.0),
-        "equal": (False, 5.0, 5.0),
-    }
     day: dict[str, Merit] = {"default": (False, 5.0, 5.0), "cheap": (True, 9.0, 4.0), "equal": (False, 5.0, 5.0)}
     assert len(day) == FINALISTS
-    assert sifted(list(quarter), day.__getitem__, quarter.__getitem__) == "default"
+    assert sifted(list(QUARTER), day.__getitem__, QUARTER.__getitem__) == "default"
+
+
+def test_dearer_ones_meet_the_day_where_no_finalist_keeps_the_objectives_all_day() -> None:
+    day: dict[str, Merit] = dict.fromkeys(("default", "cheap", "equal"), (True, 9.0, 1.0))
+    assert sifted(list(QUARTER), (day | {"dear": (False, 9.0, 9.0)}).__getitem__, QUARTER.__getitem__) == "dear"
+
+
+def test_what_spoils_the_quarter_meets_the_day_only_where_finalists_are_missing() -> None:
+    over: dict[str, Merit] = {
+        "a": (True, 5.0, 1.0),
+        "b": (True, 4.0, 1.0),
+        "c": (False, 9.0, 1.0),
+        "d": (True, 3.0, 1.0),
+    }
+    day: dict[str, Merit] = {"b": (True, 9.0, 1.0), "c": (True, 8.0, 1.0), "d": (True, 7.0, 1.0)}
+    assert sifted(list(over), day.__getitem__, over.__getitem__) == "d"
 
 
 def test_few_settings_meet_the_day_at_once_and_a_single_one_meets_none() -> None:
