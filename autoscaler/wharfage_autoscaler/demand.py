@@ -1,11 +1,12 @@
 """How much capacity the work needs: what is seen now, what is expected, what went wrong; and the count that follows."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from wharfage_autoscaler.allotment import Allotment, demand_of
 from wharfage_autoscaler.decision import Decision, Demand
-from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.law import UNKNOWN, Held, Law, Signals
 from wharfage_autoscaler.model import Mode, Wanted
 from wharfage_autoscaler.reasons import Reason
@@ -15,6 +16,7 @@ _BURN_5M, _BURN_30M = 6.0, 3.0  # of the error budget per unit of time; both mus
 _BURN_GAIN, _BURN_MOST = 0.1, 0.5
 _TREND_S = 300.0
 _WORTH_SAYING = 0.05
+_DIGITS = 9  # a mean of equals is off by the last bit
 _SLOTS = 256  # the engine's smallest default
 
 
@@ -60,16 +62,22 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     if seen.wanted.mode is not Mode.AUTO or allotment is None or not allotment.shapes:
         count, reason, message = replicas_wanted(seen.wanted)
         return decision.amended(shrunk(decision.target, count), reason, message)
-    signals = signals_of(seen, allotment)
+    signals = signals_of(seen, allotment, dict(memory.rates))
     wanted = wanted_rps(seen.law, signals, memory.held)
     reason, message = _because(seen.law, signals, memory.held, wanted, _worth(seen))
     demand = Demand(signals, wanted, memory.held)
     return replace(decision.amended(decision.target, reason, message), demand=demand)
 
 
-def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
-    """The instant as the law sees it; requests are of the planned kind, a replica the mean of the allotted ones."""
+def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, float]) -> Signals:
+    """The instant as the law sees it; requests are of the planned kind, a replica the mean of the allotted ones.
+
+    Replicas of pools that are not allotted count by what they carry, as far as `rates` say it.
+    """
     load, forecast = seen.load, seen.forecast
+    unit_rps = demand_of(allotment, 1)
+    known = {**rates, **allotment.rates} if unit_rps > 0.0 else {}
+    units = {key: round(rate / unit_rps, _DIGITS) for key, rate in known.items()}
     work = _worth(seen)
     lead_s = max((portion.start_s for portion in allotment.shapes), default=0.0)
     expected = None
@@ -85,13 +93,18 @@ def signals_of(seen: Snapshot, allotment: Allotment) -> Signals:
         bad_5m=UNKNOWN if load is None else _or(load.bad_share_5m, UNKNOWN),
         bad_30m=UNKNOWN if load is None else _or(load.bad_share_30m, UNKNOWN),
         lead_s=lead_s,
-        unit_rps=demand_of(allotment, 1),
+        unit_rps=unit_rps,
         slots=float(seen.wanted.max_num_seqs or _SLOTS),
-        ready=float(seen.fleet.ready),
-        starting=float(seen.fleet.replicas - seen.fleet.ready),
+        ready=_counted(((pool.key, pool.ready) for pool in seen.fleet.pools), units),
+        starting=_counted(((pool.key, pool.replicas - pool.ready) for pool in seen.fleet.pools), units),
         least=float(seen.wanted.min_replicas),
         most=float(max(seen.wanted.min_replicas, seen.wanted.max_replicas)),
     )
+
+
+def _counted(replicas: Iterable[tuple[PoolKey, int]], units: Mapping[PoolKey, float]) -> float:
+    """Replicas as so many of the mean one: sixty that carry a tenth of it are six. One where it is not known."""
+    return sum(count * units.get(key, 1.0) for key, count in replicas)
 
 
 def _worth(seen: Snapshot) -> float:

@@ -22,7 +22,7 @@ def steadied(law: Law, signals: Signals, held: Held, wanted_rps: float) -> Held:
     """
     current = held.replicas
     if current < 0.0:
-        current = signals.ready + signals.starting
+        current = float(math.ceil(signals.ready + signals.starting - _ROUNDING))
     blind = math.isnan(signals.rps_1m)
     raw = current
     exact = current

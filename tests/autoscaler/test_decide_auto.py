@@ -180,3 +180,22 @@ def test_requests_that_are_worth_more_than_planned_ones_count_for_more_and_it_is
         "15.0 req/s, with headroom 18.0; counted as planned ones, since each is worth 1.50 of them; "
         "a replica is planned for 1.00"
     )
+
+
+def test_replicas_of_another_shape_count_by_what_they_carry_and_by_one_where_that_is_not_known() -> None:
+    small = Pool(offer("g4dn.xlarge", accelerator="T4", usd_per_hour=0.5), "bf16", 60, 1, ready=50)
+    asked = seen(4.0, allotted=allotment(portion(ON_DEMAND, 6)), runs=(small,))
+    known = Memory(held=Held(replicas=6.0), unit_rps=1.0, rates=((small.key, 0.1),))
+    for memory, ready, starting in ((known, 5.0, 1.0), (TWELVE, 50.0, 10.0)):
+        demand = decide(asked, memory)[0].demand
+        assert demand is not None
+        assert (demand.signals.ready, demand.signals.starting) == pytest.approx((ready, starting))
+
+
+def test_missed_objectives_do_not_buy_a_large_replica_for_each_small_one() -> None:
+    small = Pool(offer("g4dn.xlarge", accelerator="T4", usd_per_hour=0.5), "bf16", 40, 1, ready=40)
+    asked = seen(4.0, allotted=allotment(portion(ON_DEMAND, 6)), runs=(small,))
+    assert asked.load is not None
+    missed = replace(asked, load=replace(asked.load, bad_share_5m=1.0, bad_share_30m=1.0))
+    _, memory = decide(missed, Memory(held=Held(replicas=4.0), unit_rps=1.0, rates=((small.key, 0.1),)))
+    assert memory.held.replicas == 6

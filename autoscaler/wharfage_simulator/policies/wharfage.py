@@ -167,7 +167,7 @@ class Wharfage:
         )
         best = self._solved(need, serving=False)
         shapes = {berth.pool: berth.shape for berth in need.berths}
-        served = set() if self._allotment is None else _shapes(self._allotment, shapes)
+        served = _shapes(self._allotment, shapes) if self._allotment else _running(fleet, shapes)
         kept = tuple(berth for berth in need.berths if berth.shape in served)
         if not kept or _shapes(best, shapes) <= served:
             return best, None
@@ -230,6 +230,11 @@ class Wharfage:
 def _shapes(allotment: Allotment, shapes: Mapping[PoolKey, Shape]) -> set[Shape]:
     """Those that it runs on; a pool that cannot be had at present has none."""
     return {shapes[each.pool.key] for each in allotment.shapes if each.pool.replicas and each.pool.key in shapes}
+
+
+def _running(fleet: Fleet, shapes: Mapping[PoolKey, Shape]) -> set[Shape]:
+    """Those that run before anything was allotted."""
+    return {shapes[pool.key] for pool in fleet.pools if pool.key in shapes}
 
 
 def _fleet(pools: Sequence[PoolSeen]) -> Fleet:

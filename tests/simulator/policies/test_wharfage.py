@@ -32,3 +32,18 @@ def test_of_every_minute_is_written_down(shares: tuple[float, float], written: l
         )
         policy.target(replace(view, bad_1m=shares[tick // 4]))
     assert policy.minutes == written
+
+
+def test_many_small_machines_are_not_replaced_by_as_many_large_ones() -> None:
+    small = pool("g5.xlarge", accelerator="L4", ready=60, good_rps=0.2)
+    large = pool("g6e.xlarge", accelerator="L40S", usd_per_hour=2.0, good_rps=8.0)
+    policy = Wharfage(ASKED, np.zeros(0))
+    most = 0
+    for tick in range(240):
+        at_s = 15.0 * (tick + 1)
+        view = seen(small, large, now_s=at_s, rps=6.0, prompt_tokens_per_s=3600.0, output_tokens_per_s=1200.0)
+        target = policy.target(view)
+        most = max(most, target.get(large.key, 0))
+        small, large = (replace(each, ready=target.get(each.key, 0)) for each in (small, large))
+    assert 0 < most <= 4
+    assert small.ready == 0
