@@ -48,13 +48,21 @@ def verdict(board: Board) -> str:
     oracle = board.oracle
     if oracle is not None and not oracle.kept:
         said.append(f"The oracle itself has {share(oracle.bad_minutes_share)} bad minutes: its cost is no bound here.")
-    for peer in board.winners:
-        less = 1.0 - peer.usd.mean / ours.usd.mean
-        said.append(
-            f"**A peer wins**: `{peer.policy}` costs {less * 100:.1f} % less than `{OURS}` at no more bad minutes "
-            f"({_mean_share(peer)} against {_mean_share(ours)})."
-        )
+    if board.winners:
+        said.append(_ahead(board.winners, ours))
     return " ".join(said if board.winners else [*said, "No peer is cheaper at no more bad minutes."])
+
+
+def _ahead(winners: Sequence[Standing], ours: Standing) -> str:
+    """Who costs less than ours at no more bad minutes, and by how much."""
+    less = [f"{(1.0 - peer.usd.mean / ours.usd.mean) * 100:.1f} % less" for peer in winners]
+    if len(winners) == 1:
+        shares = f"({_mean_share(winners[0])} against {_mean_share(ours)})"
+        return f"**A peer wins**: `{winners[0].policy}` costs {less[0]} than `{OURS}` at no more bad minutes {shares}."
+    each = ", ".join(
+        f"`{peer.policy}` {saved} ({_mean_share(peer)})" for peer, saved in zip(winners, less, strict=True)
+    )
+    return f"**{len(winners)} peers win**, at no more bad minutes than `{OURS}` ({_mean_share(ours)}): {each}."
 
 
 def scale(board: Board) -> str:

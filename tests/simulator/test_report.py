@@ -137,6 +137,14 @@ def test_a_peer_wins_when_it_is_cheaper_at_no_more_bad_minutes(peer: Result, win
     assert ("No peer is cheaper" in verdict(board)) is not wins
 
 
+def test_several_peers_that_win_are_said_in_one_sentence() -> None:
+    (board,) = boards([result("wharfage", 100.0, 1), result("keda", 90.0), result("knative", 95.0, 1)])
+    assert verdict(board) == (
+        "**2 peers win**, at no more bad minutes than `wharfage` (0.10 %): "
+        "`keda` 10.0 % less (0.00 %), `knative` 5.0 % less (0.10 %)."
+    )
+
+
 def test_ours_is_said_to_miss_the_objectives_when_it_does() -> None:
     (board,) = boards([result("wharfage", 110.0, 5)])
     assert verdict(board).startswith("`wharfage` has 0.50 % bad minutes, more than 0.3 %.")
