@@ -280,5 +280,5 @@ def accelerator(name: str) -> Accelerator | None:
 def unknown(name: str) -> str:
     """A sentence for a name that is not in the table: what is wrong, and what to write instead."""
     close = get_close_matches(name.upper(), ACCELERATORS, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f"accelerator {name!r} is not known{hint} Known: {', '.join(ACCELERATORS)}"
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"accelerator {name!r} is not known; {hint}known are {', '.join(ACCELERATORS)}"

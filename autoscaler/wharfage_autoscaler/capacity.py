@@ -76,8 +76,8 @@ def capacity(step: StepTime, traffic: Traffic, objectives: Objectives) -> Capaci
     if bound is None:
         return _capacity(step, point, limit)
     least = operation(step, traffic, IDLE)
-    if (broken := _broken(least, objectives)) is not None:
-        return _out_of_reach(broken, least, objectives)
+    if _broken(least, objectives) is not None:
+        return _out_of_reach(least, objectives)
     low, high, best = IDLE, most, least
     while high - low > TOLERANCE * high:
         middle = math.sqrt(low * high)
@@ -123,7 +123,10 @@ def _capacity(step: StepTime, point: Operation, bound: Bound) -> Capacity:
     )
 
 
-def _out_of_reach(bound: Bound, least: Operation, objectives: Objectives) -> Infeasible:
+def _out_of_reach(least: Operation, objectives: Objectives) -> Infeasible:
+    """The objective that an idle replica misses by most: nobody gains by loosening the other one first."""
+    tpot_missed_by = least.tpot_s / objectives.tpot_p95_s
+    bound = Bound.TPOT if tpot_missed_by >= least.ttft_p95_s / objectives.ttft_p95_s else Bound.TTFT
     if bound is Bound.TPOT:
         asked, nearest = objectives.tpot_p95_s, least.tpot_s
         return Infeasible(

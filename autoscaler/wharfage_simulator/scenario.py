@@ -56,23 +56,25 @@ def fleetable(offers: Iterable[Offer], asked: Asked) -> Fleetable:
     """
     kinds: list[Kind] = []
     profiles: dict[tuple[str, int, float], EngineProfile] = {}
-    reasons: set[tuple[bool, float, str]] = set()  # of those that hold the model first, each by how much it misses
+    reasons: dict[tuple[bool, float, str], str] = {}  # those that hold the model first, each by how much it misses
     for offer in offers:
         seat = fit(asked.variant, offer, max_model_tokens=asked.max_model_tokens)
         if isinstance(seat, Miss):
-            reasons.add((True, seat.short_by_gib, seat.message))
+            reasons[True, seat.short_by_gib, seat.message] = seat.message
             continue
         step = _step(asked.variant, offer, seat)
         carried = capacity(step, asked.traffic, asked.objectives)
         if isinstance(carried, Infeasible):
             miss = abs(math.log(carried.nearest / carried.asked)) if carried.nearest > 0 else math.inf
-            reasons.add((False, miss, f"{named(offer, seat.accelerators)}: {carried.message}"))
+            told = f"{named(offer, seat.accelerators)}: {carried.message}"
+            same = (False, miss, f"{offer.accelerator} x{seat.accelerators}: {carried.message}")
+            reasons[same] = min(told, reasons.get(same, told))  # once for all machines with the same accelerators
             continue
         machine = (offer.accelerator, seat.accelerators, offer.accelerator_memory_gib)
         profile = profiles.setdefault(machine, EngineProfile(f"{offer.accelerator} x{seat.accelerators}", step))
         kinds.append(_kind(asked, offer, seat, carried, list(profiles).index(machine), profile.step.kv_tokens))
     if not kinds:
-        why = "; ".join(message for _, _, message in sorted(reasons)[:_SHOWN]) or "the catalog is empty"
+        why = "; ".join(reasons[reason] for reason in sorted(reasons)[:_SHOWN]) or "the catalog is empty"
         if len(reasons) > _SHOWN:
             why += f"; and {len(reasons) - _SHOWN} more"
         raise ScenarioError(f"no offer serves {asked.variant.source} within its objectives: {why}")

@@ -94,7 +94,7 @@ def requests(
             made = _of_requests(trace, factor, draw)
     times, prompt, output, cached = made
     if not len(times):
-        raise TraceError(f"{trace.name}: no request at {factor:.12g} times its rates; use a larger factor")
+        raise TraceError(f"{_part(trace)}: no request at {factor:.12g} times its rates; use a larger factor")
     if not cached.any() and prefix_share:
         cached = np.floor(prompt * prefix_share).astype(np.int32)
     order = np.argsort(times, kind="stable")
@@ -175,10 +175,17 @@ def _of_requests(trace: RequestTrace, factor: float, draw: np.random.Generator) 
     return times, trace.prompt_tokens[which], trace.output_tokens[which], trace.cached_tokens[which]
 
 
+def _part(trace: Load) -> str:
+    """The trace by its name, and which part of the file it is."""
+    return f"{trace.name}: from t_s {trace.start_s:.12g} to {trace.start_s + trace.duration_s:.12g}"
+
+
 def _size(trace: Load) -> tuple[float, float]:
-    """Requests, and the highest rate of a window."""
+    """Requests, and the highest rate of a window; `TraceError` where nothing arrives, as in a half that was idle."""
     if isinstance(trace, RequestTrace):
         minute = np.bincount((trace.t_s / _PEAK_WINDOW_S).astype(np.int64))
         return float(trace.requests), float(minute.max()) / min(_PEAK_WINDOW_S, trace.duration_s)
     rates = trace.req_per_s
+    if not rates.any():
+        raise TraceError(f"{_part(trace)}: every rate is 0: choose a period in which both halves have load")
     return float(rates.sum() * trace.window_s), float(rates.max())

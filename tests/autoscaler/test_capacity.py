@@ -185,6 +185,21 @@ def test_an_objective_out_of_reach_is_named_with_the_nearest_one(wanted: Objecti
     assert isinstance(capacity(_step(), CHAT, replace(wanted, **{field: found.nearest * 0.99})), Infeasible)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "bound"),
+    [
+        pytest.param(Objectives(0.0001, 0.002), Bound.TTFT, id="hopeless for the first token"),
+        pytest.param(Objectives(0.005, 0.0001), Bound.TPOT, id="hopeless for the further ones"),
+    ],
+)
+def test_of_two_objectives_out_of_reach_the_one_that_is_missed_by_most_is_named(
+    wanted: Objectives, bound: Bound
+) -> None:
+    found = capacity(_step(), CHAT, wanted)
+    assert isinstance(found, Infeasible)
+    assert found.bound is bound
+
+
 def test_the_message_says_the_number_to_write() -> None:
     found = capacity(_step(), CHAT, Objectives(2, 0.002))
     assert isinstance(found, Infeasible)

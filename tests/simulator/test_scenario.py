@@ -52,6 +52,15 @@ def test_objectives_that_no_machine_meets_are_named_with_the_nearest_that_one_me
         fleetable([T4, L4, H100], within(0.97 * nearest_ms))
 
 
+def test_machines_that_miss_an_objective_alike_are_told_once() -> None:
+    larger = replace(L4, name="g6.12xlarge", accelerators=4, vcpus=48, memory_gib=192)
+    with pytest.raises(ScenarioError) as refused:
+        fleetable([L4, larger, H100], replace(ASKED, objectives=Objectives(ttft_p95_s=0.001)))
+    told = str(refused.value)
+    assert (told.count("L4 x1"), told.count("H100 x1")) == (1, 1)
+    assert told.count("ttftP95 1.0 ms is out of reach") == 2
+
+
 def test_of_many_offers_that_serve_nothing_the_nearest_are_told_and_the_rest_counted() -> None:
     small = [replace(T4, name=f"m{n}", accelerator_memory_gib=15.0 - n) for n in range(5)]
     with pytest.raises(ScenarioError, match="; and 2 more") as refused:

@@ -61,6 +61,15 @@ def test_the_same_seed_gives_the_same_requests_and_another_one_others() -> None:
     assert once.t_s.tolist() != other.t_s.tolist()
 
 
+def test_a_half_without_load_is_refused_with_its_time() -> None:
+    idle_at_first = RateTrace("week", 7200.0, 600.0, np.array([0.0, 0.0, 1.0, 1.0]))
+    learned, scored = halves(idle_at_first)
+    assert scaling(scored).requests == 1200
+    for refused in (lambda: scaling(learned), lambda: traffic(learned, context_tokens=8192)):
+        with pytest.raises(TraceError, match="week: from t_s 7200 to 8400: every rate is 0"):
+            refused()
+
+
 def test_clients_add_up() -> None:
     made = requests(two_clients(), seed=3)
     assert np.bincount((made.t_s / 600).astype(np.int64)).tolist() == [600, 1800]
