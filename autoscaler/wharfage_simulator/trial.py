@@ -32,6 +32,7 @@ USD_PER_BAD_MINUTE = (30.0, 1.0, 3.0, 10.0, 100.0)
 """What ours is tuned by. The first is taken where the training day does not tell: its law is not tuned before it has
 seen six hours, so on traces of a day all cost the same."""
 _POOLS_TRIED = 2
+_DIGITS = 9  # eighths of a price are off by the last bit
 
 Choice = tuple[PoolKey, PolicySetting]
 """The pool that a policy begins on, and how it is set."""
@@ -111,15 +112,26 @@ def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
     )
 
 
+def tried_on(place: Stage) -> tuple[Kind, ...]:
+    """The cheapest on-demand pools per request, each on another shape: on the smallest of equally cheap machines."""
+    steady = [kind for kind in place.pools.kinds if kind.offer.market is Market.ON_DEMAND]
+    steady.sort(
+        key=lambda kind: (
+            round(kind.offer.usd_per_hour / kind.per_machine / kind.planned_rps, _DIGITS),
+            kind.per_machine,
+            kind.key,
+        )
+    )
+    first: dict[int, Kind] = {}
+    for kind in steady:
+        first.setdefault(kind.profile, kind)
+    return tuple(first.values())[:_POOLS_TRIED]
+
+
 def _choices(place: Stage, policy: str) -> list[Choice]:
     if policy == OURS:
         return [(place.first.key, {"usd_per_bad_minute": usd}) for usd in USD_PER_BAD_MINUTE]
-    kinds = [place.first]
-    if POLICIES[policy].chooses is Chooses.COUNT:
-        kinds = sorted(
-            (kind for kind in place.pools.kinds if kind.offer.market is Market.ON_DEMAND),
-            key=lambda kind: (kind.offer.usd_per_hour / kind.per_machine / kind.planned_rps, kind.key),
-        )[:_POOLS_TRIED]
+    kinds = tried_on(place) if POLICIES[policy].chooses is Chooses.COUNT else (place.first,)
     return [
         (kind.key, setting)
         for kind in kinds

@@ -14,7 +14,7 @@ from wharfage_simulator.comparison import compare
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.stage import Stage, Where, drawn, per_tick, stage
 from wharfage_simulator.traces import RateTrace
-from wharfage_simulator.trial import Trial, judged, scene
+from wharfage_simulator.trial import Trial, judged, scene, tried_on
 
 from tests.builders import QWEN3_8B, offer
 
@@ -95,6 +95,12 @@ def test_a_policy_is_made_from_what_its_own_pool_is() -> None:
     assert large.step.kv_tokens > small.step.kv_tokens
     assert 0 < small.best_sequences < large.best_sequences <= large.seen.slots
     assert 0 < small.best_kv_used <= 1
+
+
+def test_who_counts_is_tried_on_other_shapes_and_not_on_a_larger_machine_of_the_same() -> None:
+    eight = offer("g6.48xlarge", accelerators=8, vcpus=192, memory_gib=768, usd_per_hour=8 * L4.usd_per_hour)
+    place = on(Where.ALL, (replace(eight, name="g6.16xlarge"), L40S, L4))
+    assert sorted(kind.offer.name for kind in tried_on(place)) == ["g6.xlarge", "g6e.xlarge"]
 
 
 def test_the_day_that_is_tuned_on_is_no_history_of_itself() -> None:
