@@ -21,7 +21,7 @@ from wharfage_simulator.replica import Service
 from wharfage_simulator.report import LEAST_PEAK_REPLICAS
 from wharfage_simulator.routing import Routing
 from wharfage_simulator.run import TICK_S, ticks
-from wharfage_simulator.scenario import Asked, Fleetable, cheapest, fleetable
+from wharfage_simulator.scenario import Asked, Fleetable, ScenarioError, cheapest, fleetable
 from wharfage_simulator.setting import Setting
 from wharfage_simulator.spot import Availability
 from wharfage_simulator.sweep import swept
@@ -272,9 +272,15 @@ def _divisible(kinds: Sequence[Kind], peak_rps: float) -> Kind:
     """The cheapest on-demand pool of which that peak needs at least `LEAST_PEAK_REPLICAS`, one to a machine.
 
     Where the peak is too small for that, the pool of the smallest replicas: a fleet of two says more about rounding
-    than about a policy.
+    than about a policy. `ScenarioError` where nothing is on-demand, as in a catalog of one's own racks.
     """
     steady = [kind for kind in kinds if kind.offer.market is Market.ON_DEMAND]
+    if not steady:
+        others = ", ".join(sorted({kind.offer.market for kind in kinds}))
+        raise ScenarioError(
+            f"no OnDemand offer serves the model within its objectives, only {others}: a replay begins on machines "
+            "that can be had at any time; give yours an OnDemand price in the catalog"
+        )
     single = [kind for kind in steady if kind.per_machine == 1] or steady
     small = [kind for kind in single if kind.planned_rps * LEAST_PEAK_REPLICAS <= peak_rps]
     return cheapest(small) if small else min(single, key=lambda kind: (kind.planned_rps, kind.key))

@@ -118,3 +118,11 @@ def test_objectives_that_no_machine_keeps_are_refused_in_words() -> None:
         swept(fleetable((L4,), ASKED), played.training, hasty, Service())
     with pytest.raises(ScenarioError, match="no offer serves"):
         stage(played, (offer("tiny", accelerator_memory_gib=4),), ASKED, Where.ONE)
+
+
+@pytest.mark.parametrize(
+    "market", [pytest.param(Market.RESERVED, id="one's own racks"), pytest.param(Market.SPOT, id="spot alone")]
+)
+def test_a_catalog_without_an_on_demand_offer_is_refused_with_what_to_write(market: Market) -> None:
+    with pytest.raises(ScenarioError, match=rf"no OnDemand offer .* only {market}: .* an OnDemand price"):
+        on(Where.ALL, [replace(L40S, market=market)])
