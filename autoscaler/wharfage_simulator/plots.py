@@ -24,7 +24,8 @@ _COLOURS = {Cause.LOSS: "#CC79A7", Cause.LATE: "#E69F00", Cause.SHORT: "#D55E00"
 _DEMAND, _CARRIED, _ORDERED, _ON_DEMAND, _SPOT, _PEER = "#b5b5b5", "#0072B2", "#8a8ac0", "#0072B2", "#009E73", "#4d4d4d"
 _OURS = "#D55E00"
 _TICKS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-_BESIDE = ((6, 5), (6, -12), (-12, -12), (-12, 5))
+_LINE = 11.0  # points between numbers that stand above each other
+_COLUMN = 50.0  # pixels within which they would cover each other
 
 
 class PlotsError(ValueError):
@@ -146,8 +147,6 @@ def _frontier(board: Board) -> Callable[["Figure"], None]:
             across, up = _percent_range(standing), [[y.mean - y.least], [y.most - y.mean]]
             label = f"{number}  {standing.policy}"
             axes.errorbar(x, y.mean, xerr=across, yerr=up, fmt="o", color=colour, ms=6, lw=1, capsize=2, label=label)
-            beside = _BESIDE[number % len(_BESIDE)]  # neighbours in rank are often neighbours in the picture
-            axes.annotate(str(number), (x, y.mean), beside, textcoords="offset points", color=colour, fontsize=9)
         edge = sorted((each for each in known if family(each.policy) != ORACLE), key=_percent)
         best = [each for at, each in enumerate(edge) if all(each.usd.mean < one.usd.mean for one in edge[:at])]
         steps = [_percent(each) for each in best], [each.usd.mean for each in best]
@@ -162,8 +161,39 @@ def _frontier(board: Board) -> Callable[["Figure"], None]:
         axes.grid(color="#e6e6e6", lw=0.6)
         axes.set_axisbelow(True)
         _legend(axes)
+        _numbered(axes, known)
 
     return paint
+
+
+def _numbered(axes: "Axes", standings: Sequence[Standing]) -> None:
+    """The rank beside each point, left and right in turn, and above each other where points are neighbours."""
+    figure = axes.get_figure()
+    if figure is None:
+        return
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    per_pixel = 72.0 / figure.dpi
+    points = [
+        (axes.transData.transform((_percent(each), each.usd.mean)), number, each)
+        for number, each in enumerate(standings, start=1)
+    ]
+    column: list[int] = []
+    highest: dict[tuple[int, int], float] = {}
+    for (x, y), number, standing in sorted(points, key=lambda point: float(point[0][1])):
+        at = round(x / _COLUMN)
+        side = -1 if column.count(at) % 2 else 1
+        column.append(at)
+        place = max(y * per_pixel, highest.get((at, side), -np.inf) + _LINE)
+        highest[at, side] = place
+        axes.annotate(
+            str(number),
+            (_percent(standing), standing.usd.mean),
+            (7 * side, place - y * per_pixel - 3.0),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            color=_colour(standing),
+            fontsize=9,
+        )
 
 
 def _dollars(axes: "Axes", paid: Sequence[Spread]) -> None:
