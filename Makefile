@@ -25,13 +25,13 @@ setup: $(READY) ## Make the virtual environment (uv if there is one, else plain 
 $(READY): pyproject.toml
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON3=/path/to/python3.11")'
 	@echo "setting up $(VENV) (1 to 3 minutes)"
-	@if command -v uv >/dev/null; then \
+	@quiet=$$([ -t 1 ] || echo --quiet); if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON3) $(VENV); \
-		uv pip install --quiet --python $(PYTHON) --editable '.[operator,simulator,parquet,plots]' --group dev; \
+		uv pip install $$quiet --python $(PYTHON) --editable '.[operator,simulator,parquet,plots]' --group dev; \
 	else \
 		$(PYTHON3) -m venv $(VENV); \
 		$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
-		$(PYTHON) -m pip install --quiet --editable '.[operator,simulator,parquet,plots]' --group dev; \
+		$(PYTHON) -m pip install $$quiet --editable '.[operator,simulator,parquet,plots]' --group dev; \
 	fi
 	@touch $@
 

@@ -181,12 +181,13 @@ def clear(screen: Screen, kubectl: Kubectl, made: list[tuple[str, ...]]) -> None
 
 
 def example(folder: Path) -> dict[str, Any]:
-    """The LLMDeployment of an example folder, without its namespace."""
+    """The LLMDeployment of an example folder, for one replica in any namespace."""
     for path in sorted(folder.glob("*.yaml")):
         for document in yaml.safe_load_all(path.read_text()):
             if document and document["kind"] == "LLMDeployment":
                 document["metadata"].pop("namespace", None)
                 document["spec"].get("placement", {}).pop("catalogs", None)
+                document["spec"].get("scaling", {}).pop("minReplicas", None)  # one: there may be no second GPU
                 found: dict[str, Any] = document
                 return found
     raise CommandFailed(f"{folder}: no LLMDeployment in it")

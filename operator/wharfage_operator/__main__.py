@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+import uvloop
 from kubernetes.aio.config import ConfigException
 
 from wharfage_operator.apply import Writer
@@ -37,6 +38,9 @@ from wharfage_operator.workqueue import WorkQueue
 
 log = logging.getLogger("wharfage_operator")
 
+_COLLECTED_EVERY = (10_000, 20, 20)
+"""Nearly all that is made here is freed by its last reference; with the default of 700 the collector, which looks for
+the rest, took 13 % of the processor time while 300 deployments were created."""
 _EX_CONFIG = 78
 _EX_NOPERM = 77
 
@@ -50,7 +54,9 @@ def main() -> None:
         sys.exit(f"wharfage-operator: {error}")
     # What is imported lives as long as the process: the collector need not look at it again.
     gc.freeze()
-    sys.exit(asyncio.run(run(settings)))
+    gc.set_threshold(*_COLLECTED_EVERY)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        sys.exit(runner.run(run(settings)))
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ else under a name we need stops everything: half a deployment that nobody can re
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 Object = dict[str, Any]
 
@@ -40,8 +41,8 @@ class Plan:
 
 def intended(obj: Object) -> Object:
     """The object with the hash of itself as an annotation."""
-    text = json.dumps(obj, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
+    text = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    digest = hashlib.sha256(text).hexdigest()[:_DIGEST]
     metadata = obj["metadata"]
     return {**obj, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), INTENT: digest}}}
 

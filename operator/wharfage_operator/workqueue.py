@@ -24,7 +24,7 @@ class WorkQueue(Generic[K]):
         self._dirty: set[K] = set()
         self._active: set[K] = set()
         self._failures: dict[K, int] = {}
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._timers: dict[K, tuple[float, asyncio.Handle]] = {}  # when it is due, by the loop's clock
         self._held: set[K] = set()
 
     def __len__(self) -> int:
@@ -50,12 +50,12 @@ class WorkQueue(Generic[K]):
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + max(0.0, delay_s)
-        timer = self._timers.get(key)
-        if timer is not None:
-            if timer.when() <= due:
+        if key in self._timers:
+            earlier, timer = self._timers[key]
+            if earlier <= due:
                 return
             timer.cancel()
-        self._timers[key] = loop.call_at(due, self._ring, key)
+        self._timers[key] = due, loop.call_at(due, self._ring, key)
 
     def _ring(self, key: K) -> None:
         self._timers.pop(key, None)
@@ -85,9 +85,8 @@ class WorkQueue(Generic[K]):
         delay_s = min(self._longest_s, self._first_s * 2.0 ** min(failures, 32))
         delay_s = max(at_least_s, delay_s * self._rng.uniform(0.8, 1.2))
         if at_least_s > 0:
-            timer = self._timers.pop(key, None)
-            if timer is not None:
-                timer.cancel()
+            if key in self._timers:
+                self._timers.pop(key)[1].cancel()
             self._dirty.discard(key)
         self.add_after(key, delay_s)
         if at_least_s > 0:
@@ -104,7 +103,7 @@ class WorkQueue(Generic[K]):
 
     def close(self) -> None:
         """Cancel all timers."""
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._held.clear()
