@@ -369,7 +369,7 @@ async def run(sizes: list[int], rounds: int) -> list[Row]:
     with Cluster.up(karpenter=False, kwok=False) as cluster, tempfile.TemporaryDirectory() as folder:
         for path in sorted((ROOT / "crds").glob("*.yaml")):
             cluster.apply(path.read_text(encoding="utf-8"))
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        cluster.established()
         cluster.kubectl("create", "namespace", "wharfage-system")
         cluster.apply(CATALOG)
         os.environ["KUBECONFIG"] = str(cluster.kubeconfig)

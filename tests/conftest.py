@@ -24,7 +24,7 @@ def cluster() -> Iterator[Cluster]:
     with Cluster.up(karpenter=False, kwok=True) as running:
         for path in sorted(DEFINITIONS.glob("*.yaml")):
             running.apply(path.read_text(encoding="utf-8"))
-        running.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        running.established()
         yield running
 
 

@@ -39,12 +39,11 @@ def cluster(bare_cluster: Cluster) -> Iterator[Cluster]:
     yield bare_cluster
     for release in json.loads(on(bare_cluster, "list", "--all-namespaces", "--output=json")):
         on(bare_cluster, "uninstall", release["name"], "--namespace", release["namespace"])
-    definitions = [f"crd/{each}.wharfage.dev" for each in DEFINITIONS]
-    bare_cluster.kubectl("wait", "--for=condition=Established", *definitions, "--timeout=30s")
+    bare_cluster.established()
     # Deleting a definition lists its objects. Where its storage was never asked for since the last change of the
     # definition, the API server says "storage is (re)initializing" and tries again minutes later.
     assert eventually(lambda: served(bare_cluster))
-    bare_cluster.kubectl("delete", *definitions)
+    bare_cluster.kubectl("delete", *(f"crd/{each}.wharfage.dev" for each in DEFINITIONS))
 
 
 def on(cluster: Cluster, *arguments: str | Path, values: dict[str, Any] | None = None) -> str:
@@ -178,7 +177,7 @@ def test_a_refused_upgrade_leaves_the_release_as_it_was(cluster: Cluster) -> Non
 
 def test_uninstalling_keeps_definitions_and_deployments_and_installing_again_adopts_them(cluster: Cluster) -> None:
     install(cluster, {"operator": {"replicas": 0}})
-    cluster.kubectl("wait", "--for=condition=Established", "crd/llmdeployments.wharfage.dev", "--timeout=30s")
+    cluster.established()
     cluster.apply(CHAT)
     uid = read(cluster, "llm", "chat", "-n", "shop")["metadata"]["uid"]
 

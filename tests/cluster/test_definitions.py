@@ -44,7 +44,7 @@ def install(lab: Lab) -> None:
     """Install our CRDs and the catalog."""
     for path in sorted(DEFINITIONS.glob("*.yaml")):
         lab.cluster.apply(path.read_text(encoding="utf-8"))
-    lab.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    lab.cluster.established()
     lab.cluster.apply({"apiVersion": OFFER_CATALOGS.api_version, "kind": OFFER_CATALOGS.name, **CATALOG})
 
 
@@ -92,7 +92,7 @@ def test_a_second_api_of_the_same_name_in_another_group_changes_nothing(place: L
             "spec": {"group": "other.example", "scope": "Namespaced", "names": names, "versions": [{**row, **schema}]},
         }
     )
-    place.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    place.cluster.established()
     place.create("beside")
     place.ready("beside")
     operator.stop()
@@ -119,7 +119,7 @@ def define(lab: Lab, kind: Kind) -> None:
             },
         }
     )
-    lab.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    lab.cluster.established()
 
 
 def test_monitors_come_with_their_api_and_one_of_somebody_else_is_left_alone(place: Lab) -> None:

@@ -3,6 +3,7 @@
 import json
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -54,3 +55,24 @@ class Kubectl:
             items = [manifests] if isinstance(manifests, Mapping) else list(manifests)
             manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         return self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifests)
+
+    def established(self, *, within_s: float = 30.0) -> None:
+        """Wait until every definition is served. Raises `AccessError` naming those that are not in time.
+
+        `kubectl wait` fails at once where it sees a definition before its controller has first said anything of it.
+        """
+        deadline_s = time.monotonic() + within_s
+        while unserved := [each for each in self._definitions() if not _is_established(each)]:
+            if time.monotonic() > deadline_s:
+                names = ", ".join(each["metadata"]["name"] for each in unserved)
+                raise AccessError(f"not established within {within_s:.0f} s: {names}")
+            time.sleep(0.1)
+
+    def _definitions(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.run("get", "crd", "-o", "json"))["items"]
+        return found
+
+
+def _is_established(definition: Mapping[str, Any]) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(row["type"] == "Established" and row["status"] == "True" for row in conditions)

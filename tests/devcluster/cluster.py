@@ -127,6 +127,10 @@ class Cluster:
         """Apply YAML text, an object or several, server-side."""
         return Kubectl(self.kubeconfig).apply(manifests)
 
+    def established(self) -> None:
+        """Wait until every definition is served."""
+        Kubectl(self.kubeconfig).established()
+
     def fake_node(
         self,
         name: str,
@@ -205,7 +209,7 @@ class Cluster:
         kubectl = Kubectl(self.kubeconfig)
         kubectl.apply(assembly.definitions(kwok=kwok, karpenter=karpenter))
         if kwok or karpenter:
-            kubectl.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+            kubectl.established()
             kubectl.apply(assembly.defaults(kwok=kwok, karpenter=karpenter, catalogs=catalogs, boot_s=boot_s))
         for component in assembly.fakes(kwok=kwok, karpenter=karpenter):
             self._start(component)
