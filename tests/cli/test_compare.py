@@ -17,6 +17,12 @@ MISTAKES = [
     pytest.param(["compare", "--trace", "x.csv", "y.csv", "--catalog", "z.yaml"], "z.yaml: it cannot", id="two files"),
     pytest.param(["compare", "--catalog", AWS, "--policies", "mine"], "there is no mine", id="no policy"),
     pytest.param(["compare", "--catalog", AWS, "--seeds", "0"], "--seeds", id="no seed"),
+    pytest.param(
+        ["compare", "--catalog", AWS, "--json", "/nowhere/it.json"], "there is no folder /nowhere", id="no folder"
+    ),
+    pytest.param(
+        ["compare", "--catalog", AWS, "--markdown", "/tmp"], "/tmp: it cannot be written: it is a f", id="folder"
+    ),
     pytest.param(["simulate", "--catalog", AWS, "--policy", "all"], "`wharfage compare` takes several", id="policies"),
     pytest.param(["simulate", "--catalog", AWS, "--tpot", "50"], "--tpot: write a duration", id="no unit"),
 ]

@@ -1,11 +1,13 @@
 """What `compare` and `simulate` make of a command line."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from wharfage_autoscaler.offers import Offer
 from wharfage_cli.simulation import course, question, spread
 from wharfage_cli.simulation.question import Question, QuestionError
@@ -166,6 +168,29 @@ def test_a_model_of_ones_own_is_read_from_its_config(tmp_path: Path) -> None:
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(QuestionError, match=r"config\.json: "):
         question.variant("pvc://weights/mine", path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("{", "it is not JSON, as a model's config.json is", id="half a file"),
+        pytest.param("[]", "it holds list, not the object of a model's config.json", id="a list"),
+    ],
+)
+def test_a_config_that_is_none_is_said_to_be_none(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(QuestionError, match=rf"config\.json: {message}"):
+        question.variant("mine", path)
+
+
+def test_prices_of_last_year_are_said_to_be_old_and_those_of_last_week_are_not() -> None:
+    written = [CATALOGS / "aws-us-east-1.yaml"]
+    observed_at = yaml.safe_load(written[0].read_text(encoding="utf-8"))["spec"]["observedAt"]
+    observed_s = datetime.fromisoformat(observed_at).timestamp()
+    (said,) = question.stale(written, now_s=observed_s + 365 * 86_400)
+    assert "aws-us-east-1 were observed 365 days ago: `wharfage offers build`" in said
+    assert question.stale(written, now_s=observed_s + 7 * 86_400) == ()
 
 
 def test_processes_and_clusters() -> None:

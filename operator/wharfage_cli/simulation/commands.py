@@ -93,6 +93,8 @@ def compare(
         chosen = questions.policies(policies)
         where = questions.settings(settings, spot=asked["spot"] is not None)
         over = spread(parallel)
+        for file in filter(None, (json_file, markdown_file)):
+            questions.require_writable(file)
         if plots is not None:
             _refuse_no_plots()
         question = _question(where, **asked)
@@ -175,6 +177,8 @@ def _question(
         questions.variant(model, model_config), ttft=ttft, tpot=tpot, lead=lead, context_tokens=max_model_tokens
     )
     offers = questions.offers(catalogs)
+    for doubt in questions.stale(catalogs, now_s=time.time()):
+        click.echo(f"wharfage: {doubt}", err=True)
     if spot is None and any("spot" in setting for setting in settings):
         click.echo("wharfage: without --spot FILE no spot machine is ever taken away", err=True)
     gaps = Gaps.BRIDGE if bridge_gaps else Gaps.REFUSE

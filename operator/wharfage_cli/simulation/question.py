@@ -34,6 +34,7 @@ from wharfage_simulator.workload import LengthModel, Load
 SETTINGS = ("one", "all", "all+spot", "all+spot+gateway")
 _DOUBTS_SHOWN = 3
 _LEAST_S = 1200.0
+_STALE_DAYS = 30.0
 
 
 class QuestionError(ValueError):
@@ -89,6 +90,28 @@ def offers(paths: Iterable[Path]) -> tuple[Offer, ...]:
     return found
 
 
+def stale(paths: Iterable[Path], *, now_s: float) -> tuple[str, ...]:
+    """A sentence for each catalog whose prices were observed longer ago than the operator would call current."""
+    ages_days = [
+        (catalog.metadata.name, (now_s - catalog.spec.observed_at.timestamp()) / 86_400.0)
+        for path in paths
+        for catalog in _catalogs(path)
+    ]
+    return tuple(
+        f"the prices of catalog {name} were observed {age:.0f} days ago: `wharfage offers build` makes current ones"
+        for name, age in ages_days
+        if age > _STALE_DAYS
+    )
+
+
+def require_writable(path: Path) -> None:
+    """QuestionError where a result could not be written, before hours are spent on it."""
+    if path.is_dir():
+        raise QuestionError(f"{path}: it cannot be written: it is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise QuestionError(f"{path}: it cannot be written: there is no folder {path.absolute().parent}; make it first")
+
+
 def availability(path: Path | None) -> Availability | None:
     """The record of spot machines."""
     return None if path is None else read_availability(path)
@@ -106,6 +129,11 @@ def variant(source: str, config: Path | None) -> Variant:
         return Variant(native_quantization(source) or "bf16", 1.0, "", source, shape)
     try:
         written = json.loads(_text(config))
+    except ValueError as error:
+        raise QuestionError(f"{config}: it is not JSON, as a model's config.json is: {error}") from error
+    if not isinstance(written, dict):
+        raise QuestionError(f"{config}: it holds {type(written).__name__}, not the object of a model's config.json")
+    try:
         shape, stored = shape_of_config(written), quantization_of_config(written)
     except (ValueError, AttributeError) as error:
         raise QuestionError(f"{config}: {error}") from error
