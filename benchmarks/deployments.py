@@ -24,7 +24,7 @@ from wharfage_autoscaler.shapes import KNOWN
 from wharfage_autoscaler.steptime import engine_limits, step_time
 from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.traffic import Traffic
-from wharfage_cli.simulation.question import offers
+from wharfage_cli.simulation.question import catalogs, offers
 
 CATALOG = Path(__file__).resolve().parents[1] / "examples" / "catalogs" / "aws-us-east-1.yaml"
 ZONES = {"a": 1.0, "b": 1.04, "c": 0.97}  # of the catalog's spot price, which is one for the region
@@ -85,7 +85,7 @@ def _need(number: int, load: Load, shapes: int, times: float) -> Need:
 @lru_cache
 def _rows() -> tuple[Offer, ...]:
     found = []
-    for each in offers([CATALOG]):
+    for each in offers(catalogs([CATALOG])):
         if each.market is Market.SPOT:
             found += [replace(each, zone=zone, usd_per_hour=each.usd_per_hour * part) for zone, part in ZONES.items()]
             continue

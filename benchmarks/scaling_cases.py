@@ -15,7 +15,7 @@ from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.shapes import native_quantization, shape_of
-from wharfage_cli.simulation.question import offers
+from wharfage_cli.simulation.question import catalogs, offers
 from wharfage_simulator.datasets import dataset
 from wharfage_simulator.market import NOTICE_S
 from wharfage_simulator.scenario import Asked
@@ -83,7 +83,7 @@ def asked(case: Case, played: Load) -> Asked:
 
 def machines() -> tuple[Offer, ...]:
     """Everything in the catalog of a cloud that rents single accelerators as spot, too."""
-    return offers([CATALOG])
+    return offers(catalogs([CATALOG]))
 
 
 def spot(data: Path, region: str = REGION) -> Availability:

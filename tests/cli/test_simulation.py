@@ -56,7 +56,7 @@ def rates(name: str = "chat", prompt: float = 700.0) -> RateTrace:
 
 
 def test_the_example_catalogs_are_read_and_joined() -> None:
-    found = question.offers([CATALOGS / "aws-us-east-1.yaml", CATALOGS / "onprem.yaml"])
+    found = question.offers(question.catalogs([CATALOGS / "aws-us-east-1.yaml", CATALOGS / "onprem.yaml"]))
     assert len({each.catalog for each in found}) == 2
     assert all(each.usd_per_hour >= 0 for each in found)
 
@@ -79,7 +79,7 @@ def test_a_catalog_that_cannot_be_used_is_named_with_the_field(tmp_path: Path, t
     path = tmp_path / "catalog.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(QuestionError, match=rf"catalog\.yaml: {message}"):
-        question.offers([path])
+        question.offers(question.catalogs([path]))
 
 
 def test_a_price_that_is_not_believed_is_refused_before_anybody_wins_by_it(tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ def test_a_price_that_is_not_believed_is_refused_before_anybody_wins_by_it(tmp_p
     shipped = CATALOGS / "aws-us-east-1.yaml"
     path.write_text(shipped.read_text(encoding="utf-8").replace('"0.8048"', '"0.008"', 1), encoding="utf-8")
     with pytest.raises(QuestionError, match=r"costs 0\.008 usd/h per L4, others .*: not believed, correct the catalog"):
-        question.offers([path])
+        question.offers(question.catalogs([path]))
 
 
 def test_a_catalog_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match=r"none\.yaml: it cannot be read"):
-        question.offers([tmp_path / "none.yaml"])
+        question.offers(question.catalogs([tmp_path / "none.yaml"]))
 
 
 def test_a_bad_row_of_a_trace_is_named(tmp_path: Path) -> None:
@@ -185,12 +185,13 @@ def test_a_config_that_is_none_is_said_to_be_none(tmp_path: Path, text: str, mes
 
 
 def test_prices_of_last_year_are_said_to_be_old_and_those_of_last_week_are_not() -> None:
-    written = [CATALOGS / "aws-us-east-1.yaml"]
-    observed_at = yaml.safe_load(written[0].read_text(encoding="utf-8"))["spec"]["observedAt"]
+    written = CATALOGS / "aws-us-east-1.yaml"
+    observed_at = yaml.safe_load(written.read_text(encoding="utf-8"))["spec"]["observedAt"]
     observed_s = datetime.fromisoformat(observed_at).timestamp()
-    (said,) = question.stale(written, now_s=observed_s + 365 * 86_400)
+    read = question.catalogs([written])
+    (said,) = question.stale(read, now_s=observed_s + 365 * 86_400)
     assert "aws-us-east-1 were observed 365 days ago: `wharfage offers build`" in said
-    assert question.stale(written, now_s=observed_s + 7 * 86_400) == ()
+    assert question.stale(read, now_s=observed_s + 7 * 86_400) == ()
 
 
 def test_processes_and_clusters() -> None:

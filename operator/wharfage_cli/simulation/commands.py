@@ -176,8 +176,9 @@ def _question(
     asked = questions.asked(
         questions.variant(model, model_config), ttft=ttft, tpot=tpot, lead=lead, context_tokens=max_model_tokens
     )
-    offers = questions.offers(catalogs)
-    for doubt in questions.stale(catalogs, now_s=time.time()):
+    read = questions.catalogs(catalogs)
+    offers = questions.offers(read)
+    for doubt in questions.stale(read, now_s=time.time()):
         click.echo(f"wharfage: {doubt}", err=True)
     if spot is None and any("spot" in setting for setting in settings):
         click.echo("wharfage: without --spot FILE no spot machine is ever taken away", err=True)

@@ -23,6 +23,7 @@ from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.shapes import KNOWN, native_quantization, shape_of
 from wharfage_autoscaler.supply import doubted
 from wharfage_autoscaler.traffic import Traffic
+from wharfage_operator.settings import Settings
 from wharfage_simulator.datasets import dataset
 from wharfage_simulator.policies.registry import POLICIES
 from wharfage_simulator.report import OURS
@@ -34,7 +35,6 @@ from wharfage_simulator.workload import LengthModel, Load
 SETTINGS = ("one", "all", "all+spot", "all+spot+gateway")
 _DOUBTS_SHOWN = 3
 _LEAST_S = 1200.0
-_STALE_DAYS = 30.0
 
 
 class QuestionError(ValueError):
@@ -77,12 +77,17 @@ def loads(
     return tuple(read)
 
 
-def offers(paths: Iterable[Path]) -> tuple[Offer, ...]:
-    """The offers of `OfferCatalog` manifests, several to a file if need be.
+def catalogs(paths: Iterable[Path]) -> tuple[OfferCatalog, ...]:
+    """The `OfferCatalog` manifests of files, several to a file if need be."""
+    return tuple(catalog for path in paths for catalog in _catalogs(path))
+
+
+def offers(read: Iterable[OfferCatalog]) -> tuple[Offer, ...]:
+    """The offers of catalogs.
 
     A price that a decision would not believe is refused: others, who would, would win by it.
     """
-    found = tuple(offer for path in paths for catalog in _catalogs(path) for offer in priced(catalog))
+    found = tuple(offer for catalog in read for offer in priced(catalog))
     doubts = sorted(doubted(found).values())
     if doubts:
         more = f"; and {len(doubts) - _DOUBTS_SHOWN} more" if len(doubts) > _DOUBTS_SHOWN else ""
@@ -90,17 +95,14 @@ def offers(paths: Iterable[Path]) -> tuple[Offer, ...]:
     return found
 
 
-def stale(paths: Iterable[Path], *, now_s: float) -> tuple[str, ...]:
+def stale(read: Iterable[OfferCatalog], *, now_s: float) -> tuple[str, ...]:
     """A sentence for each catalog whose prices were observed longer ago than the operator would call current."""
-    ages_days = [
-        (catalog.metadata.name, (now_s - catalog.spec.observed_at.timestamp()) / 86_400.0)
-        for path in paths
-        for catalog in _catalogs(path)
-    ]
+    ages_s = [(catalog.metadata.name, now_s - catalog.spec.observed_at.timestamp()) for catalog in read]
     return tuple(
-        f"the prices of catalog {name} were observed {age:.0f} days ago: `wharfage offers build` makes current ones"
-        for name, age in ages_days
-        if age > _STALE_DAYS
+        f"the prices of catalog {name} were observed {age_s / 86_400.0:.0f} days ago: "
+        "`wharfage offers build` makes current ones"
+        for name, age_s in ages_s
+        if age_s > Settings().prices_stale_after_s
     )
 
 
