@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wharfage_simulator.tables import TraceError, number, read_texts
+from wharfage_simulator.tables import TraceError, names_of, number, read_texts, wrong
 
 _FEWEST = 10
+_LONGEST_S = 86_400.0  # a day; milliseconds, or an instant in the wrong column, are longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class BootTimes:
         levels = np.linspace(0.0, 1.0, len(self.quantiles_s))
         return float(np.interp(uniform, levels, self.quantiles_s))
 
+    @property
+    def median_s(self) -> float:
+        """Half of the starts are sooner."""
+        return self.drawn(0.5)
+
 
 MEASURED = BootTimes((26, 44, 52, 63, 71, 83, 93, 111, 144, 264, 865))
 """Deciles of 103 starts of accelerated machines on five clouds: SpareCores sc-inspector-data, 2026-08, CC BY-SA 4.0."""
@@ -43,17 +49,25 @@ AT_ONCE = BootTimes((0.0,))
 
 
 def read_boots(path: Path, *, vendors: Sequence[str] = ()) -> BootTimes:
-    """The accelerated machines of a SpareCores file, of these vendors or of all.
+    """The starts of a file with a column `ready_s`, one a row; an empty field is a start that failed, and left out.
 
-    `TraceError` for fewer than ten starts, or the row whose time is no number.
+    Where there are the columns of a SpareCores file, `accelerated` and `vendor`, rows whose `accelerated` is not 1 are
+    left out, and those of other vendors where some are named. `TraceError` for fewer than ten starts, or the row whose
+    time is no number, negative, or absurd.
     """
-    rows = read_texts(path, ["vendor", "accelerated", "ready_s"])
-    chosen = [
-        number(path, row, "ready_s", ready)
-        for row, (vendor, accelerated, ready) in enumerate(rows)
-        if accelerated == "1" and ready and (not vendors or vendor in vendors)
-    ]
+    told = [name for name in ("vendor", "accelerated") if name in names_of(path)]
+    if vendors and "vendor" not in told:
+        raise TraceError(f"{path}: no column vendor, and starts of {', '.join(vendors)} are asked for")
+    chosen = []
+    for row, (ready, *facts) in enumerate(read_texts(path, ["ready_s", *told])):
+        start = dict(zip(told, facts, strict=True))
+        if not ready or start.get("accelerated", "1") != "1" or (vendors and start["vendor"] not in vendors):
+            continue
+        time_s = number(path, row, "ready_s", ready)
+        if not 0 <= time_s <= _LONGEST_S:
+            raise wrong(path, row, f"ready_s is {time_s:.12g}; a start takes from 0 to {_LONGEST_S:.12g} seconds")
+        chosen.append(time_s)
     if len(chosen) < _FEWEST:
         raise TraceError(f"{path}: {len(chosen)} starts of accelerated machines; a distribution needs {_FEWEST}")
     levels = np.linspace(0.0, 1.0, 21)
-    return BootTimes(tuple(float(time) for time in np.quantile(np.maximum(chosen, 0.0), levels)))
+    return BootTimes(tuple(float(time) for time in np.quantile(chosen, levels)))

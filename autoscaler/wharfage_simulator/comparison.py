@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from wharfage_autoscaler.offers import Offer
 
+from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.policies.registry import POLICIES, Chooses
 from wharfage_simulator.prices import CATALOG, Prices
 from wharfage_simulator.report import OURS
@@ -32,6 +33,7 @@ def compare(
     seeds: Sequence[int],
     availability: Availability | None = None,
     prices: Prices = CATALOG,
+    boots: BootTimes | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     request_budget: int = REQUEST_BUDGET,
@@ -53,7 +55,9 @@ def compare(
             for seed in seeds
         }
         stages = {
-            (where, seed): stage(played[seed], offers, asked, where, availability=availability, prices=prices)
+            (where, seed): stage(
+                played[seed], offers, asked, where, availability=availability, prices=prices, boots=boots
+            )
             for where in places
             for seed in seeds
         }

@@ -6,8 +6,8 @@ Format: docs/reference/traces.md.
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,6 +59,30 @@ class Prices:
             return offer.usd_per_hour * (end_s - begin_s) / HOUR_S
         edges = (begin_s, *(since_s for since_s in steps.since_s if begin_s < since_s < end_s), end_s)
         return sum(self.usd_per_hour(offer, start) * (end - start) for start, end in pairwise(edges)) / HOUR_S
+
+    def since(self, t_s: float) -> "Prices":
+        """The same prices on a clock that began at `t_s` of theirs."""
+        return Prices(
+            {
+                series: Steps(tuple(since_s - t_s for since_s in steps.since_s), steps.usd_per_hour)
+                for series, steps in self.steps.items()
+            }
+        )
+
+    def at(self, offers: Iterable[Offer], t_s: float) -> tuple[Offer, ...]:
+        """The offers at the prices of that instant."""
+        return tuple(replace(offer, usd_per_hour=self.usd_per_hour(offer, t_s)) for offer in offers)
+
+    def moves(self, offer: Offer) -> bool:
+        """Whether it ever costs something else than at the beginning."""
+        steps = self._of(offer)
+        return steps is not None and len(set(steps.usd_per_hour)) > 1
+
+    def extremes(self, offer: Offer) -> tuple[float, float]:
+        """The least and the most that it ever costs."""
+        steps = self._of(offer)
+        prices = (offer.usd_per_hour,) if steps is None else steps.usd_per_hour
+        return min(prices), max(prices)
 
     def _of(self, offer: Offer) -> Steps | None:
         exact = self.steps.get((offer.name, str(offer.market), offer.zone))

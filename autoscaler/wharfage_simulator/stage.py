@@ -13,7 +13,8 @@ import numpy as np
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.work import Work, work
 
-from wharfage_simulator.cluster import Kind
+from wharfage_simulator.boots import BootTimes
+from wharfage_simulator.cluster import Kind, Supply
 from wharfage_simulator.fluid import Floats
 from wharfage_simulator.market import NOTICE_S, Marketplace, paired
 from wharfage_simulator.prices import CATALOG, Prices
@@ -150,15 +151,20 @@ def stage(
     *,
     availability: Availability | None = None,
     prices: Prices = CATALOG,
+    boots: BootTimes | None = None,
     notice_s: float = NOTICE_S["aws"],
     largest_share: float = math.inf,
 ) -> Stage:
     """Say what may be used to serve the load. `ScenarioError` where nothing in the catalog serves what is asked.
 
-    Machines that would carry more than `largest_share` of the peak alone are left out.
+    `prices` are dated on the load's own clock; what is chosen beforehand is chosen by those of the moment at which the
+    scored half begins. `boots` are drawn from, so that half of the replicas come within the lead time; without them
+    every one takes exactly that long. Machines that would carry more than `largest_share` of the peak alone are left
+    out.
     """
     plain = Service(Routing.RANDOM, seed=played.seed)
-    modelled = undominated(fleetable(zoned(offers, availability), asked))
+    scored = prices.since(played.scored.start_s)
+    modelled = undominated(fleetable(scored.at(zoned(offers, availability), 0.0), asked), scored)
     everything = swept(modelled, played.training, asked.objectives, plain)
     everything = _small(everything, largest_share * played.scale.peak_req_per_s)
     first = _divisible(everything.kinds, played.scale.peak_req_per_s)
@@ -171,12 +177,12 @@ def stage(
         first = next((kind for kind in everything.kinds if kind.key == first.key), first)
     pools = _allowed(everything, first, where)
     most = max(10, math.ceil(MOST_OVER_PEAK * played.scale.peak_req_per_s / first.planned_rps))
-    market = _market(played.seed, [kind.offer for kind in pools.kinds], availability, prices, notice_s)
+    market = _market(played.seed, [kind.offer for kind in pools.kinds], availability, scored, notice_s)
     setting = Setting(
         name=where,
         kinds=pools.kinds,
         profiles=pools.profiles,
-        supply=FixedLead(market, asked.lead_s),
+        supply=_supply(market, asked.lead_s, boots),
         objectives=asked.objectives,
         traffic=asked.traffic,
         service=service,
@@ -185,14 +191,14 @@ def stage(
         notice_s=notice_s,
         slots=3 * most + 50,  # a fleet, another that drains, and a third in between
     )
-    earlier = FixedLead(_earlier(market, played.training.duration_s), asked.lead_s)
+    before = _earlier(market, played.training.duration_s, prices.since(played.training.start_s))
     return Stage(
         where=where,
         seed=played.seed,
         scale=played.scale,
         pools=pools,
         setting=setting,
-        rehearsal=replace(setting, supply=earlier),
+        rehearsal=replace(setting, supply=_supply(before, asked.lead_s, boots)),
         training=played.training,
         history=played.history,
         scored=played.scored,
@@ -224,12 +230,16 @@ def zoned(offers: Iterable[Offer], availability: Availability | None) -> tuple[O
     )
 
 
-def undominated(pools: Fleetable) -> Fleetable:
-    """Without machines that others equal at a lower price: same accelerators, as many, in the same market and zone."""
-    best: dict[tuple[int, int, Market, str], Kind] = {}
+def undominated(pools: Fleetable, prices: Prices = CATALOG) -> Fleetable:
+    """Without machines that others equal at a lower price: same accelerators, as many, in the same market and zone.
+
+    One whose price moves is kept: what is dearer today may be cheaper tomorrow.
+    """
+    best: dict[tuple[int, int, Market, str, str], Kind] = {}
     for kind in pools.kinds:
         offer = kind.offer
-        key = (kind.profile, offer.accelerators, offer.market, offer.zone)
+        alone = offer.name if prices.moves(offer) else ""
+        key = (kind.profile, offer.accelerators, offer.market, offer.zone, alone)
         held = best.get(key)
         if held is None or (offer.usd_per_hour, kind.key) < (held.offer.usd_per_hour, held.key):
             best[key] = kind
@@ -254,11 +264,17 @@ def _market(
     ).checked(spot)
 
 
-def _earlier(market: Marketplace, by_s: float) -> Marketplace:
-    """The same market that much earlier. Prices are dated from the scored half's beginning."""
-    if market.spot is None:
-        return market
-    return replace(market, spot=replace(market.spot, offset_s=market.spot.offset_s - by_s))
+def _earlier(market: Marketplace, by_s: float, prices: Prices) -> Marketplace:
+    """The same market that much earlier, at the prices of that time."""
+    spot = None if market.spot is None else replace(market.spot, offset_s=market.spot.offset_s - by_s)
+    return replace(market, spot=spot, prices=prices)
+
+
+def _supply(market: Marketplace, lead_s: float, boots: BootTimes | None) -> Supply:
+    """When what the market gives serves: after the lead time, or after a drawn boot and what the lead time leaves."""
+    if boots is None:
+        return FixedLead(market, lead_s)
+    return replace(market, boots=boots, engine_start_s=max(0.0, lead_s - boots.median_s))
 
 
 def _small(pools: Fleetable, most_rps: float) -> Fleetable:

@@ -83,19 +83,30 @@ def read_numbers(path: Path, wanted: Sequence[str]) -> Table:
 
 
 def read_texts(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
-    """The wanted columns of a CSV file as text, row by row, stripped. `TraceError` as for numbers."""
+    """The wanted columns as text, row by row, stripped; what is empty in Parquet is "". `TraceError` as for numbers."""
     names = names_of(path)
     if missing := [name for name in wanted if name not in names]:
         raise TraceError(f"{path}: no column {', '.join(missing)}; it has {', '.join(names)}")
+    rows = _parquet_texts(path, wanted) if path.suffix in _PARQUET else _csv_texts(path, names, wanted)
+    if not rows:
+        raise TraceError(f"{path}: it has a header and no rows")
+    return rows
+
+
+def _csv_texts(path: Path, names: Sequence[str], wanted: Sequence[str]) -> list[tuple[str, ...]]:
     where = [names.index(name) for name in wanted]
     rows = []
     for row, fields in enumerate(_rows(path)):
         if len(fields) <= max(where):
             raise wrong(path, row, f"{len(fields)} fields, the header names {len(names)}")
         rows.append(tuple(fields[column].strip() for column in where))
-    if not rows:
-        raise TraceError(f"{path}: it has a header and no rows")
     return rows
+
+
+def _parquet_texts(path: Path, wanted: Sequence[str]) -> list[tuple[str, ...]]:
+    table = _parquet().read_table(path, columns=list(wanted))
+    columns = [table[name].to_pylist() for name in wanted]
+    return [tuple("" if field is None else str(field).strip() for field in row) for row in zip(*columns, strict=True)]
 
 
 def number(path: Path, row: int, column: str, text: str) -> float:

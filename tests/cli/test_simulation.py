@@ -1,6 +1,7 @@
 """What `compare` and `simulate` make of a command line."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.offers import Market, Offer
 from wharfage_cli.simulation import course, question, spread
 from wharfage_cli.simulation.question import Question, QuestionError
+from wharfage_simulator.boots import MEASURED, BootTimes
 from wharfage_simulator.policies.registry import POLICIES
+from wharfage_simulator.prices import CATALOG, Prices, Steps
 from wharfage_simulator.result import Course, Result
 from wharfage_simulator.scenario import Asked
-from wharfage_simulator.spot import Availability
+from wharfage_simulator.spot import Availability, Runs
 from wharfage_simulator.tables import TraceError
 from wharfage_simulator.traces import Gaps, RateTrace
 from wharfage_simulator.workload import Load
@@ -48,6 +51,9 @@ def result(**changed: Any) -> Result:
         "course": Course(flat * 4, flat * 5 - bad * 2, flat * 5, flat * 3, flat * 0.75, bad * 0.5, bad),
     }
     return Result(**(figures | changed))
+
+
+DATED = Prices({("g6", "OnDemand", ""): Steps((0.0,), (1.0,))})
 
 
 def rates(name: str = "chat", prompt: float = 700.0) -> RateTrace:
@@ -145,6 +151,56 @@ def test_a_mistake_on_the_command_line_is_said_with_what_to_do(ask: Callable[[],
         ask()
 
 
+def dated(folder: Path, rows: str) -> Path:
+    """A file of prices."""
+    path = folder / "prices.csv"
+    path.write_text("offer,market,zone,t_s,usd_per_hour\n" + rows, encoding="utf-8")
+    return path
+
+
+def test_prices_are_those_of_the_catalogs_offers_and_who_would_see_nothing_of_them_is_told(tmp_path: Path) -> None:
+    offered = (offer("g6.xlarge"), offer("g6.2xlarge"))
+    path = dated(tmp_path, "g6.xlarge,OnDemand,,0,0.8\ng6.xlarge,OnDemand,,40000,0.9\np9,OnDemand,,0,5\n")
+    read = question.prices(path, offered, None)
+    assert read.usd_per_hour(offered[0], 50_000) == 0.9
+    said = question.unused_prices(path, read, offered, [rates()])
+    assert [doubt.removeprefix(f"{path}: ") for doubt in said] == [
+        "rows of offers that are in no catalog are ignored: p9 OnDemand"
+    ]
+    elsewhere = replace(rates(), start_s=1.7e9)
+    (_, doubt) = question.unused_prices(path, read, offered, [elsewhere])
+    assert "no price changes while chat runs, from t_s 1700000000 to 1700086400" in doubt
+    assert question.prices(None, offered, None) == CATALOG
+
+
+def test_spot_prices_may_be_named_by_the_zones_of_the_availability_record(tmp_path: Path) -> None:
+    anywhere = replace(offer("g6.xlarge", usd_per_hour=0.3), market=Market.SPOT)
+    record = Availability("record", 100.0, {"x": Runs((0.0,), (1.0,))})
+    path = dated(tmp_path, "g6.xlarge,Spot,x,0,0.2\n")
+    assert question.prices(path, (anywhere,), record).steps
+    with pytest.raises(QuestionError, match=r"none of its offers is in the catalogs; g6\.xlarge Spot x, and"):
+        question.prices(path, (anywhere,), None)
+
+
+def test_a_dated_price_that_is_not_believed_is_refused(tmp_path: Path) -> None:
+    offered = tuple(offer(name) for name in ("a", "b", "c"))
+    path = dated(tmp_path, "a,OnDemand,,0,0.8\na,OnDemand,,600,0.0001\n")
+    with pytest.raises(QuestionError, match=r"a OnDemand costs 0\.0001 usd/h at its cheapest, far below other L4"):
+        question.prices(path, offered, None)
+
+
+def test_boot_times_are_those_measured_or_of_a_file_and_leave_time_for_the_engine(tmp_path: Path) -> None:
+    path = tmp_path / "boots.csv"
+    path.write_text("ready_s\n" + "40\n" * 10, encoding="utf-8")
+    assert question.boots(None, lead_s=300.0) is None
+    assert question.boots("measured", lead_s=300.0) == MEASURED
+    assert question.boots(str(path), lead_s=300.0) == BootTimes((40.0,) * 21)
+    with pytest.raises(QuestionError, match=r"take 83 s or longer to boot, and --lead, .* is 60 s: give a longer one"):
+        question.boots("measured", lead_s=60.0)
+    with pytest.raises(TraceError, match="none: no such file"):
+        question.boots("none", lead_s=60.0)
+
+
 def test_what_is_not_said_is_all_of_it() -> None:
     assert question.settings(None, spot=False) == ("all",)
     assert question.settings(None, spot=True) == ("all", "all+spot")
@@ -211,17 +267,26 @@ def test_each_load_is_asked_for_with_lengths_of_its_own_and_progress_is_of_all()
         policies: Sequence[str],
         seeds: Sequence[int],
         availability: Availability | None = None,
+        prices: Prices = CATALOG,
+        boots: BootTimes | None = None,
         workers: int = 1,
         progress: spread.Progress | None = None,
     ) -> list[Result]:
         sizes.append((loads[0].name, asked.traffic.prompt_tokens))
+        assert (prices, boots) == (DATED, MEASURED)
         assert progress is not None
         progress(1, 2)
         return [result(trace=loads[0].name, policy=policy) for policy in policies]
 
     told: list[tuple[int, int]] = []
     found = spread.answered(
-        Question(loads=(rates("short", 200.0), rates("long", 1000.0)), offers=(offer(),), asked=ASKED),
+        Question(
+            loads=(rates("short", 200.0), rates("long", 1000.0)),
+            offers=(offer(),),
+            asked=ASKED,
+            prices=DATED,
+            boots=MEASURED,
+        ),
         compare,
         settings=["all"],
         policies=["wharfage", "keda"],

@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from wharfage_autoscaler.offers import Market
 from wharfage_simulator.boots import AT_ONCE, MEASURED, BootTimes, read_boots
 from wharfage_simulator.market import Marketplace, paired
-from wharfage_simulator.prices import read_prices
+from wharfage_simulator.prices import Prices, Steps, read_prices
 from wharfage_simulator.spot import Availability, Runs, converted, main, read_availability
 from wharfage_simulator.tables import TraceError
 
@@ -136,6 +138,32 @@ def test_boot_times_are_read_of_accelerated_machines(tmp_path: Path) -> None:
         read_boots(path, vendors=["azure"])
 
 
+def test_boot_times_of_ones_own_need_no_more_than_their_column(tmp_path: Path) -> None:
+    rows = "".join(f"{seconds}\n" for seconds in range(100, 121))
+    assert read_boots(written(tmp_path, f"ready_s\n{rows}")).median_s == 110
+
+
+TEN = "".join(f"{seconds},1,aws\n" for seconds in range(10))
+BAD_BOOTS = [
+    pytest.param("ready_s,accelerated,vendor\n" + TEN + "x,1,aws\n", "line 12: ready_s is 'x'", id="text is no time"),
+    pytest.param("ready_s,accelerated,vendor\n-1,1,aws\n" + TEN, "line 2: ready_s is -1;", id="before the order"),
+    pytest.param("ready_s,accelerated,vendor\nnan,1,aws\n" + TEN, "line 2: ready_s is nan", id="NaN is no time"),
+    pytest.param("ready_s,accelerated,vendor\n90000,1,aws\n" + TEN, "line 2: ready_s is 90000;", id="over a day"),
+    pytest.param("ready_s,accelerated,vendor\n5,1\n" + TEN, "line 2: 2 fields, the header names 3", id="short row"),
+    pytest.param("ready_s,accelerated,vendor\n", "a header and no rows", id="no rows"),
+    pytest.param("seconds\n5\n", "no column ready_s; it has seconds", id="no such column"),
+    pytest.param("", "the file is empty", id="nothing at all"),
+    pytest.param("ready_s\n5\n6\n", "2 starts of accelerated machines; a distribution needs 10", id="two starts"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_BOOTS)
+def test_a_mistake_in_boot_times_is_named_with_its_row(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(TraceError) as refused:
+        read_boots(written(tmp_path, text))
+    assert message in str(refused.value)
+
+
 @pytest.mark.parametrize("times", [(), (3.0, 2.0), (-1.0, 2.0), (1.0, math.inf)])
 def test_what_is_no_distribution_of_times_is_refused(times: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="finite, at least 0 and ascending"):
@@ -203,6 +231,32 @@ def test_prices_change_at_their_dates(tmp_path: Path) -> None:
     assert prices.usd_per_hour(other, 0) == 9
     assert prices.usd(other, 0, 1_800) == 4.5
     assert Marketplace(prices=prices).usd_per_hour(one, 4_000) == 2
+
+
+def test_prices_on_a_clock_of_their_own_and_what_they_come_to() -> None:
+    one = replace(offer(), name="g6", market=Market.SPOT, zone="a", usd_per_hour=9.0)
+    prices = Prices({("g6", "Spot", "a"): Steps((0.0, 3600.0, 7200.0), (2.0, 3.0, 1.0))})
+    later = prices.since(3600.0)
+    assert [later.usd_per_hour(one, t_s) for t_s in (-3600.0, 0.0, 3600.0)] == [2, 3, 1]
+    assert [each.usd_per_hour for each in later.at([one, offer()], 0.0)] == [3, offer().usd_per_hour]
+    assert (prices.extremes(one), prices.moves(one)) == ((1, 3), True)
+    assert (prices.extremes(offer()), prices.moves(offer())) == ((offer().usd_per_hour,) * 2, False)
+
+
+def test_prices_and_boot_times_are_read_from_parquet_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    columns = {
+        "offer": ["g6", "g6"],
+        "market": ["Spot"] * 2,
+        "zone": ["a", None],
+        "t_s": [0, 5],
+        "usd_per_hour": [1, 2],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    assert set(read_prices(path).steps) == {("g6", "Spot", "a"), ("g6", "Spot", "")}
+    pyarrow.parquet.write_table(pyarrow.table({**columns, "usd_per_hour": [1, None]}), path)
+    with pytest.raises(TraceError, match="row 2: usd_per_hour is empty"):
+        read_prices(path)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Market
+from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.prices import Prices, Steps
 from wharfage_simulator.replica import Service
 from wharfage_simulator.report import LEAST_PEAK_REPLICAS
@@ -13,6 +14,7 @@ from wharfage_simulator.scenario import ScenarioError, fleetable
 from wharfage_simulator.spot import Availability, Runs
 from wharfage_simulator.stage import Where, drawn, stage, undominated, zoned
 from wharfage_simulator.sweep import swept
+from wharfage_simulator.trial import Trial, judged
 from wharfage_simulator.workload import taken
 
 from tests.builders import offer
@@ -76,10 +78,45 @@ def test_another_seed_meets_another_part_of_the_record() -> None:
 
 
 def test_a_replay_pays_the_prices_of_its_time() -> None:
-    dated = Prices({("g6.xlarge", "OnDemand", ""): Steps((0.0, 7200.0), (0.8, 1.2))})
-    supply = on(Where.ONE, offers=(L4,), prices=dated).setting.supply
+    begins = 24 * 3600.0  # the second half of two days
+    dated = Prices({("g6.xlarge", "OnDemand", ""): Steps((0.0, begins, begins + 7200.0), (0.7, 0.8, 1.2))})
+    place = on(Where.ONE, offers=(L4,), hours=48, prices=dated)
+    supply = place.setting.supply
     assert [supply.usd_per_hour(L4, t_s) for t_s in (0.0, 7199.0, 7200.0)] == [0.8, 0.8, 1.2]
     assert [supply.changes_at(L4, t_s) for t_s in (0.0, 7200.0)] == [7200.0, np.inf]
+    assert place.rehearsal.supply.usd_per_hour(L4, 7200.0) == 0.7, "the training day meets its own prices"
+    assert place.first.offer.usd_per_hour == 0.8, "and a choice beforehand those of its moment"
+
+
+def test_a_price_that_moves_is_compared_when_it_has_moved() -> None:
+    dear = replace(L4, name="g6.2xlarge", usd_per_hour=0.9)
+    falls = Prices({("g6.2xlarge", "OnDemand", ""): Steps((0.0, 20_000.0), (0.9, 0.1))})
+    still = Prices({("g6.2xlarge", "OnDemand", ""): Steps((0.0, 20_000.0), (0.9, 0.9))})
+    for prices, names in ((falls, ["g6.xlarge", "g6.2xlarge"]), (still, ["g6.xlarge"])):
+        place = on(Where.ALL, (L4, dear), prices=prices)
+        assert [kind.offer.name for kind in place.pools.kinds] == names
+
+
+def test_a_dearer_hour_is_in_the_bill_and_a_slow_boot_in_the_bad_minutes() -> None:
+    twice = Prices({("g6.xlarge", "OnDemand", ""): Steps((0.0,), (2 * L4.usd_per_hour,))})
+    slow = BootTimes((0.0, 100.0, 3000.0))
+    plain, dear, late = (
+        judged(Trial(on(Where.ONE, offers=(L4,), **market), "hpa-running", ASKED))
+        for market in ({}, {"prices": twice}, {"boots": slow})
+    )
+    assert dear.usd == pytest.approx(2 * plain.usd)
+    assert dear.bad_minutes == plain.bad_minutes
+    assert late.bad_minutes > plain.bad_minutes
+
+
+def test_half_of_the_drawn_starts_come_within_the_lead_time() -> None:
+    boots = BootTimes((20.0, 60.0, 400.0))
+    supply = on(Where.ONE, offers=(L4,), boots=boots).setting.supply
+    starts = [supply.start_s(L4, number) for number in range(400)]
+    assert np.median(starts) == pytest.approx(ASKED.lead_s, abs=10)
+    assert min(starts) >= 20 + ASKED.lead_s - 60
+    assert max(starts) > 2 * ASKED.lead_s
+    assert starts == [supply.start_s(L4, number) for number in range(400)]
 
 
 def test_a_policy_that_runs_away_is_bounded_by_thrice_the_peak() -> None:

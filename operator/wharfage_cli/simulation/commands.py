@@ -39,6 +39,8 @@ _QUESTION = (
     click.option("--bridge-gaps", is_flag=True, help="Bridge windows that were not measured instead of refusing."),
     click.option("--catalog", "catalogs", multiple=True, required=True, type=_FILE, help="OfferCatalog, as YAML."),
     click.option("--spot", type=_FILE, metavar="FILE", help="When spot machines could be had."),
+    click.option("--prices", "dated", type=_FILE, metavar="FILE", help="Prices that change at dates."),
+    click.option("--boots", metavar="FILE|measured", help="Boot times to draw from; default: all take --lead."),
     click.option("--model", default="hf://Qwen/Qwen3-8B", show_default=True, help="What is served."),
     click.option("--model-config", type=_FILE, metavar="FILE", help="config.json of a model that is not known."),
     click.option("--max-model-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Context."),
@@ -165,7 +167,7 @@ def _question(
     more_traces: Sequence[Path], traces: Sequence[Path], datasets: Sequence[str], data: Path | None,
     prometheus: str | None, matches: Sequence[str], days: float, window: str,
     prometheus_token_file: Path | None, prometheus_ca_file: Path | None, save_trace: Path | None,
-    bridge_gaps: bool, catalogs: Sequence[Path], spot: Path | None,
+    bridge_gaps: bool, catalogs: Sequence[Path], spot: Path | None, dated: Path | None, boots: str | None,
     model: str, model_config: Path | None, max_model_tokens: int, ttft: str, tpot: str, lead: str,
 ) -> "Question":  # fmt: skip
     """Read everything that the options name, the cheap things first."""
@@ -184,6 +186,8 @@ def _question(
         click.echo("wharfage: without --spot FILE no spot machine is ever taken away", err=True)
     gaps = Gaps.BRIDGE if bridge_gaps else Gaps.REFUSE
     available = questions.availability(spot)
+    prices = questions.prices(dated, offers, available)
+    booting = questions.boots(boots, lead_s=asked.lead_s)
     recorded: Sequence[RateTrace] = ()
     if prometheus is not None:
         recorded = _recorded(
@@ -198,11 +202,11 @@ def _question(
         )
     elif matches or save_trace is not None:
         raise questions.QuestionError("--match and --save-trace need --prometheus URL, the server to ask")
+    loads = questions.loads((*traces, *more_traces), datasets, data, gaps=gaps, recorded=recorded)
+    for doubt in () if dated is None else questions.unused_prices(dated, prices, offers, loads):
+        click.echo(f"wharfage: {doubt}", err=True)
     return questions.Question(
-        offers=offers,
-        asked=asked,
-        availability=available,
-        loads=questions.loads((*traces, *more_traces), datasets, data, gaps=gaps, recorded=recorded),
+        offers=offers, asked=asked, availability=available, prices=prices, boots=booting, loads=loads
     )
 
 

@@ -24,16 +24,21 @@ from wharfage_autoscaler.shapes import KNOWN, native_quantization, shape_of
 from wharfage_autoscaler.supply import doubted
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_operator.settings import Settings
+from wharfage_simulator.boots import MEASURED, BootTimes, read_boots
 from wharfage_simulator.datasets import dataset
 from wharfage_simulator.policies.registry import POLICIES
+from wharfage_simulator.prices import CATALOG, Prices, Series, read_prices
 from wharfage_simulator.report import OURS
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.spot import Availability, read_availability
+from wharfage_simulator.stage import zoned
 from wharfage_simulator.traces import Gaps, read_trace
 from wharfage_simulator.workload import LengthModel, Load
 
+MEASURED_BOOTS = "measured"
 SETTINGS = ("one", "all", "all+spot", "all+spot+gateway")
 _DOUBTS_SHOWN = 3
+_SERIES_SHOWN = 4
 _LEAST_S = 1200.0
 
 
@@ -49,6 +54,8 @@ class Question:
     offers: tuple[Offer, ...]
     asked: Asked
     availability: Availability | None = None
+    prices: Prices = CATALOG
+    boots: BootTimes | None = None
 
 
 def loads(
@@ -117,6 +124,57 @@ def require_writable(path: Path) -> None:
 def availability(path: Path | None) -> Availability | None:
     """The record of spot machines."""
     return None if path is None else read_availability(path)
+
+
+def prices(path: Path | None, offered: Iterable[Offer], record: Availability | None) -> Prices:
+    """Dated prices of the offers. QuestionError where they name none of them, or one is not to be believed."""
+    if path is None:
+        return CATALOG
+    read = read_prices(path)
+    known = zoned(offered, record)
+    if not set(read.steps) & _series(known):
+        raise QuestionError(
+            f"{path}: none of its offers is in the catalogs; {_named(sorted(read.steps))}, "
+            f"and the catalogs have {_named(sorted(_series(known)))}"
+        )
+    least = tuple(replace(offer, usd_per_hour=read.extremes(offer)[0]) for offer in known)
+    doubts = doubted(least)
+    for offer in least:
+        if offer.key in doubts:
+            raise QuestionError(
+                f"{path}: {_named([(offer.name, offer.market, offer.zone)])} costs {offer.usd_per_hour:g} usd/h at its "
+                f"cheapest, far below other {offer.accelerator}: not believed, correct the file"
+            )
+    return read
+
+
+def unused_prices(path: Path, read: Prices, offered: Iterable[Offer], loads: Iterable[Load]) -> tuple[str, ...]:
+    """A sentence for rows of no offer, and for each load during which no price changes: nothing would show either."""
+    names = {offer.name for offer in offered}
+    said = []
+    if strange := sorted({series for series in read.steps if series[0] not in names}):
+        said.append(f"{path}: rows of offers that are in no catalog are ignored: {_named(strange)}")
+    for load in loads:
+        end_s = load.start_s + load.duration_s
+        if not any(load.start_s < since_s < end_s for steps in read.steps.values() for since_s in steps.since_s):
+            said.append(
+                f"{path}: no price changes while {load.name} runs, from t_s {load.start_s:.12g} to {end_s:.12g}: "
+                "both files count t_s from the same instant"
+            )
+    return tuple(said)
+
+
+def boots(text: str | None, *, lead_s: float) -> BootTimes | None:
+    """How long machines take to boot: of a file, or as measured. None where every replica takes the lead time."""
+    if text is None:
+        return None
+    found = MEASURED if text == MEASURED_BOOTS else read_boots(Path(text))
+    if found.median_s > lead_s:
+        raise QuestionError(
+            f"--boots {text}: half of the machines take {found.median_s:g} s or longer to boot, and --lead, "
+            f"which holds image, weights and engine as well, is {lead_s:g} s: give a longer one"
+        )
+    return found
 
 
 def variant(source: str, config: Path | None) -> Variant:
@@ -209,6 +267,16 @@ def _catalog(path: Path, document: Any) -> OfferCatalog:
         where = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise QuestionError(f"{path}: {where}: {first['msg']}{more}") from error
+
+
+def _series(offered: Iterable[Offer]) -> set[Series]:
+    """The names by which a file of prices may call them."""
+    return {(offer.name, str(offer.market), zone) for offer in offered for zone in {offer.zone, ""}}
+
+
+def _named(series: Sequence[Series]) -> str:
+    more = f" and {len(series) - _SERIES_SHOWN} more" if len(series) > _SERIES_SHOWN else ""
+    return ", ".join(" ".join(part for part in each if part) for each in series[:_SERIES_SHOWN]) + more
 
 
 def _near(source: str) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wharfage_autoscaler.offers import Offer
+from wharfage_simulator.boots import BootTimes
+from wharfage_simulator.prices import CATALOG, Prices
 from wharfage_simulator.result import Result
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.spot import Availability
@@ -36,6 +38,8 @@ class Compare(Protocol):
         policies: Sequence[str],
         seeds: Sequence[int],
         availability: Availability | None = None,
+        prices: Prices = CATALOG,
+        boots: BootTimes | None = None,
         workers: int = 1,
         progress: Progress | None = None,
     ) -> list[Result]:
@@ -91,6 +95,8 @@ def answered(
                 policies=policies,
                 seeds=seeds,
                 availability=question.availability,
+                prices=question.prices,
+                boots=question.boots,
                 workers=over.workers,
                 progress=_after(len(results), whole, progress),
             )
