@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
 
 def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
     """Choose the fleet for one deployment: how many replicas, on which offer, within which ceilings."""
+    memory = memory.told(seen.allotment)
     decision = Decision(target=seen.fleet, allotment=seen.allotment)
     for rule in RULES:
         decision = rule(seen, memory, decision)

@@ -138,7 +138,8 @@ def move(
     """Whether to move from the current allotment to the candidate (None: there is no other shape).
 
     Costs are what each would be charged for the demand ahead, step by step. A forced move needs no gain and waits for
-    nothing, but the sum is given. A candidate that cannot carry what the current one does is no gain.
+    nothing, but the sum is given; one for a budget's sake needs a gain all the same, without the margin. A candidate
+    that cannot carry what the current one does is no gain.
 
     Raises:
         ValueError: for no demand ahead, or steps of no length.
@@ -164,8 +165,11 @@ def move(
         f"saves {saves_usd:.2f} usd in {seen.horizon_s / 3600.0:.1f} h, switching costs {switch_usd:.2f}, "
         f"the margin is {margin_usd:.2f}"
     )
-    against = None if force else _against(stays, goes, saves_usd - switch_usd - margin_usd)
-    against = against or (None if force else _held(state, cooldown_s, enabled=enabled))
+    if force is None:
+        against = _against(stays, goes, saves_usd - switch_usd - margin_usd)
+        against = against or _held(state, cooldown_s, enabled=enabled)
+    else:
+        against = "that is no cheaper" if force is Forced.TOO_DEAR and saves_usd <= switch_usd else None
     if against is not None:
         message = f"stays on {stays.words}: {goes.words} {sums}; {against}"
         rejected = Rejected(goes.words, goes.usd_per_hour, against)

@@ -1,7 +1,7 @@
 """All a decision may look at, at one instant; and what it remembers from the instant before."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wharfage_autoscaler.allotment import Allotment
@@ -57,6 +57,17 @@ class Memory:
     rates: tuple[tuple[PoolKey, float], ...] = ()
     moved_s: float = -math.inf
     moved_to: tuple[PoolKey, ...] = ()
+
+    def told(self, allotment: Allotment | None) -> "Memory":
+        """With what replicas carry where it is allotted now: the first decision of all may be to move from there.
+
+        Once a move is what is allotted it is forgotten: a later one there is weighed like any other.
+        """
+        if allotment is None:
+            return self
+        rates = tuple(sorted((dict(self.rates) | allotment.rates).items()))
+        adopted = self.moved_to == tuple(sorted(allotment.rates))
+        return replace(self, rates=rates, moved_to=() if adopted else self.moved_to)
 
     def after(self, decision: Decision, now: float) -> "Memory":
         """The memory to hand to the next decision."""

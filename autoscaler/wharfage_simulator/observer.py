@@ -23,8 +23,9 @@ class Observer:
     cluster: VirtualCluster
     recorder: Recorder
     replicas: Replicas
-    reads_latencies: bool = True
-    """Percentiles of latencies take a tenth of a millisecond: only for who looks at them."""
+    policy: object = None
+    """Who looks; `reads_latencies` false: percentiles of latencies take a tenth of a millisecond, and it has no use for
+    them now."""
     _empty: dict[tuple[int, bool, float], PoolSeen] = field(default_factory=dict)
     """Pools without a replica, by number, whether they could be had, and price."""
 
@@ -32,7 +33,7 @@ class Observer:
         """What the policy may know."""
         setting, cluster, recorder = self.setting, self.cluster, self.recorder
         gauges = self.replicas.gauges()
-        ttft, tpot = recorder.latencies() if self.reads_latencies else (None, None)
+        ttft, tpot = recorder.latencies() if getattr(self.policy, "reads_latencies", True) else (None, None)
         prompt, output = recorder.tokens_per_s()
         nothing = math.nan
         return Seen(

@@ -46,7 +46,7 @@ def run(
     )
     cluster.begin(first)
     recorder = Recorder(replicas, setting.objectives)
-    observer = Observer(setting, cluster, recorder, replicas, getattr(policy, "reads_latencies", True))
+    observer = Observer(setting, cluster, recorder, replicas, policy)
     rows = np.zeros((count, 7))
     every = max(1, round(policy.every_s / TICK_S))
     taken = 0

@@ -62,7 +62,7 @@ def fleetable(offers: Iterable[Offer], asked: Asked) -> Fleetable:
         if isinstance(seat, Miss):
             reasons[True, seat.short_by_gib, seat.message] = seat.message
             continue
-        step = _step(asked.variant, offer, seat)
+        step = engine_step(asked.variant, offer, seat)
         carried = capacity(step, asked.traffic, asked.objectives)
         if isinstance(carried, Infeasible):
             miss = abs(math.log(carried.nearest / carried.asked)) if carried.nearest > 0 else math.inf
@@ -97,7 +97,8 @@ def cheapest(kinds: Iterable[Kind], market: Market = Market.ON_DEMAND) -> Kind:
     return ordered[0]
 
 
-def _step(variant: Variant, offer: Offer, seat: Fit) -> StepTime:
+def engine_step(variant: Variant, offer: Offer, seat: Fit) -> StepTime:
+    """The step times of a replica that fits, by the capacity model."""
     facts = accelerator(offer.accelerator)
     shape = variant.shape
     assert facts is not None  # noqa: S101 - it fits, so both are known

@@ -135,6 +135,24 @@ def test_a_move_that_was_begun_is_not_weighed_again() -> None:
     assert after.moved_s == base.now
 
 
+def test_a_move_back_to_where_one_came_from_is_weighed_like_any_other() -> None:
+    _, memory = decide(world(running(HERE, 15), elsewhere=Elsewhere(THEN, HOURS)), TWELVE)
+    there = world(running(THERE, 15), allotted=THEN)
+    _, memory = decide(replace(there, now=there.now + 15.0), memory)
+    back = world(running(HERE, 15), elsewhere=Elsewhere(THEN, HOURS))
+    decision, _ = decide(replace(back, now=back.now + 1800.0), memory)
+    assert decision.allotment is NOW
+    assert "cooldown" in decision.rejected[0].why
+
+
+def test_the_first_decision_of_all_may_be_a_move_and_what_serves_still_counts_for_what_it_carries() -> None:
+    strong = replace(NOW, shapes=(replace(portion(THERE, 1), requests_per_second=12.0),))
+    first = world(running(HERE, 12), elsewhere=Elsewhere(strong, HOURS, force=Forced.TOO_SMALL))
+    _, memory = decide(first, Memory())
+    adopted = replace(first, now=first.now + 15.0, allotment=strong, elsewhere=None)
+    assert by_name(decide(adopted, memory)[0]) == {"there": 1, "here": 12}
+
+
 STAYS = [
     pytest.param({"enabled": False}, 15, {}, "scaling.vertical.enabled", id="the user forbids it"),
     pytest.param({}, 10, {}, "headroom", id="nothing is left to move with"),

@@ -71,13 +71,24 @@ def test_a_move_that_is_worth_it_waits(state: State, enabled: bool, words: str) 
     assert move(DEAR, CHEAP, HOURS, state=State(moved_s_ago=3600.0)).moves
 
 
-@pytest.mark.parametrize("force", Forced)
+@pytest.mark.parametrize("force", [each for each in Forced if each is not Forced.TOO_DEAR])
 def test_a_forced_move_asks_for_no_sum_and_waits_for_nothing(force: Forced) -> None:
     found = move(CHEAP, DEAR, HOURS, force=force, state=State(1.0, True, 0.0))
     assert found.moves
     assert found.gain_usd < 0
     assert str(force) in found.message
     assert found.rejected[0].why == str(force)
+
+
+def test_a_budget_waits_for_nothing_and_needs_a_gain_if_below_the_margin() -> None:
+    hasty = State(1.0, True, 0.0)
+    close = allotment(portion(offer("close", usd_per_hour=1.92), 6), floor=0.0)
+    assert not move(DEAR, close, HOURS).moves
+    assert move(DEAR, close, HOURS, force=Forced.TOO_DEAR, state=hasty).moves
+    for current, candidate, switch in ((CHEAP, DEAR, Switch()), (DEAR, close, Switch(cache_usd=5.0))):
+        found = move(current, candidate, HOURS, force=Forced.TOO_DEAR, switch=switch)
+        assert not found.moves
+        assert "that is no cheaper" in found.message
 
 
 def test_where_there_is_nothing_to_move_to_it_stays_even_if_forced() -> None:

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import numpy as np
 from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment, Allotments
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.decide import decide
-from wharfage_autoscaler.fit import Miss, fit
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.load import Load
@@ -25,6 +23,9 @@ from wharfage_simulator.fluid import Floats, Plant
 from wharfage_simulator.minutes import ATTAINMENT
 from wharfage_simulator.outlook import Outlook
 from wharfage_simulator.policies.lately import Lately
+from wharfage_simulator.policies.purse import Budget, Purse
+from wharfage_simulator.policies.seat import Seat, seated
+from wharfage_simulator.policies.unfit import Unfit
 from wharfage_simulator.policy import PoolSeen, Seen, Target
 from wharfage_simulator.tuning import LEVELS, cheapest, grid, tried
 
@@ -50,6 +51,7 @@ class Asked:
     shapes: int = 1
     """1 behind a plain Service, 3 behind the gateway."""
     max_model_tokens: int = 8192
+    budget: Budget | None = None
 
 
 @dataclass(slots=True)
@@ -59,13 +61,12 @@ class Wharfage:
     `history` holds the work of each tick before the replay, in requests of the planned kind, of which `work` says what
     others are worth; what comes is added to it. What would have been expected on each day of it was worked out from
     the days before. What is allotted stays with the shapes that serve; where others would be cheaper, the decision
-    weighs the move, and what it moves to is allotted from then on.
+    weighs the move, and what it moves to is allotted from then on. It is forced where more of a shape cannot help, as
+    `unfit` learns it, and where the budget asks for what is cheaper; where its machines stop coming it is undone.
 
     `minutes` are those that were seen, how full the replicas were and whether it was bad: what the odds of a bad minute
     are learned from every night. Those of earlier replays may be given.
     """
-
-    reads_latencies: ClassVar[bool] = False
 
     asked: Asked
     history: Floats
@@ -83,6 +84,22 @@ class Wharfage:
     _given: tuple[bool, ...] = ()
     _before: dict[bool, Allotments] = field(default_factory=dict)
     _memory: Memory = field(default_factory=Memory)
+    _seats: dict[PoolKey, Seat] = field(default_factory=dict)
+    _unfit: Unfit = field(init=False)
+    _purse: Purse | None = field(init=False)
+    _missing: bool = False
+    _moving: frozenset[Shape] = frozenset()
+    """Where it moves to, as long as nothing serves there."""
+
+    def __post_init__(self) -> None:
+        """Nothing was learned or spent yet."""
+        self._unfit = Unfit(self.asked.max_model_tokens)
+        self._purse = None if self.asked.budget is None else Purse(self.asked.budget)
+
+    @property
+    def reads_latencies(self) -> bool:
+        """Whether the next look is to have percentiles: they take time, and matter where objectives are missed."""
+        return self._missing
 
     @property
     def every_s(self) -> float:
@@ -106,6 +123,7 @@ class Wharfage:
         self._outlook.hear(self._arrived[-1:])
         fleet = _fleet(seen.pools)
         given = tuple(pool.obtainable for pool in seen.pools)
+        self._learn(seen, fleet)
         if self._allotment is None or seen.now_s - self._allotted_s >= ALLOT_EVERY_S or given != self._given:
             self._allotment, self._elsewhere = self._allotted(seen, fleet)
             self._allotted_s, self._given = seen.now_s, given
@@ -115,7 +133,22 @@ class Wharfage:
         decision, self._memory = decide(self._snapshot(seen, fleet), self._memory)
         if decision.moves:
             self._allotment, self._elsewhere = decision.allotment, None
+            there = {pool.key for pool in decision.target.pools} - {pool.key for pool in fleet.pools}
+            self._moving = frozenset(self._seat(pool).shape for pool in seen.pools if pool.key in there)
         return {pool.key: pool.replicas for pool in decision.target.pools}
+
+    def _learn(self, seen: Seen, fleet: Fleet) -> None:
+        """What the engines show of themselves, what is spent, and whether a move was in vain."""
+        if self._purse is not None:
+            self._purse.spend(fleet.usd_per_hour, seen.now_s)
+        self._missing = seen.bad_1m > 1.0 - ATTAINMENT
+        self._unfit.look(seen, {self._seat(pool).shape: self._seat(pool).step for pool in seen.pools if pool.ready})
+        there = [pool for pool in seen.pools if self._moving and self._seat(pool).shape in self._moving]
+        if any(pool.ready for pool in there):
+            self._moving = frozenset()
+        elif there and not any(pool.obtainable for pool in there):
+            self._unfit.gone(self._moving, seen.now_s)
+            self._moving, self._allotment = frozenset(), None
 
     def _judge(self, seen: Seen, worth: float) -> None:
         """Write down how the last minute was, once it is over."""
@@ -147,15 +180,19 @@ class Wharfage:
     def _allotted(self, seen: Seen, fleet: Fleet) -> tuple[Allotment, Elsewhere | None]:
         """The pools for the demand of now on the shapes that serve, and what would be taken if nothing ran yet.
 
-        The demand is what the law holds, or the load with its headroom before it held any.
+        The demand is what the law holds, or the load with its headroom before it held any. Shapes of which more cannot
+        help serve until others do, and are taken where there are no others.
         """
         usual = self._lately.worth_now * max(0.0, seen.rps_5m) if not math.isnan(seen.rps_5m) else 0.0
         held = self._memory.held.replicas
         unit = max((pool.planned_rps for pool in seen.pools if pool.ready), default=0.0)
         peak = max(usual * self.law.headroom, held * unit)
+        obtainable = tuple(self._berth(pool) for pool in seen.pools if pool.obtainable)
+        unfit = self._reasons(seen)
+        fitting = tuple(berth for berth in obtainable if berth.shape not in unfit)
         need = Need(
             key=KEY,
-            berths=tuple(self._berth(pool) for pool in seen.pools if pool.obtainable),
+            berths=fitting or obtainable,
             peak_rps=peak,
             usual_rps=usual,
             min_replicas=seen.least,
@@ -166,14 +203,24 @@ class Wharfage:
             fleet=fleet,
         )
         best = self._solved(need, serving=False)
-        shapes = {berth.pool: berth.shape for berth in need.berths}
+        shapes = {berth.pool: berth.shape for berth in obtainable}
         served = _shapes(self._allotment, shapes) if self._allotment else _running(fleet, shapes)
-        kept = tuple(berth for berth in need.berths if berth.shape in served)
+        kept = tuple(berth for berth in obtainable if berth.shape in served)
         if not kept or _shapes(best, shapes) <= served:
             return best, None
         current = self._solved(replace(need, berths=kept), serving=True)
-        force = Forced.UNOBTAINABLE if current.short.peak > best.short.peak else None
+        force = next((unfit[shape] for shape in sorted(served) if shape in unfit), None)
+        if force is None and current.short.peak > best.short.peak:
+            force = Forced.UNOBTAINABLE
+        if force is None and self._purse is not None and self._purse.prefers_cheaper:
+            force = Forced.TOO_DEAR
         return current, Elsewhere(best, self._ahead(peak), force=force)
+
+    def _reasons(self, seen: Seen) -> dict[Shape, Forced]:
+        """The shapes that are not to be moved to, each with why."""
+        seats = {self._seat(pool).shape: (self._seat(pool), pool) for pool in seen.pools}
+        found = {shape: self._unfit.reason(shape, seat.step, pool, seen) for shape, (seat, pool) in seats.items()}
+        return {shape: reason for shape, reason in found.items() if reason is not None}
 
     def _solved(self, need: Need, *, serving: bool) -> Allotment:
         self._before[serving] = allot(ClusterSnapshot((need,)), self._before.get(serving))
@@ -193,10 +240,14 @@ class Wharfage:
         return np.concatenate([self.history, np.array(self._arrived)])
 
     def _berth(self, pool: PoolSeen) -> Berth:
-        seat = fit(self.asked.variant, pool.offer, max_model_tokens=self.asked.max_model_tokens)
-        if isinstance(seat, Miss):
-            raise ValueError(f"{pool.key} is offered as a pool, but {seat.message}")
+        seat = self._seat(pool).fit
         return Berth(Candidate(self.asked.variant, pool.offer, seat), pool.planned_rps, pool.lead_s)
+
+    def _seat(self, pool: PoolSeen) -> Seat:
+        """How a replica sits on the pool's machines, worked out once."""
+        if pool.key not in self._seats:
+            self._seats[pool.key] = seated(self.asked.variant, pool, max_model_tokens=self.asked.max_model_tokens)
+        return self._seats[pool.key]
 
     def _tuned(self, seen: Seen, outlook: Outlook) -> Law:
         """The law that would have cost least over the last days on what is allotted now, heard forecasts included."""

@@ -1,0 +1,223 @@
+"""Moves that more replicas cannot spare: raised by what a replay shows, made before they break, undone in vain."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.move import COOLDOWN_S
+from wharfage_autoscaler.offers import Offer
+from wharfage_simulator.cluster import Kind
+from wharfage_simulator.policies.purse import Budget, Purse
+from wharfage_simulator.policies.wharfage import Asked, Wharfage
+from wharfage_simulator.policy import PoolSeen, Seen, Target
+from wharfage_simulator.profile import EngineProfile
+from wharfage_simulator.result import Result
+from wharfage_simulator.run import run
+from wharfage_simulator.scenario import Fleetable, fleetable
+from wharfage_simulator.setting import Setting
+from wharfage_simulator.tables import Floats
+from wharfage_simulator.traces import RateTrace, RequestTrace
+from wharfage_simulator.workload import requests
+
+from tests.simulator.test_comparison import ASKED, L4, L40S
+
+HOURS = 2.0
+NOTHING = np.zeros(0)
+LEAD_S = 120.0
+EVENLY = RateTrace("evenly", 0.0, 600.0, np.full(round(HOURS * 6), 0.3))
+BOTH = fleetable((L4, replace(L40S, usd_per_hour=8.0)), ASKED)
+SMALL, LARGE = BOTH.kinds
+
+
+@dataclass(slots=True)
+class Watched:
+    """A policy whose looks are kept."""
+
+    policy: Wharfage
+    looks: list[dict[PoolKey, PoolSeen]] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+
+    name = "watched"
+    every_s = 15.0
+
+    @property
+    def reads_latencies(self) -> bool:
+        """As the policy wants it."""
+        return self.policy.reads_latencies
+
+    def target(self, seen: Seen) -> Target:
+        """As the policy wants it."""
+        self.looks.append({pool.key: pool for pool in seen.pools})
+        self.targets.append(dict(self.policy.target(seen)))
+        return self.targets[-1]
+
+    def ready(self, kind: Kind) -> list[int]:
+        """How many served, look by look."""
+        return [look[kind.key].ready for look in self.looks]
+
+    def wanted(self, kind: Kind) -> list[int]:
+        """How many were aimed for, look by look."""
+        return [target.get(kind.key, 0) for target in self.targets]
+
+
+def always(offer: Offer, at_s: float) -> bool:
+    """A market that has everything."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Catalog prices, one lead time, and what is to be had when."""
+
+    has: Callable[[Offer, float], bool] = always
+
+    def given(self, offer: Offer, at_s: float) -> bool:
+        """As it was made."""
+        return self.has(offer, at_s)
+
+    def start_s(self, offer: Offer, number: int) -> float:
+        """The lead time."""
+        return LEAD_S
+
+    def usd_per_hour(self, offer: Offer, at_s: float) -> float:
+        """The catalog's price."""
+        return offer.usd_per_hour
+
+    def changes_at(self, offer: Offer, after_s: float) -> float:
+        """It may at any time."""
+        return after_s
+
+
+def load(rates: RateTrace = EVENLY) -> RequestTrace:
+    """Its requests."""
+    return requests(rates, seed=1)
+
+
+def replayed(
+    pools: Fleetable,
+    first: Kind,
+    *,
+    count: int = 3,
+    market: Market = Market(),
+    trace: RequestTrace | None = None,
+    history: Floats = NOTHING,
+    **asked: object,
+) -> tuple[Result, Watched]:
+    """Ours on these pools, from so many replicas of the first one on."""
+    setting = Setting(
+        name="all",
+        kinds=pools.kinds,
+        profiles=pools.profiles,
+        supply=market,
+        objectives=ASKED.objectives,
+        traffic=ASKED.traffic,
+        most=40,
+        slots=200,
+    )
+    watched = Watched(Wharfage(Asked(variant=ASKED.variant, **asked), history, tunes=False))  # type: ignore[arg-type]
+    played = load() if trace is None else trace
+    return run(watched, played, setting, first={first.key: count}, scored_from_s=0.0), watched
+
+
+def slowed(pools: Fleetable, kind: Kind, *, by_s: float) -> Fleetable:
+    """The same, but every step of that kind's engine takes longer than the model says."""
+    profiles = list(pools.profiles)
+    engine = profiles[kind.profile]
+    profiles[kind.profile] = replace(engine, step=replace(engine.step, fixed_host_s=engine.step.fixed_host_s + by_s))
+    return Fleetable(pools.kinds, tuple(profiles))
+
+
+def with_cache(pools: Fleetable, kind: Kind, kv_tokens: int) -> Fleetable:
+    """The same, but the engine of that kind comes up with that much cache."""
+    profiles = list(pools.profiles)
+    engine = profiles[kind.profile]
+    profiles[kind.profile] = EngineProfile(engine.name, replace(engine.step, kv_tokens=kv_tokens))
+    kinds = tuple(replace(each, kv_tokens=float(kv_tokens)) if each is kind else each for each in pools.kinds)
+    return Fleetable(kinds, tuple(profiles))
+
+
+def handed_over(watched: Watched, before: Kind, after: Kind, *, rps: float) -> int:
+    """The look at which the last replica of the one kind went; what served carried the load all the time."""
+    old, new = np.array(watched.ready(before)), np.array(watched.ready(after))
+    assert (old * before.planned_rps + new * after.planned_rps >= rps).all(), "made before it breaks"
+    gone = int(np.argmin(old > 0))
+    assert old[0] > 0
+    assert new[gone] > 0
+    assert not old[gone:].any(), "and nothing goes back"
+    return gone
+
+
+def test_an_engine_that_is_slow_even_alone_is_left_for_a_faster_one() -> None:
+    _, content = replayed(BOTH, SMALL)
+    assert not any(content.wanted(LARGE)), "nothing forces it where the model is right"
+    result, watched = replayed(slowed(BOTH, SMALL, by_s=0.2), SMALL)
+    gone = handed_over(watched, SMALL, LARGE, rps=0.3)
+    since = round((gone * 15.0 + 300.0) / 60.0)
+    assert result.course.bad_share[:10].mean() > 0.95
+    assert result.course.bad_share[since:].mean() < 0.02
+
+
+def test_a_cache_too_small_for_the_longest_request_is_left_for_a_larger_one() -> None:
+    short = with_cache(BOTH, SMALL, 6_000)
+    _, watched = replayed(short, SMALL, max_model_tokens=8192)
+    handed_over(watched, SMALL, LARGE, rps=0.3)
+    _, content = replayed(short, SMALL, max_model_tokens=4096)
+    assert not any(content.wanted(LARGE)), "what was promised fits"
+
+
+def test_a_budget_that_would_not_last_moves_for_a_saving_below_the_margin_and_never_to_what_is_dearer() -> None:
+    near = fleetable((replace(L4, usd_per_hour=0.86), replace(L40S, usd_per_hour=8.0)), ASKED)
+    small, large = near.kinds
+    busy = requests(replace(EVENLY, req_per_s=4 * EVENLY.req_per_s), seed=1, cv=0.1)
+    yesterday = np.full(5760, 1.2 * 15.0)
+    rich, poor = (Budget(usd=usd, period_s=HOURS * 3600.0) for usd in (1000.0, 1.0))
+    _, stays = replayed(near, large, count=1, trace=busy, history=yesterday, budget=rich)
+    assert not any(stays.wanted(small)), "three per cent are not worth a move"
+    _, moves = replayed(near, large, count=1, trace=busy, history=yesterday, budget=poor)
+    handed_over(moves, large, small, rps=1.2)
+    _, cheap = replayed(near, small, count=9, trace=busy, history=yesterday, budget=poor)
+    assert not any(cheap.wanted(large))
+
+
+def test_a_forced_move_to_machines_that_do_not_come_is_undone_and_tried_again_after_an_hour() -> None:
+    ends_s = 1500.0
+
+    def has(offer: Offer, at_s: float) -> bool:
+        """The large ones can be had until they are asked for, and again for good after half an hour."""
+        return offer.name != LARGE.offer.name or not 630.0 <= at_s < ends_s
+
+    _, watched = replayed(slowed(BOTH, SMALL, by_s=0.2), SMALL, market=Market(has))
+    old, wanted = watched.ready(SMALL), watched.wanted(LARGE)
+    asked = next(look for look, count in enumerate(wanted) if count)
+    undone = next(look for look in range(asked, len(wanted)) if not wanted[look])
+    again = next(look for look in range(undone, len(wanted)) if wanted[look])
+    assert undone - asked <= 3, "at once"
+    assert min(old[: again + 1]) >= 3, "what serves was kept"
+    assert (again - undone) * 15.0 >= COOLDOWN_S - 60.0
+    handed_over_at = next(look for look in range(again, len(old)) if not old[look])
+    assert watched.ready(LARGE)[handed_over_at] > 0
+
+
+STAGES = [
+    pytest.param(10.0, [1.0] * 8, [False] * 8, id="a budget that lasts"),
+    pytest.param(
+        10.0, [1.0] * 2 + [4.0] * 6, [False, False, True, True, True, True, True, True], id="one that does not"
+    ),
+    pytest.param(
+        100.0, [14.0, 14.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0], [True, True] + [False] * 6, id="one that lasts again"
+    ),
+    pytest.param(10.0, [1.3, 1.18, 1.21, 1.2], [True, True, True, True], id="it does not flap"),
+]
+
+
+@pytest.mark.parametrize(("usd", "hourly", "stages"), STAGES)
+def test_a_purse_says_when_its_budget_would_not_last(usd: float, hourly: list[float], stages: list[bool]) -> None:
+    purse = Purse(Budget(usd=usd, period_s=8 * 3600.0))
+    found = []
+    for hour, usd_per_hour in enumerate(hourly):
+        purse.spend(usd_per_hour, 3600.0 * (hour + 1))
+        found.append(purse.prefers_cheaper)
+    assert found == stages
+    assert purse.spent_usd == pytest.approx(sum(hourly))
