@@ -22,6 +22,7 @@ from wharfage_simulator.tables import Floats
 Ints = npt.NDArray[np.int64]
 
 
+_BURSTIER = 2.0
 _LEAST = 1e-300  # a gap that underflows is short, not absent: a sum of gaps is never 0
 
 
@@ -29,11 +30,13 @@ class Arrivals(StrEnum):
     """How requests are placed inside a window; how much results differ between them is what the choice is worth.
 
     `STRETCHED` makes a trace smaller by longer gaps, as ServeGen's own generator does: bursts keep their size.
+    `BURSTY` has gaps of twice the coefficient of variation that was fitted, Gamma whatever they were.
     """
 
     RENEWAL = "renewal"
     STRETCHED = "stretched"
     POISSON = "poisson"
+    BURSTY = "bursty"
 
 
 def placed(
@@ -54,7 +57,9 @@ def placed(
         cells = np.repeat(np.arange(len(counts)), counts)
         uniform = draw.random(len(cells))
         return cells, uniform[np.lexsort((uniform, cells))]
-    kept = min(1.0, factor) if how is Arrivals.RENEWAL else 1.0
+    if how is Arrivals.BURSTY:
+        family, shape = np.full_like(family, Gap.GAMMA), _twice_as_uneven(family, shape)
+    kept = 1.0 if how is Arrivals.STRETCHED else min(1.0, factor)
     grown = measured * (factor / kept)
     whole = np.floor(grown)
     counts = (whole + (draw.random(len(grown)) < grown - whole)).astype(np.int64)
@@ -113,6 +118,14 @@ def _weibull_moments(shape: Floats) -> tuple[Floats, Floats]:
     first = np.array([math.gamma(1.0 + 1.0 / kind) for kind in kinds])
     second = np.array([math.gamma(1.0 + 2.0 / kind) for kind in kinds])
     return first[which], (second / (first * first) - 1.0)[which]
+
+
+def _twice_as_uneven(family: npt.NDArray[np.int8], shape: Floats) -> Floats:
+    """The shapes of Gamma gaps with twice the coefficient of variation."""
+    squared_cv = 1.0 / shape
+    weibull = family == Gap.WEIBULL
+    squared_cv[weibull] = _weibull_moments(shape[weibull])[1]
+    return 1.0 / (_BURSTIER * _BURSTIER * squared_cv)
 
 
 def _cut_gaps(family: npt.NDArray[np.int8], shape: Floats, draw: np.random.Generator) -> Floats:

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from wharfage_autoscaler.offers import Offer
 
+from wharfage_simulator.arrivals import Arrivals
 from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.policies.registry import POLICIES, Chooses
 from wharfage_simulator.prices import CATALOG, Prices
@@ -34,6 +35,7 @@ def compare(
     availability: Availability | None = None,
     prices: Prices = CATALOG,
     boots: BootTimes | None = None,
+    arrivals: Arrivals = Arrivals.RENEWAL,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     request_budget: int = REQUEST_BUDGET,
@@ -51,7 +53,9 @@ def compare(
     whole = len(loads) * len(places) * len(seeds) * len(policies)
     for load in loads:
         played = {
-            seed: drawn(load, seed=seed, context_tokens=asked.max_model_tokens, request_budget=request_budget)
+            seed: drawn(
+                load, seed=seed, context_tokens=asked.max_model_tokens, request_budget=request_budget, arrivals=arrivals
+            )
             for seed in seeds
         }
         stages = {

@@ -8,11 +8,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.work import Work, work
 
+from wharfage_simulator.arrivals import Arrivals
 from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.cluster import Kind, Supply
 from wharfage_simulator.fluid import Floats
@@ -123,6 +125,7 @@ def drawn(
     context_tokens: int,
     request_budget: int = REQUEST_BUDGET,
     scored_s: float = math.inf,
+    arrivals: Arrivals = Arrivals.RENEWAL,
 ) -> Drawn:
     """Cut the load in two, make it as small as the budget asks, and draw the requests that an engine takes.
 
@@ -134,12 +137,13 @@ def drawn(
     scale = scaling(after, request_budget=request_budget)  # never more than there was
     past = before.between(max(0.0, before.duration_s - _HISTORY_DAYS * _DAY_S), before.duration_s)
     day = past.between(max(0.0, past.duration_s - _DAY_S), past.duration_s)
+    placed = partial(requests, factor=scale.factor, arrivals=arrivals)
     return Drawn(
         seed=seed,
         scale=scale,
-        training=taken(requests(day, seed=seed + 2, factor=scale.factor), context_tokens),
-        history=per_tick(taken(requests(past, seed=seed + 1, factor=scale.factor), context_tokens)),
-        scored=taken(requests(after, seed=seed, factor=scale.factor), context_tokens),
+        training=taken(placed(day, seed=seed + 2), context_tokens),
+        history=per_tick(taken(placed(past, seed=seed + 1), context_tokens)),
+        scored=taken(placed(after, seed=seed), context_tokens),
     )
 
 

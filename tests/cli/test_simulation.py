@@ -12,6 +12,7 @@ import yaml
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_cli.simulation import course, question, spread
 from wharfage_cli.simulation.question import Question, QuestionError
+from wharfage_simulator.arrivals import Arrivals
 from wharfage_simulator.boots import MEASURED, BootTimes
 from wharfage_simulator.policies.registry import POLICIES
 from wharfage_simulator.prices import CATALOG, Prices, Steps
@@ -134,6 +135,7 @@ BAD_WORDS: list[Any] = [
     pytest.param(lambda: question.policies(" , "), "--policies: it is empty", id="no policy"),
     pytest.param(lambda: question.seconds("--ttft", "2"), "--ttft: write a duration with a unit", id="no unit"),
     pytest.param(lambda: question.seconds("--lead", "0s"), "--lead: it must be longer than 0", id="no lead time"),
+    pytest.param(lambda: question.arrivals("even"), "there is no even; there are renewal, stretched", id="arrivals"),
     pytest.param(lambda: spread.parallel("0"), "--parallel: a number of processes", id="no process"),
     pytest.param(lambda: spread.parallel("dask://"), "--parallel: a number of processes", id="no scheduler"),
     pytest.param(lambda: spread.parallel("dask://hal"), "or dask://HOST:PORT, not 'dask://hal'", id="no port"),
@@ -269,11 +271,12 @@ def test_each_load_is_asked_for_with_lengths_of_its_own_and_progress_is_of_all()
         availability: Availability | None = None,
         prices: Prices = CATALOG,
         boots: BootTimes | None = None,
+        arrivals: Arrivals = Arrivals.RENEWAL,
         workers: int = 1,
         progress: spread.Progress | None = None,
     ) -> list[Result]:
         sizes.append((loads[0].name, asked.traffic.prompt_tokens))
-        assert (prices, boots) == (DATED, MEASURED)
+        assert (prices, boots, arrivals) == (DATED, MEASURED, Arrivals.POISSON)
         assert progress is not None
         progress(1, 2)
         return [result(trace=loads[0].name, policy=policy) for policy in policies]
@@ -286,6 +289,7 @@ def test_each_load_is_asked_for_with_lengths_of_its_own_and_progress_is_of_all()
             asked=ASKED,
             prices=DATED,
             boots=MEASURED,
+            arrivals=Arrivals.POISSON,
         ),
         compare,
         settings=["all"],

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from wharfage_simulator.arrivals import Arrivals, placed
 from wharfage_simulator.clients import ClientTrace, Gap
@@ -106,6 +107,11 @@ def test_gaps_have_the_fitted_coefficient_of_variation(family: Gap, shape: float
     assert inside.min() >= 0
 
 
+def one_window(family: Gap, shape: float) -> tuple[Floats, float, npt.NDArray[np.int8], Floats]:
+    """Many requests of one client, as measured."""
+    return np.array([200_000.0]), 1.0, np.array([family], dtype=np.int8), np.array([shape])
+
+
 @pytest.mark.parametrize("family", [Gap.GAMMA, Gap.WEIBULL])
 def test_making_a_trace_smaller_is_the_same_as_dropping_requests_of_the_whole(family: Gap) -> None:
     windows, shape = 400, 0.4
@@ -127,6 +133,18 @@ def test_how_arrivals_are_placed_shows_in_the_minutes() -> None:
     long = RateTrace("long", 0.0, 6_000.0, np.full(40, 1.0))
     small = {how: dispersion(minutes(requests(long, seed=1, factor=0.1, cv=4.0, arrivals=how))) for how in Arrivals}
     assert small[Arrivals.POISSON] < small[Arrivals.RENEWAL] < small[Arrivals.STRETCHED]
+    assert whole[Arrivals.BURSTY] > 1.5 * whole[Arrivals.RENEWAL]
+    assert small[Arrivals.BURSTY] > 1.2 * small[Arrivals.RENEWAL]
+
+
+@pytest.mark.parametrize(("family", "shape"), [(Gap.GAMMA, 0.5), (Gap.WEIBULL, 0.7), (Gap.WEIBULL, 1.0)])
+def test_bursty_gaps_have_twice_the_variation_of_those_fitted(family: Gap, shape: float) -> None:
+    fitted, bursty = (
+        np.diff(placed(*one_window(family, shape), how, np.random.default_rng(5))[1])
+        for how in (Arrivals.RENEWAL, Arrivals.BURSTY)
+    )
+    uneven = [float(gaps.std() / gaps.mean()) for gaps in (fitted, bursty)]
+    assert uneven[1] == pytest.approx(2.0 * uneven[0], rel=0.05)
 
 
 def test_a_stated_cv_makes_a_rate_trace_bursty() -> None:

@@ -41,6 +41,7 @@ _QUESTION = (
     click.option("--spot", type=_FILE, metavar="FILE", help="When spot machines could be had."),
     click.option("--prices", "dated", type=_FILE, metavar="FILE", help="Prices that change at dates."),
     click.option("--boots", metavar="FILE|measured", help="Boot times to draw from; default: all take --lead."),
+    click.option("--arrivals", default="renewal", show_default=True, help="Or stretched, poisson, bursty: in windows."),
     click.option("--model", default="hf://Qwen/Qwen3-8B", show_default=True, help="What is served."),
     click.option("--model-config", type=_FILE, metavar="FILE", help="config.json of a model that is not known."),
     click.option("--max-model-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Context."),
@@ -168,6 +169,7 @@ def _question(
     prometheus: str | None, matches: Sequence[str], days: float, window: str,
     prometheus_token_file: Path | None, prometheus_ca_file: Path | None, save_trace: Path | None,
     bridge_gaps: bool, catalogs: Sequence[Path], spot: Path | None, dated: Path | None, boots: str | None,
+    arrivals: str,
     model: str, model_config: Path | None, max_model_tokens: int, ttft: str, tpot: str, lead: str,
 ) -> "Question":  # fmt: skip
     """Read everything that the options name, the cheap things first."""
@@ -187,6 +189,7 @@ def _question(
     gaps = Gaps.BRIDGE if bridge_gaps else Gaps.REFUSE
     available = questions.availability(spot)
     prices = questions.prices(dated, offers, available)
+    placed = questions.arrivals(arrivals)
     booting = questions.boots(boots, lead_s=asked.lead_s)
     recorded: Sequence[RateTrace] = ()
     if prometheus is not None:
@@ -206,7 +209,13 @@ def _question(
     for doubt in () if dated is None else questions.unused_prices(dated, prices, offers, loads):
         click.echo(f"wharfage: {doubt}", err=True)
     return questions.Question(
-        offers=offers, asked=asked, availability=available, prices=prices, boots=booting, loads=loads
+        offers=offers,
+        asked=asked,
+        availability=available,
+        prices=prices,
+        boots=booting,
+        arrivals=placed,
+        loads=loads,
     )
 
 

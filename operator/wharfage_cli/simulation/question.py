@@ -24,6 +24,7 @@ from wharfage_autoscaler.shapes import KNOWN, native_quantization, shape_of
 from wharfage_autoscaler.supply import doubted
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_operator.settings import Settings
+from wharfage_simulator.arrivals import Arrivals
 from wharfage_simulator.boots import MEASURED, BootTimes, read_boots
 from wharfage_simulator.datasets import dataset
 from wharfage_simulator.policies.registry import POLICIES
@@ -56,6 +57,7 @@ class Question:
     availability: Availability | None = None
     prices: Prices = CATALOG
     boots: BootTimes | None = None
+    arrivals: Arrivals = Arrivals.RENEWAL
 
 
 def loads(
@@ -220,6 +222,13 @@ def seconds(option: str, text: str) -> float:
     if found <= 0:
         raise QuestionError(f"{option}: it must be longer than 0, not {text}")
     return found
+
+
+def arrivals(text: str) -> Arrivals:
+    """How requests are placed inside the windows of a trace of rates."""
+    if text not in tuple(Arrivals):
+        raise QuestionError(f"--arrivals: there is no {text}; there are {', '.join(Arrivals)}")
+    return Arrivals(text)
 
 
 def settings(text: str | None, *, spot: bool) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wharfage_autoscaler.offers import Offer
+from wharfage_simulator.arrivals import Arrivals
 from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.prices import CATALOG, Prices
 from wharfage_simulator.result import Result
@@ -40,6 +41,7 @@ class Compare(Protocol):
         availability: Availability | None = None,
         prices: Prices = CATALOG,
         boots: BootTimes | None = None,
+        arrivals: Arrivals = Arrivals.RENEWAL,
         workers: int = 1,
         progress: Progress | None = None,
     ) -> list[Result]:
@@ -97,6 +99,7 @@ def answered(
                 availability=question.availability,
                 prices=question.prices,
                 boots=question.boots,
+                arrivals=question.arrivals,
                 workers=over.workers,
                 progress=_after(len(results), whole, progress),
             )
