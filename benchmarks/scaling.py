@@ -3,7 +3,8 @@
 Every policy is tuned on the last day of a trace's first half and scored on the second half, on the same requests,
 machines, market and lead time of 300 s (`wharfage_simulator.trial`). Setting `one` has every policy there is. The
 others have ours, the oracle, those that choose pools, a fixed count, and the best count policies of `one` on their
-best pool. Ours is tried with parts of it taken away, too.
+best pool. Where there is spot, whoever may use it meets several parts of the record, with the same requests: what half
+a day loses is luck. Ours is tried with parts of it taken away, too.
 
     python -m benchmarks.scaling --data ../shared/data --json out.json
 """
@@ -20,14 +21,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from wharfage_simulator.comparison import each_of, same_in
-from wharfage_simulator.markdown import figures, markdown, scale, share, verdict
+from wharfage_simulator.markdown import figures, markdown, scale, verdict
 from wharfage_simulator.policies.registry import POLICIES, Chooses
 from wharfage_simulator.policies.wharfage import Wharfage
 from wharfage_simulator.policy import Policy
-from wharfage_simulator.report import ORACLE, OURS, TOLERATED, Board, boards, rows
+from wharfage_simulator.report import ORACLE, OURS, Board, boards, rows
 from wharfage_simulator.result import Result
-from wharfage_simulator.scenario import Asked, ScenarioError
+from wharfage_simulator.scenario import SPOT_ALLOWED, Asked, ScenarioError
 from wharfage_simulator.spot import Availability
 from wharfage_simulator.stage import Drawn, Stage, Where, drawn, stage
 from wharfage_simulator.tables import TraceError
@@ -36,9 +38,13 @@ from wharfage_simulator.workload import REQUEST_BUDGET
 
 from benchmarks import scaling_cases as cases
 from benchmarks.scaling_cases import Case
+from benchmarks.scaling_goals import goals
 
 BEST_COUNT_POLICIES = 2
 """Of setting `one`, beside the tuned HPA, that the other settings have."""
+WITH_SPOT = (Where.SPOT, Where.GATEWAY)
+MARKETS = (1, 2, 3)
+"""Seeds of the spot market: each begins elsewhere in the record."""
 WIDTHS = (16, 22, 14, 8, 8, 8, 6)
 
 
@@ -48,7 +54,23 @@ def untuned(policy: Policy) -> Policy:
     return replace(policy, tunes=False)
 
 
-LEVERS: dict[str, Callable[[Policy], Policy]] = {"without nightly tuning": untuned}
+def deaf(policy: Policy) -> Policy:
+    """Ours, as if a loss of spot said nothing about the next."""
+    assert isinstance(policy, Wharfage)
+    return replace(policy, hears_losses=False)
+
+
+def shared(policy: Policy) -> Policy:
+    """Ours with no more than the API's default share of spot."""
+    assert isinstance(policy, Wharfage)
+    return replace(policy, asked=replace(policy.asked, placement=SPOT_ALLOWED))
+
+
+LEVERS: dict[str, tuple[Where, Callable[[Policy], Policy]]] = {
+    "without nightly tuning": (Where.ONE, untuned),
+    "spot, deaf to bouts of losses": (Where.SPOT, deaf),
+    "spot, 60 % at most": (Where.SPOT, shared),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +149,7 @@ class Bench:
         one = self._of(case, (Where.ONE,))
         _show(boards(one))
         self._play_others(case, places, asked, one)
+        self._play_markets(case, played, places, asked)
         _show(boards(self._of(case, self.settings)))
         self.report(self._of(case, (Where.ONE, *self.settings)))
         print(f"{case.trace}: {(time.monotonic() - begun_s) / 60:.1f} min", flush=True)
@@ -138,16 +161,43 @@ class Bench:
         wanted = [(where, policy) for where in settings for policy in chosen]
         played_in = {each: (same_in(each[0], each[1], settings), each[1]) for each in wanted}
         keys = list(dict.fromkeys(played_in.values()))
-        changed = _changed(places[Where.ONE], asked, one)
-        trials = [*changed, *(Trial(places[where], policy, asked) for where, policy in keys)]
+        levers = _levers_of(places[Where.ONE], asked, one)
+        trials = [*levers.values(), *(Trial(places[where], policy, asked) for where, policy in keys)]
         for number, result in self._judged(trials):
-            if number < len(changed):
-                name = list(LEVERS)[number]
-                self.levers.append(Lever(case.trace, name, result.usd, result.bad_minutes_share))
+            if number < len(levers):
+                self._pulled(case, list(levers)[number], result)
                 continue
-            key = keys[number - len(changed)]
+            key = keys[number - len(levers)]
             self.results += [replace(result, setting=each[0]) for each in wanted if played_in[each] == key]
             self._write()
+
+    def _play_markets(self, case: Case, played: Drawn, places: dict[Where, Stage], asked: Asked) -> None:
+        """What may use spot once more, as tuned before, in other parts of the record; to all others it is the same."""
+        stages = {where: {MARKETS[0]: place} for where, place in places.items() if where in WITH_SPOT}
+        trials: list[Trial] = []
+        for where, markets in stages.items():
+            for seed in MARKETS[1:]:
+                place = markets[seed] = self._place(replace(played, seed=seed), asked, where)
+                for result in self._of(case, (where,)):
+                    if result.seed != MARKETS[0]:
+                        continue
+                    if _only_counts(result.policy):
+                        self.results.append(replace(result, seed=seed))
+                    else:
+                        trials.append(Trial(place, result.policy, asked, tuned=result.tuned))
+        spot = [result for result in self._of(case, (Where.SPOT,)) if result.seed == MARKETS[0]]
+        levers = [
+            each for place in stages.get(Where.SPOT, {}).values() for each in _levers_of(place, asked, spot).items()
+        ]
+        for number, result in self._judged([*trials, *(trial for _, trial in levers)]):
+            if number < len(trials):
+                self.results.append(result)
+                self._write()
+            else:
+                self._pulled(case, levers[number - len(trials)][0], result)
+
+    def _pulled(self, case: Case, lever: str, result: Result) -> None:
+        self.levers.append(Lever(case.trace, lever, result.usd, result.bad_minutes_share))
 
     def _of(self, case: Case, settings: Sequence[str]) -> list[Result]:
         """What was found on a trace, setting by setting."""
@@ -159,18 +209,21 @@ class Bench:
         places = {}
         for where in (Where.ONE, *self.settings):
             try:
-                places[where] = stage(
-                    played,
-                    cases.machines(),
-                    asked,
-                    where,
-                    availability=self.availability,
-                    notice_s=cases.CATALOG_NOTICE_S,
-                    largest_share=cases.LARGEST_SHARE,
-                )
+                places[where] = self._place(played, asked, where)
             except ScenarioError as error:
                 self.failures.append(Failure(where, case.trace, "all", str(error)))
         return places
+
+    def _place(self, played: Drawn, asked: Asked, where: Where) -> Stage:
+        return stage(
+            played,
+            cases.machines(),
+            asked,
+            where,
+            availability=self.availability,
+            notice_s=cases.CATALOG_NOTICE_S,
+            largest_share=cases.LARGEST_SHARE,
+        )
 
     def _judged(self, trials: Sequence[Trial]) -> Iterator[tuple[int, Result]]:
         """Each with its number, as it comes; the long ones first, so that no processor waits for the other."""
@@ -209,18 +262,27 @@ def _replace(file: str, text: str) -> None:
     part.replace(file)
 
 
-def _changed(place: Stage, asked: Asked, one: Sequence[Result]) -> list[Trial]:
-    """Ours without a part of it, tuned as it was with it."""
-    ours = next((result for result in one if result.policy == OURS), None)
+def _levers_of(place: Stage, asked: Asked, found: Sequence[Result]) -> dict[str, Trial]:
+    """Ours without a part of it that matters in the place's setting, tuned as it was with it."""
+    ours = next((result for result in found if result.policy == OURS), None)
     if ours is None:
-        return []
-    return [Trial(place, OURS, asked, tuned=ours.tuned, changed=change) for change in LEVERS.values()]
+        return {}
+    return {
+        name: Trial(place, OURS, asked, tuned=ours.tuned, changed=change)
+        for name, (where, change) in LEVERS.items()
+        if where is place.where
+    }
+
+
+def _only_counts(policy: str) -> bool:
+    """Whether it is the same to it what spot does."""
+    return policy != OURS and POLICIES[policy].chooses is Chooses.COUNT
 
 
 def _chosen(board: Board, policies: Sequence[str]) -> list[str]:
     """Who plays where pools may be chosen."""
     counts = [each for each in board.standings if each.policy not in (OURS, ORACLE)]
-    counts = [each for each in counts if POLICIES[each.policy].chooses is Chooses.COUNT]
+    counts = [each for each in counts if _only_counts(each.policy)]
     best = [each.policy for each in counts[:BEST_COUNT_POLICIES]]
     choosing = [name for name, entry in POLICIES.items() if entry.chooses is not Chooses.COUNT]
     tuned = [board.tuned_hpa] if board.tuned_hpa else []
@@ -259,88 +321,25 @@ def _show(found: Sequence[Board]) -> None:
         sys.stdout.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One figure that the project set itself, on one trace."""
-
-    trace: str
-    name: str
-    value: float | None
-    wanted: float
-    at_most: bool
-    why: str = ""
-    missed: str = ""
-    """That ours had too many bad minutes: then nothing is reached."""
-
-    @property
-    def line(self) -> str:
-        """As it is printed."""
-        if self.value is None:
-            return f"{self.trace:<22} {self.name:<52} not counted: {self.why}"
-        reached = not self.missed and (self.value <= self.wanted if self.at_most else self.value >= self.wanted)
-        because = "; ".join(filter(None, (self.why, self.missed)))
-        sign = "<=" if self.at_most else ">="
-        return (
-            f"{self.trace:<22} {self.name:<52} {self.value:6.2f} (wanted {sign} {self.wanted:g}): "
-            f"{'reached' if reached else 'NOT reached'}{'; ' + because if because else ''}"
-        )
-
-
-def goals(found: Sequence[Board]) -> list[Goal]:
-    """The project's three, per trace."""
-    made = []
-    for trace in dict.fromkeys(board.trace for board in found):
-        own = {board.setting: board for board in found if board.trace == trace}
-        if "one" in own:
-            made += _goals_of_one(own["one"])
-        if "all" in own and "all+spot" in own:
-            made.append(_goal_of_spot(own["all"], own["all+spot"]))
-    return made
-
-
-def _goals_of_one(board: Board) -> list[Goal]:
-    ours, oracle = board.ours, board.oracle
-    over, hpa = "cost over the oracle's, one type", "cost below the tuned HPA's, one type, %"
-    if ours is None:
-        return []
-    missed = "" if ours.kept else f"ours has {share(ours.bad_minutes_share)} bad minutes"
-    if oracle is None or not oracle.kept or ours.cost_over_oracle is None:
-        first = Goal(board.trace, over, None, 1.25, True, "the oracle itself misses more than 0.3 % of the minutes")
-    else:
-        first = Goal(board.trace, over, ours.cost_over_oracle.mean, 1.25, True, missed=missed)
-    below = None if ours.cost_over_tuned_hpa is None else 100.0 * (1.0 - ours.cost_over_tuned_hpa.mean)
-    tuned = next((each for each in board.standings if each.policy == board.tuned_hpa), None)
-    more = "" if tuned is None or tuned.kept else f"the HPA has {share(tuned.bad_minutes_share)}"
-    return [first, Goal(board.trace, hpa, below, 25.0, False, more, missed)]
-
-
-def _goal_of_spot(steady: Board, spot: Board) -> Goal:
-    name = "all types with spot below the best on-demand policy, %"
-    best = next((each for each in steady.standings if each.kept and each.policy != ORACLE), None)
-    ours = spot.ours
-    if best is None or ours is None:
-        return Goal(spot.trace, name, None, 35.0, False, f"no on-demand policy keeps {TOLERATED * 100:g} %")
-    missed = "" if ours.kept else f"ours has {share(ours.bad_minutes_share)} bad minutes"
-    below = 100.0 * (1.0 - ours.usd.mean / best.usd.mean)
-    return Goal(spot.trace, name, below, 35.0, False, best.policy, missed)
-
-
 def _levers(bench: Bench) -> None:
-    """What each part of ours is worth, from the count that never changes to the gateway."""
+    """What each part of ours is worth, from the count that never changes to the gateway; means over the markets."""
     print("\n# By lever: cost over that of static-peak in `one`, and bad minutes")
+    names = {"one": "following the load", "all": "all types", "all+spot": "spot", "all+spot+gateway": "gateway"}
     for trace in dict.fromkeys(result.trace for result in bench.results):
-        own = {(each.setting, each.policy): each for each in bench.results if each.trace == trace}
-        peak = own.get(("one", "static-peak"))
-        if peak is None:
+        own = [each for each in bench.results if each.trace == trace]
+        peak = [each for each in own if (each.setting, each.policy) == ("one", "static-peak")]
+        if not peak:
             continue
-        steps = [("static-peak", peak.usd, peak.bad_minutes_share)]
-        steps += [(each.name, each.usd, each.bad_minutes_share) for each in bench.levers if each.trace == trace]
-        names = {"one": "following the load", "all": "all types", "all+spot": "spot", "all+spot+gateway": "gateway"}
-        ours = ((names[where], own[where, OURS]) for where in names if (where, OURS) in own)
-        steps += [(f"+ {name}", result.usd, result.bad_minutes_share) for name, result in ours]
-        print(
-            f"{trace:<22} " + "; ".join(f"{name} {usd / peak.usd:.2f} ({bad * 100:.2f} %)" for name, usd, bad in steps)
-        )
+        steps = {"static-peak": [(peak[0].usd, peak[0].bad_minutes_share)]}
+        for lever in bench.levers:
+            if lever.trace == trace:
+                steps.setdefault(lever.name, []).append((lever.usd, lever.bad_minutes_share))
+        for where, name in names.items():
+            ours = [each for each in own if (each.setting, each.policy) == (where, OURS)]
+            steps[f"+ {name}"] = [(each.usd, each.bad_minutes_share) for each in ours]
+        means = {name: np.mean(found, axis=0) for name, found in steps.items() if found}
+        told = (f"{name} {usd / peak[0].usd:.2f} ({bad * 100:.2f} %)" for name, (usd, bad) in means.items())
+        print(f"{trace:<22} " + "; ".join(told))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

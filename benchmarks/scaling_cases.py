@@ -18,7 +18,7 @@ from wharfage_autoscaler.shapes import native_quantization, shape_of
 from wharfage_cli.simulation.question import catalogs, offers
 from wharfage_simulator.datasets import dataset
 from wharfage_simulator.market import NOTICE_S
-from wharfage_simulator.scenario import Asked
+from wharfage_simulator.scenario import SPOT_ALLOWED, Asked
 from wharfage_simulator.spot import Availability, converted, read_availability
 from wharfage_simulator.tables import read_numbers
 from wharfage_simulator.traces import RateTrace, RequestTrace, halves
@@ -62,6 +62,10 @@ CASES = (
 """Whole second halves of the last three would take two hours. Ticks cost more than requests: days are left out."""
 
 
+ANY_SHARE_OF_SPOT = replace(SPOT_ALLOWED, max_spot_share=1.0, min_on_demand_share=0.0)
+"""What may be lost together decides how much is spot, and no fixed share; SkyServe and WVA are held to none either."""
+
+
 def load(case: Case, data: Path) -> Load:
     """The load of a case."""
     return _worldcup(data) if case.trace == "worldcup98" else dataset(data, case.trace)
@@ -78,6 +82,7 @@ def asked(case: Case, played: Load) -> Asked:
         objectives=replace(Objectives(), ttft_p95_s=case.ttft_s, tpot_p95_s=case.tpot_s),
         lead_s=LEAD_S,
         max_model_tokens=case.context_tokens,
+        placement=ANY_SHARE_OF_SPOT,
     )
 
 

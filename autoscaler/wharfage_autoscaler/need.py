@@ -5,7 +5,8 @@ capacity model's business. Nothing here solves anything.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
@@ -20,6 +21,13 @@ ROUNDING = 1e-6  # of a demand; the solver's own tolerance
 _UNSERVED_USD_PER_HOUR = 100_000.0
 """The price of serving nothing for an hour: a thousand times a large machine, so that a shortfall beyond a thousandth
 of the demand is bought whatever it costs, where it can be bought at all."""
+
+SURVIVE_SHARE = 1.0
+"""Of the usual demand, what is left when spot is lost; with less every loss is minutes of missed objectives."""
+
+LOSS_ALLOWED = 0.006
+"""The chance that more is lost, within the time that a replacement takes, than leaves that share. What is lost so is
+missed for as long, so it is also the share of bad minutes while it lasts; bouts are a small part of the time."""
 
 _MACHINES_PER_DEMAND = 1_000.0
 _DEAREST = 30.0  # a whole machine for each replica, three times, at a tenth of the weight
@@ -100,7 +108,8 @@ class Need:
 
     `shapes` is how many shapes may serve together: 1 behind a plain Service. `loss_allowed` is the chance, at any
     instant, of a loss of spot pools that leaves less than `survive_share` of the usual demand; `survive` holds sets of
-    pools that must be survivable as one, besides each pool alone. `fleet` is what runs: starting more costs its time.
+    pools that must be survivable as one, besides each pool alone. `restless` says how much oftener than on average spot
+    is lost just now, by catalog (`unrest`). `fleet` is what runs: starting more costs its time.
     """
 
     key: Key
@@ -111,9 +120,10 @@ class Need:
     max_replicas: int = 10
     shapes: int = 1
     placement: Placement = Placement()  # noqa: RUF009 - immutable
-    survive_share: float = 0.8
-    loss_allowed: float = 0.01
+    survive_share: float = SURVIVE_SHARE
+    loss_allowed: float = LOSS_ALLOWED
     survive: tuple[frozenset[SpotPool], ...] = ()
+    restless: Mapping[str, float] = field(default_factory=dict)
     usd_per_hour_limit: float | None = None
     usd_per_bad_minute: float = 1.0
     priority: int = 100

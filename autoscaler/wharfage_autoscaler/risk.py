@@ -26,5 +26,6 @@ def risks(need: Need) -> tuple[Risk, ...]:
     for berth in need.berths:
         if berth.spot:
             pool = spot_pool(berth.offer)
-            per_hour[pool] = max(per_hour[pool], interruptions_per_hour(berth.offer))
+            rate = need.restless.get(pool.catalog, 1.0) * interruptions_per_hour(berth.offer)
+            per_hour[pool] = max(per_hour[pool], rate)
     return tuple(Risk(pool, loss_chance(rate, replaced_s)) for pool, rate in sorted(per_hour.items()))

@@ -143,50 +143,6 @@ def uncovered(
     return Outage(short[0].pools | lost, short[0].chance)
 
 
-def remaining_share(risks: Sequence[Risk], *, allowed: float, ties: Ties = LOST) -> float:
-    """Of spot capacity spread evenly over these pools, the share that is left but with chance `allowed`."""
-    if not risks:
-        return 0.0
-    spent = 0.0
-    for outage in sorted(outages(risks, ties), key=lambda outage: -len(outage.pools)):
-        spent += outage.chance
-        if spent > allowed:
-            return 1.0 - len(outage.pools) / len(risks)
-    return 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """What survives the loss of spot pools: capacity that must not be spot, and spot to have, in requests a second."""
-
-    on_demand_rps: float
-    spot_rps: float
-
-
-def cover(
-    usual_rps: float,
-    peak_rps: float,
-    risks: Sequence[Risk],
-    *,
-    floor_share: float,
-    survive_share: float,
-    allowed: float,
-) -> Cover:
-    """The least on-demand floor, and the spot beside it with the margin that makes its loss survivable.
-
-    The floor is `floor_share` of the usual demand. Spot carries the rest of the peak, and enough more that what is
-    left of it, after all losses but the rarest and after the loss of any one pool, still makes `survive_share` of the
-    usual demand. Where no amount of spot can (a single pool), on-demand carries that share by itself.
-    """
-    floor, needed = floor_share * usual_rps, survive_share * usual_rps
-    one_less = 1.0 - 1.0 / len(risks) if risks else 0.0
-    left = min(one_less, remaining_share(risks, allowed=allowed))
-    if left <= 0.0:
-        floor = max(floor, needed) if risks else peak_rps
-        return Cover(floor, max(0.0, peak_rps - floor))
-    return Cover(floor, max(peak_rps - floor, (needed - floor) / left, 0.0))
-
-
 _Chances = Mapping[frozenset[SpotPool], float]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from wharfage_autoscaler.accelerators import accelerator
 from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
 from wharfage_autoscaler.fit import Fit, Miss, fit, named
-from wharfage_autoscaler.model import Variant
+from wharfage_autoscaler.model import Placement, SpotPolicy, Variant
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.shapes import native_quantization
@@ -17,6 +17,8 @@ from wharfage_autoscaler.traffic import Traffic
 from wharfage_simulator.cluster import Kind
 from wharfage_simulator.profile import EngineProfile
 
+SPOT_ALLOWED = Placement(spot=SpotPolicy.ALLOW)
+"""Within the API's default shares: at most 60 % of the capacity, at least 40 % of the usual load on-demand."""
 _SHOWN = 3  # reasons: enough to act on
 
 
@@ -26,13 +28,14 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be served, and how well."""
+    """What is to be served, how well, and how much of it ours may put on spot machines, where there are some."""
 
     variant: Variant
     traffic: Traffic
     objectives: Objectives
     lead_s: float = 300.0
     max_model_tokens: int = 8192
+    placement: Placement = SPOT_ALLOWED
 
 
 @dataclass(frozen=True, slots=True)

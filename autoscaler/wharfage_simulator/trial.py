@@ -147,6 +147,7 @@ def _made(trial: Trial, pool: PoolKey, setting: PolicySetting, trace: RequestTra
         variant=trial.asked.variant,
         shapes=3 if place.where is Where.GATEWAY else 1,
         max_model_tokens=trial.asked.max_model_tokens,
+        placement=trial.asked.placement,
         **setting,
     )
     history = place.history

@@ -10,10 +10,10 @@ from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.greedy import greedy
 from wharfage_autoscaler.mix import mix
 from wharfage_autoscaler.model import Placement, SpotPolicy
-from wharfage_autoscaler.need import Need
+from wharfage_autoscaler.need import LOSS_ALLOWED, Need
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.plans import planned
-from wharfage_autoscaler.seats import Mix, broken, machines_used, score, short
+from wharfage_autoscaler.seats import Mix, broken, machines_used, score, short, spot_rps
 from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, Supply
 
@@ -172,8 +172,8 @@ def test_greedy_breaks_no_row_under_budgets_either(case: tuple[tuple[Need, Need]
 @pytest.mark.parametrize(
     ("most_spot", "expected"),
     [
-        pytest.param(0.6, (3, 1, 1), id="four of five must be left, and spot is at most 60 % of six"),
-        pytest.param(1.0, (2, 2, 2), id="a sixth replica on spot is cheaper than a third on demand"),
+        pytest.param(0.6, (3, 1, 1), id="four of five must be left, and spot is at most 60 %"),
+        pytest.param(1.0, (2, 2, 2), id="another on spot is cheaper than a third on demand"),
     ],
 )
 def test_the_floor_runs_on_demand_and_spot_is_spread_over_zones(
@@ -189,8 +189,26 @@ def test_a_single_spot_pool_must_be_survivable() -> None:
     where = [berth(offer()), berth(spot())]
     asked = need(*where, peak_rps=20.0, usual_rps=20.0, placement=ANY_SPOT)
     (found,) = mix([asked], Supply()).mixes
-    assert counts(found)[("g6.xlarge", Market.ON_DEMAND, "")] == 4
-    assert counts(found)[("g6.xlarge", Market.SPOT, "a")] == 1
+    assert counts(found) == {("g6.xlarge", Market.ON_DEMAND, ""): 5}
+
+
+def test_spot_beside_what_is_usual_needs_no_insurance() -> None:
+    where = [berth(offer()), berth(spot())]
+    asked = need(*where, peak_rps=20.0, usual_rps=16.0, placement=ANY_SPOT)
+    (found,) = mix([asked], Supply()).mixes
+    assert counts(found) == {("g6.xlarge", Market.ON_DEMAND, ""): 4, ("g6.xlarge", Market.SPOT, "a"): 1}
+
+
+def test_in_a_bout_of_losses_more_is_survived_than_in_quiet_times() -> None:
+    zones = [replace(spot(zone=zone), interruptions_per_month=None) for zone in "abc"]
+    where = [berth(each, start_s=300.0) for each in (offer(), *zones)]
+    asked = need(*where, peak_rps=40.0, usual_rps=40.0, placement=ANY_SPOT, max_replicas=30, loss_allowed=LOSS_ALLOWED)
+    region = spot().catalog
+    quiet, bout = (mix([replace(asked, restless={region: often})], Supply()) for often in (0.12, 2.8))
+    (least,), (most,) = quiet.mixes, bout.mixes
+    assert least.requests_per_second - sum(spot_rps(least).values()) < asked.survive_rps
+    assert most.requests_per_second - sum(spot_rps(most).values()) >= asked.survive_rps
+    assert bout.usd_per_hour > quiet.usd_per_hour
 
 
 def test_pools_that_fall_together_too_often_are_survived_as_one() -> None:

@@ -15,13 +15,11 @@ from wharfage_autoscaler.spot import (
     Risk,
     SpotPool,
     Ties,
-    cover,
     interruptions_per_hour,
     loss_chance,
     out_together,
     outage_chance,
     outages,
-    remaining_share,
     spot_pool,
     uncovered,
 )
@@ -142,56 +140,6 @@ def test_pools_beyond_the_sixth_count_as_lost() -> None:
 
 def test_a_pool_that_carries_nothing_cannot_be_lost() -> None:
     assert uncovered({EAST_A: 0.0}, 0.0, 0.0, [Risk(EAST_A, 1.0), Risk(EAST_B, 1.0)], allowed=0.0) is None
-
-
-@pytest.mark.parametrize(
-    ("chance", "allowed", "left"),
-    [
-        pytest.param(0.0, 0.01, 1.0, id="what never happens takes nothing"),
-        pytest.param(1.0, 0.01, 0.0, id="what is lost for certain leaves nothing"),
-        pytest.param(0.02, 0.01, 2 / 3, id="one of three is lost now and then, two seldom enough"),
-        pytest.param(0.02, 0.5, 1.0, id="who accepts every loss keeps everything"),
-    ],
-)
-def test_share_of_spot_that_is_left(chance: float, allowed: float, left: float) -> None:
-    spread = [Risk(pool, chance) for pool in (EAST_A, SpotPool("north", "m", "a"), WEST_A)]
-    assert remaining_share(spread, allowed=allowed) == pytest.approx(left)
-
-
-def test_no_pools_leave_nothing() -> None:
-    assert remaining_share((), allowed=0.5) == 0.0
-
-
-def test_spot_is_bought_with_the_margin_that_its_loss_takes() -> None:
-    two = [Risk(EAST_A, 0.001), Risk(WEST_A, 0.001)]
-    found = cover(10.0, 12.0, two, floor_share=0.4, survive_share=0.8, allowed=0.01)
-    assert found.on_demand_rps == pytest.approx(4.0)
-    assert found.spot_rps == pytest.approx(8.0)
-    assert found.on_demand_rps + found.spot_rps / 2 >= 0.8 * 10.0
-    flat = cover(10.0, 10.0, two, floor_share=0.4, survive_share=0.8, allowed=0.01)
-    assert flat.spot_rps == pytest.approx(8.0)
-
-
-def test_beside_a_single_pool_on_demand_carries_what_must_survive() -> None:
-    found = cover(10.0, 12.0, [Risk(EAST_A, 0.001)], floor_share=0.4, survive_share=0.8, allowed=0.01)
-    assert (found.on_demand_rps, found.spot_rps) == pytest.approx((8.0, 4.0))
-
-
-def test_without_pools_on_demand_carries_everything() -> None:
-    found = cover(10.0, 12.0, (), floor_share=0.4, survive_share=0.8, allowed=0.01)
-    assert (found.on_demand_rps, found.spot_rps) == pytest.approx((12.0, 0.0))
-
-
-@quickly
-@given(risks, st.floats(0.1, 100.0), st.floats(1.0, 2.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-def test_any_cover_makes_the_peak_and_survives_the_loss_of_a_pool(
-    given_risks: tuple[Risk, ...], usual: float, ratio: float, floor: float, survive: float
-) -> None:
-    found = cover(usual, usual * ratio, given_risks, floor_share=floor, survive_share=survive, allowed=0.01)
-    left = found.spot_rps * (1 - 1 / len(given_risks)) if given_risks else 0.0
-    assert found.on_demand_rps >= floor * usual * (1 - 1e-9)
-    assert found.on_demand_rps + found.spot_rps >= usual * ratio * (1 - 1e-9)
-    assert found.on_demand_rps + left >= survive * usual * (1 - 1e-9)
 
 
 def test_an_offer_without_a_stated_rate_is_as_risky_as_the_median_zone() -> None:

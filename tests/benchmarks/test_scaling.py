@@ -5,8 +5,9 @@ from wharfage_simulator.report import boards
 from wharfage_simulator.stage import Where
 from wharfage_simulator.trial import Trial
 
-from benchmarks.scaling import Failure, attempted, goals
+from benchmarks.scaling import Failure, attempted
 from benchmarks.scaling_cases import CASES, chosen
+from benchmarks.scaling_goals import goals
 from tests.simulator.test_comparison import ASKED, on
 from tests.simulator.test_report import result
 

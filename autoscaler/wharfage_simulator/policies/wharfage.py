@@ -12,11 +12,14 @@ from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.load import Load
-from wharfage_autoscaler.model import Mode, Placement, SpotPolicy, Variant, Wanted
+from wharfage_autoscaler.model import Mode, Placement, Variant, Wanted
 from wharfage_autoscaler.move import HORIZON_S, Ahead, Elsewhere, Forced
 from wharfage_autoscaler.need import Berth, Need, Shape
 from wharfage_autoscaler.odds import learned
+from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
+from wharfage_autoscaler.spot import SpotPool, spot_pool
+from wharfage_autoscaler.unrest import Regions
 from wharfage_autoscaler.work import HEADS, Work
 
 from wharfage_simulator.fluid import Floats, Plant
@@ -27,11 +30,10 @@ from wharfage_simulator.policies.purse import Budget, Purse
 from wharfage_simulator.policies.seat import Seat, seated
 from wharfage_simulator.policies.unfit import Unfit
 from wharfage_simulator.policy import PoolSeen, Seen, Target
+from wharfage_simulator.scenario import SPOT_ALLOWED
 from wharfage_simulator.tuning import LEVELS, cheapest, grid, tried
 
 KEY = ("replay", "model")
-SPOT_ALLOWED = Placement(spot=SpotPolicy.ALLOW)
-"""Within the API's default shares: at most 60 % of the capacity, at least 40 % of the usual load on-demand."""
 DAY_S = 86_400.0
 ALLOT_EVERY_S = 300.0
 _AHEAD_STEP_S = 1800.0
@@ -73,6 +75,8 @@ class Wharfage:
     work: Work = HEADS
     law: Law = field(default_factory=Law)
     tunes: bool = True
+    hears_losses: bool = True
+    """Whether it expects more losses of spot after one."""
     minutes: list[tuple[float, bool]] = field(default_factory=list)
     _lately: Lately = field(default_factory=Lately)
     _arrived: list[float] = field(default_factory=list)
@@ -82,6 +86,7 @@ class Wharfage:
     _elsewhere: Elsewhere | None = None
     _allotted_s: float = -math.inf
     _given: tuple[bool, ...] = ()
+    _regions: Regions | None = None
     _before: dict[bool, Allotments] = field(default_factory=dict)
     _memory: Memory = field(default_factory=Memory)
     _seats: dict[PoolKey, Seat] = field(default_factory=dict)
@@ -124,6 +129,7 @@ class Wharfage:
         fleet = _fleet(seen.pools)
         given = tuple(pool.obtainable for pool in seen.pools)
         self._learn(seen, fleet)
+        self._regions = (self._regions or Regions(seen.now_s)).heard(seen.now_s, _away(seen.pools))
         if self._allotment is None or seen.now_s - self._allotted_s >= ALLOT_EVERY_S or given != self._given:
             self._allotment, self._elsewhere = self._allotted(seen, fleet)
             self._allotted_s, self._given = seen.now_s, given
@@ -199,6 +205,7 @@ class Wharfage:
             max_replicas=seen.most,
             shapes=self.asked.shapes,
             placement=self.asked.placement,
+            restless=self._restless(seen),
             usd_per_bad_minute=self.asked.usd_per_bad_minute,
             fleet=fleet,
         )
@@ -221,6 +228,14 @@ class Wharfage:
         seats = {self._seat(pool).shape: (self._seat(pool), pool) for pool in seen.pools}
         found = {shape: self._unfit.reason(shape, seat.step, pool, seen) for shape, (seat, pool) in seats.items()}
         return {shape: reason for shape, reason in found.items() if reason is not None}
+
+    def _restless(self, seen: Seen) -> dict[str, float]:
+        """How much oftener than on average spot is lost just now."""
+        regions = self._regions
+        if regions is None or not self.hears_losses:
+            return {}
+        catalogs = sorted({pool.offer.catalog for pool in seen.pools})
+        return {catalog: regions.restless(catalog, seen.now_s) for catalog in catalogs}
 
     def _solved(self, need: Need, *, serving: bool) -> Allotment:
         self._before[serving] = allot(ClusterSnapshot((need,)), self._before.get(serving))
@@ -286,6 +301,11 @@ def _shapes(allotment: Allotment, shapes: Mapping[PoolKey, Shape]) -> set[Shape]
 def _running(fleet: Fleet, shapes: Mapping[PoolKey, Shape]) -> set[Shape]:
     """Those that run before anything was allotted."""
     return {shapes[pool.key] for pool in fleet.pools if pool.key in shapes}
+
+
+def _away(pools: Sequence[PoolSeen]) -> set[SpotPool]:
+    """Spot pools that cannot be had."""
+    return {spot_pool(pool.offer) for pool in pools if pool.offer.market is Market.SPOT and not pool.obtainable}
 
 
 def _fleet(pools: Sequence[PoolSeen]) -> Fleet:

@@ -47,6 +47,7 @@ _QUESTION = (
     click.option("--max-model-tokens", type=click.IntRange(min=1), default=8192, show_default=True, help="Context."),
     click.option("--ttft", default="2s", show_default=True, help="Objective for the first token, p95."),
     click.option("--tpot", default="50ms", show_default=True, help="Objective for each further token, p95."),
+    click.option("--max-spot-share", type=click.FloatRange(0, 1), default=0.6, show_default=True, help="Of capacity."),
     click.option("--lead", default="300s", show_default=True, help="From an order to the first answer."),
 )
 
@@ -170,7 +171,8 @@ def _question(
     prometheus_token_file: Path | None, prometheus_ca_file: Path | None, save_trace: Path | None,
     bridge_gaps: bool, catalogs: Sequence[Path], spot: Path | None, dated: Path | None, boots: str | None,
     arrivals: str,
-    model: str, model_config: Path | None, max_model_tokens: int, ttft: str, tpot: str, lead: str,
+    model: str, model_config: Path | None, max_model_tokens: int, ttft: str, tpot: str, max_spot_share: float,
+    lead: str,
 ) -> "Question":  # fmt: skip
     """Read everything that the options name, the cheap things first."""
     from wharfage_simulator.traces import Gaps, RateTrace
@@ -178,7 +180,12 @@ def _question(
     from wharfage_cli.simulation import question as questions
 
     asked = questions.asked(
-        questions.variant(model, model_config), ttft=ttft, tpot=tpot, lead=lead, context_tokens=max_model_tokens
+        questions.variant(model, model_config),
+        ttft=ttft,
+        tpot=tpot,
+        lead=lead,
+        context_tokens=max_model_tokens,
+        max_spot_share=max_spot_share,
     )
     read = questions.catalogs(catalogs)
     offers = questions.offers(read)

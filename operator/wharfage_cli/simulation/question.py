@@ -30,7 +30,7 @@ from wharfage_simulator.datasets import dataset
 from wharfage_simulator.policies.registry import POLICIES
 from wharfage_simulator.prices import CATALOG, Prices, Series, read_prices
 from wharfage_simulator.report import OURS
-from wharfage_simulator.scenario import Asked
+from wharfage_simulator.scenario import SPOT_ALLOWED, Asked
 from wharfage_simulator.spot import Availability, read_availability
 from wharfage_simulator.stage import zoned
 from wharfage_simulator.traces import Gaps, read_trace
@@ -202,14 +202,30 @@ def variant(source: str, config: Path | None) -> Variant:
     return Variant(stored or "bf16", 1.0, stored, source, shape, stored)
 
 
-def asked(model: Variant, *, ttft: str, tpot: str, lead: str, context_tokens: int) -> Asked:
-    """What is to be served and how well; durations as in a deployment, `2s` or `50ms`. Lengths are each load's own."""
+def asked(
+    model: Variant,
+    *,
+    ttft: str,
+    tpot: str,
+    lead: str,
+    context_tokens: int,
+    max_spot_share: float = SPOT_ALLOWED.max_spot_share,
+) -> Asked:
+    """What is to be served and how well; durations as in a deployment, `2s` or `50ms`. Lengths are each load's own.
+
+    What may not be spot must be on demand, up to the share of the usual load that the API asks for by itself.
+    """
     return Asked(
         variant=model,
         traffic=Traffic(LengthModel().prompt_mean, LengthModel().output_mean),
         objectives=replace(Objectives(), ttft_p95_s=seconds("--ttft", ttft), tpot_p95_s=seconds("--tpot", tpot)),
         lead_s=seconds("--lead", lead),
         max_model_tokens=context_tokens,
+        placement=replace(
+            SPOT_ALLOWED,
+            max_spot_share=max_spot_share,
+            min_on_demand_share=min(SPOT_ALLOWED.min_on_demand_share, 1.0 - max_spot_share),
+        ),
     )
 
 
