@@ -48,13 +48,28 @@ class _Segment:
     length: int
 
 
-def alike(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> tuple[Priced, ...]:
-    """Per shape the cheapest mix of it alone, cheapest first; `prices` are of whole machines, a part costs its part."""
+Page = tuple[Shape, tuple[float, ...]]
+"""A shape, and the prices of the machines of its berths."""
+
+
+def alike(
+    need: Need, supply: Supply, prices: Mapping[OfferKey, float], known: dict[Page, Priced] | None = None
+) -> tuple[Priced, ...]:
+    """Per shape the cheapest mix of it alone, cheapest first; `prices` are of whole machines, a part costs its part.
+
+    `known` holds what was found for the same need and supply, and is added to.
+    """
+    known = {} if known is None else known
     shapes: dict[Shape, list[Berth]] = {}
     for berth in sorted(need.berths, key=lambda berth: berth.order):
         shapes.setdefault(berth.shape, []).append(berth)
     unserved_usd = need.unserved_usd_per_hour
-    found = [_cheapest(need, supply, prices, berths, unserved_usd) for _, berths in sorted(shapes.items())]
+    found = []
+    for shape, berths in sorted(shapes.items()):
+        page = (shape, tuple(prices[berth.offer.key] for berth in berths))
+        if page not in known:
+            known[page] = _cheapest(need, supply, prices, berths, unserved_usd)
+        found.append(known[page])
     return tuple(sorted(found, key=lambda priced: priced.usd_per_hour))
 
 

@@ -7,7 +7,7 @@ the others keep what they have, so that a fleet of hundreds is not shuffled beca
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from wharfage_autoscaler.allotment import Allotments
 from wharfage_autoscaler.charges import charges
@@ -15,7 +15,7 @@ from wharfage_autoscaler.floors import payable
 from wharfage_autoscaler.mix import NODES, mix
 from wharfage_autoscaler.need import ROUNDING, Key, Need
 from wharfage_autoscaler.offers import Offer
-from wharfage_autoscaler.plans import planned
+from wharfage_autoscaler.plans import Sketchbook, planned
 from wharfage_autoscaler.portions import Given, allotments
 from wharfage_autoscaler.prune import pruned
 from wharfage_autoscaler.seats import Mix, broken, machines_used, score
@@ -46,6 +46,7 @@ class _Round:
     asked: Mapping[Key, Need]
     least: Mapping[Key, float]
     prices: Prices
+    books: Mapping[Key, Sketchbook] = field(default_factory=dict)
 
 
 def allot(seen: ClusterSnapshot, before: Allotments | None = None, *, nodes: int = NODES) -> Allotments:
@@ -69,6 +70,7 @@ def allot(seen: ClusterSnapshot, before: Allotments | None = None, *, nodes: int
         mixes=tuple(done.mixes.values()),
         supply=supply,
         prices=done.prices,
+        books=done.books,
         how=done.how,
         doubts={
             key: tuple(sorted({doubts[b.offer.key] for b in need.berths if b.offer.key in doubts}))
@@ -112,6 +114,7 @@ def _cold(
         asked=asked,
         least=done.least,
         prices=done.prices,
+        books=done.books,
     )
 
 

@@ -4,9 +4,9 @@ Where replicas are alike and nothing else binds, counting answers exactly; else 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.alike import alike
+from wharfage_autoscaler.alike import Page, Priced, alike
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.risk import surviving
 from wharfage_autoscaler.rows import block
@@ -63,15 +63,28 @@ def plan(need: Need, mix: Mix, supply: Supply) -> Plan:
     return Plan(mix, machines_used([mix]), besides, left_open, mix.fleet.usd_per_hour)
 
 
-def sketched(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> tuple[Plan, ...]:
+@dataclass(frozen=True, slots=True)
+class Sketchbook:
+    """What was sketched for one need in one supply: where prices move, most shapes keep theirs, and their plans."""
+
+    priced: dict[Page, Priced] = field(default_factory=dict)
+    plans: dict[Mix, Plan | None] = field(default_factory=dict)
+    """None for a mix that breaks a row of its own."""
+
+
+def sketched(
+    need: Need, supply: Supply, prices: Mapping[OfferKey, float], book: Sketchbook | None = None
+) -> tuple[Plan, ...]:
     """Per shape, the best plan of it alone, best first; without those that break a row of their own."""
-    return _unbroken(need, supply, (priced.mix for priced in alike(need, supply, prices)))
+    book = Sketchbook() if book is None else book
+    return _unbroken(need, supply, (priced.mix for priced in alike(need, supply, prices, book.priced)), book.plans)
 
 
-def planned(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> Planned:
+def planned(need: Need, supply: Supply, prices: Mapping[OfferKey, float], book: Sketchbook | None = None) -> Planned:
     """The best plan there is at those prices, and the sketched ones."""
-    found = alike(need, supply, prices)
-    plans = _unbroken(need, supply, (priced.mix for priced in found))
+    book = Sketchbook() if book is None else book
+    found = alike(need, supply, prices, book.priced)
+    plans = _unbroken(need, supply, (priced.mix for priced in found), book.plans)
     counted = need.shapes == 1 and not need.survive and bool(found) and not broken([need], [found[0].mix], _own(supply))
     if counted and surviving(need, found[0].mix) == need:
         return Planned(need, plans, found[0].usd_per_hour)
@@ -87,12 +100,18 @@ def planned(need: Need, supply: Supply, prices: Mapping[OfferKey, float]) -> Pla
             break
         need = asked
     best = () if mix is None else (mix,)
-    return Planned(need, _unbroken(need, supply, (*best, *(each.mix for each in plans))), least)
+    return Planned(need, _unbroken(need, supply, (*best, *(each.mix for each in plans)), {}), least)
 
 
-def _unbroken(need: Need, supply: Supply, mixes: Iterable[Mix]) -> tuple[Plan, ...]:
-    own = _own(supply)
-    return tuple(plan(need, mix, supply) for mix in mixes if not broken([need], [mix], own))
+def _unbroken(need: Need, supply: Supply, mixes: Iterable[Mix], known: dict[Mix, Plan | None]) -> tuple[Plan, ...]:
+    """The plans of mixes that break no row of their own; `known` ones as they are, and it is added to."""
+    own, found = _own(supply), []
+    for mix in mixes:
+        if mix not in known:
+            known[mix] = None if broken([need], [mix], own) else plan(need, mix, supply)
+        if (sound := known[mix]) is not None:
+            found.append(sound)
+    return tuple(found)
 
 
 def _own(supply: Supply) -> Supply:

@@ -6,7 +6,7 @@ for the next round; the sum of all room is what there is.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from wharfage_autoscaler.allotment import Allotment, Portion
 from wharfage_autoscaler.charges import charges
@@ -14,7 +14,7 @@ from wharfage_autoscaler.decision import Rejected
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.greedy import demand_shares
 from wharfage_autoscaler.need import ROUNDING, Berth, Key, Need
-from wharfage_autoscaler.plans import sketched
+from wharfage_autoscaler.plans import Sketchbook, sketched
 from wharfage_autoscaler.seats import Mix, machines_used, short
 from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import OfferKey, Prices, Supply
@@ -34,6 +34,7 @@ class Given:
     how: How
     doubts: Mapping[Key, tuple[str, ...]]  # offers of each that are not believed, and why
     solved: frozenset[Key]
+    books: Mapping[Key, Sketchbook] = field(default_factory=dict)  # what was sketched for these needs in this supply
 
 
 def allotments(given: Given, before: Mapping[Key, Allotment]) -> dict[Key, Allotment]:
@@ -152,7 +153,8 @@ def _dollars(given: Given, paid: Mapping[Key, float]) -> dict[Key, float]:
 def _rejected(need: Need, mix: Mix, given: Given) -> tuple[Rejected, ...]:
     """The best that other shapes offer, each alone, with its price in machines of its own."""
     shapes = {seats.berth.shape for seats in mix.seats}
-    for plan in sketched(need, given.supply, given.prices.seen_by(need, given.supply)):
+    prices = given.prices.seen_by(need, given.supply)
+    for plan in sketched(need, given.supply, prices, given.books.get(need.key)):
         if plan.mix.seats and {seats.berth.shape for seats in plan.mix.seats} != shapes:
             difference = plan.alone_usd_per_hour - mix.fleet.usd_per_hour
             why = _why_not(difference, covers=not short(need, plan.mix).peak)

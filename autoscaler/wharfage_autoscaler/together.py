@@ -16,7 +16,7 @@ from wharfage_autoscaler.floors import floors
 from wharfage_autoscaler.greedy import greedy
 from wharfage_autoscaler.need import ROUNDING, Key, Need
 from wharfage_autoscaler.offers import Offer
-from wharfage_autoscaler.plans import Plan, plan, planned, sketched
+from wharfage_autoscaler.plans import Plan, Sketchbook, plan, planned, sketched
 from wharfage_autoscaler.programme import Programme, Terms
 from wharfage_autoscaler.risk import surviving
 from wharfage_autoscaler.seats import Mix, broken, mix_of, score
@@ -38,11 +38,15 @@ _LADDER = (0.9, 0.75, 0.5, 0.25, 0.0)  # of the demand, where dollars may not do
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The solution; the prices at which its bound was found, and what the best plan of each need counts there."""
+    """The solution; the prices at which its bound was found, and what the best plan of each need counts there.
+
+    `books` hold what was sketched for the needs of the solution, in the supply that they were planned for.
+    """
 
     solution: Solution
     prices: Prices
     least: Mapping[Key, float]
+    books: Mapping[Key, Sketchbook] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class _Choice:
     supply: Supply
     offers: dict[OfferKey, Offer]
     plans: dict[Key, dict[Mix, Plan]] = field(default_factory=lambda: defaultdict(dict))
+    books: dict[Key, Sketchbook] = field(default_factory=lambda: defaultdict(Sketchbook))
+    """Of the needs as they were asked."""
 
     def add(self, need: Need, plans: Iterable[Plan]) -> int:
         """Keep new plans; how many there were."""
@@ -65,6 +71,7 @@ class _Choice:
     def asks(self, at: int, need: Need) -> None:
         """A need that must survive more: its plans are judged again."""
         self.needs[at] = need
+        self.books.pop(need.key, None)
         self.plans[need.key] = {mix: plan(need, mix, self.supply) for mix in self.plans[need.key]}
 
 
@@ -90,7 +97,7 @@ def together(
     prices = _priced(choice, start)
     least: dict[Key, float] = {}
     for at, need in enumerate(choice.needs):
-        found = planned(need, supply, prices.seen_by(need, supply))
+        found = planned(need, supply, prices.seen_by(need, supply), choice.books[need.key])
         if found.need != need:
             choice.asks(at, found.need)
         choice.add(found.need, found.plans)
@@ -103,7 +110,7 @@ def together(
     if mixes is None or broken(final, mixes, supply) or over(supply.caps, mixes):
         mixes, how = _rough(final, supply), How.GREEDY
     usd = score(final, mixes, supply)
-    return Together(Solution(final, mixes, usd, min(usd, bound), how), prices, least)
+    return Together(Solution(final, mixes, usd, min(usd, bound), how), prices, least, choice.books)
 
 
 def _rough(needs: Sequence[Need], supply: Supply) -> tuple[Mix, ...]:
@@ -150,7 +157,7 @@ def _priced(choice: _Choice, start: Prices | None) -> Prices:
         new, least = 0, 0.0
         for need in choice.needs:
             seen = prices.seen_by(need, supply)
-            plans = sketched(need, supply, seen)
+            plans = sketched(need, supply, seen, choice.books[need.key])
             new += choice.add(need, plans)
             if need.key in held and at == 0:
                 new += choice.add(need, _rungs(need, supply, seen, plans))

@@ -12,7 +12,7 @@ from wharfage_autoscaler.mix import mix
 from wharfage_autoscaler.model import Placement, SpotPolicy
 from wharfage_autoscaler.need import LOSS_ALLOWED, Need
 from wharfage_autoscaler.offers import Market
-from wharfage_autoscaler.plans import planned
+from wharfage_autoscaler.plans import Sketchbook, planned, sketched
 from wharfage_autoscaler.seats import Mix, broken, machines_used, score, short, spot_rps
 from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, Supply
@@ -68,6 +68,22 @@ def test_no_mixes_of_two_deployments_together_are_cheaper(case: tuple[tuple[Need
     asked, supply = case
     found = mix(asked, replace(supply, caps=()), gap=0.0)
     assert equal(found.usd_per_hour, best(asked, supply, 3))
+
+
+@quickly
+@given(case=small(), times=st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=3))
+def test_a_book_of_sketches_changes_nothing_at_whatever_prices_come_next(
+    case: tuple[Need, Supply], times: list[float]
+) -> None:
+    asked, supply = case
+    book = Sketchbook()
+    for each in times:
+        prices = {
+            berth.offer.key: berth.offer.usd_per_hour * (each if at % 2 else 1.0)
+            for at, berth in enumerate(asked.berths)
+        }
+        assert sketched(asked, supply, prices, book) == sketched(asked, supply, prices)
+        assert planned(asked, supply, prices, book) == planned(asked, supply, prices)
 
 
 @quickly

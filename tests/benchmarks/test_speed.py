@@ -30,6 +30,8 @@ def test_a_tenth_of_the_demands_are_news_and_no_more() -> None:
     [
         pytest.param("mix_ms", 40.0, "wanted: at most 100", id="reached"),
         pytest.param("mix_ms", 140.0, "wanted: at most 100, MISSED", id="missed"),
+        pytest.param("mix_100_budget_warm_s", 5.9, "wanted: at most 5, MISSED", id="changed under a spent budget"),
+        pytest.param("mix_100_gateway_warm_gap", 0.02, "wanted: at most 0.03", id="the gap of the second round"),
         pytest.param("replay_requests_per_s", 9e5, "wanted: at least 1e+06, MISSED", id="too few"),
         pytest.param("mix_gateway_ms", 900.0, "", id="nothing is asked of a part"),
     ],

@@ -48,7 +48,7 @@ def answer(process: "subprocess.Popen[str]") -> int:
 def compared(trace: Path, parallel: str) -> list[Mapping[str, object]]:
     """The figures of two fixed counts and an HPA on two seeds."""
     figures = trace.with_name("figures.json")
-    command = [sys.executable, "-m", "wharfage_cli", "compare", "--trace", trace, "--catalog", CATALOG]
+    command = [sys.executable, "-m", "wharfage_cli", "compare", "--trace", str(trace), "--catalog", str(CATALOG)]
     options = ["--settings", "one", "--policies", "static-peak,static-p95,hpa-running", "--seeds", "2"]
     subprocess.run(
         [*command, *options, "--parallel", parallel, "--json", figures, "--markdown", trace.with_name("report.md")],
