@@ -94,7 +94,9 @@ def requests(
             made = _of_requests(trace, factor, draw)
     times, prompt, output, cached = made
     if not len(times):
-        raise TraceError(f"{_part(trace)}: no request at {factor:.12g} times its rates; use a larger factor")
+        raise TraceError(
+            f"{_part(trace)}: no request at {factor:.12g} times its rates: too little load, or too small a factor"
+        )
     if not cached.any() and prefix_share:
         cached = np.floor(prompt * prefix_share).astype(np.int32)
     order = np.argsort(times, kind="stable")

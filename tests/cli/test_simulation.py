@@ -203,6 +203,21 @@ def test_boot_times_are_those_measured_or_of_a_file_and_leave_time_for_the_engin
         question.boots("none", lead_s=60.0)
 
 
+def test_offers_of_an_unknown_accelerator_are_said_to_be_left_out() -> None:
+    offered = (offer("g6.xlarge"), *(offer(name, accelerator="H10") for name in ("p6", "p5", "p5")))
+    (said,) = question.left_out(offered)
+    assert said.startswith("left out: p5, p6: accelerator 'H10' is not known; did you mean H100? known are T4, ")
+    assert question.left_out(offered[:1]) == ()
+
+
+def test_windows_that_were_not_measured_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "load.csv"
+    rows = "".join(f"{at},1\n" for at in range(0, 7200, 600) if at not in (1800, 2400))
+    path.write_text("t_s,req_per_s\n" + rows, encoding="utf-8")
+    read = question.loads([path], [], None, gaps=Gaps.BRIDGE)
+    assert question.bridged((*read, rates())) == ("load: 2 windows of 600 s were not measured, and are bridged",)
+
+
 def test_what_is_not_said_is_all_of_it() -> None:
     assert question.settings(None, spot=False) == ("all",)
     assert question.settings(None, spot=True) == ("all", "all+spot")

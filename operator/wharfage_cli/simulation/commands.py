@@ -189,7 +189,7 @@ def _question(
     )
     read = questions.catalogs(catalogs)
     offers = questions.offers(read)
-    for doubt in questions.stale(read, now_s=time.time()):
+    for doubt in (*questions.stale(read, now_s=time.time()), *questions.left_out(offers)):
         click.echo(f"wharfage: {doubt}", err=True)
     if spot is None and any("spot" in setting for setting in settings):
         click.echo("wharfage: without --spot FILE no spot machine is ever taken away", err=True)
@@ -213,7 +213,8 @@ def _question(
     elif matches or save_trace is not None:
         raise questions.QuestionError("--match and --save-trace need --prometheus URL, the server to ask")
     loads = questions.loads((*traces, *more_traces), datasets, data, gaps=gaps, recorded=recorded)
-    for doubt in () if dated is None else questions.unused_prices(dated, prices, offers, loads):
+    unused = () if dated is None else questions.unused_prices(dated, prices, offers, loads)
+    for doubt in (*questions.bridged(loads), *unused):
         click.echo(f"wharfage: {doubt}", err=True)
     return questions.Question(
         offers=offers,

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from wharfage_api.durations import parsed
 from wharfage_api.offercatalog import OfferCatalog
 from wharfage_api.priced import priced
+from wharfage_autoscaler.accelerators import accelerator, unknown
 from wharfage_autoscaler.configs import quantization_of_config, shape_of_config
 from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.objectives import Objectives
@@ -33,7 +34,7 @@ from wharfage_simulator.report import OURS
 from wharfage_simulator.scenario import SPOT_ALLOWED, Asked
 from wharfage_simulator.spot import Availability, read_availability
 from wharfage_simulator.stage import zoned
-from wharfage_simulator.traces import Gaps, read_trace
+from wharfage_simulator.traces import Gaps, RequestTrace, read_trace
 from wharfage_simulator.workload import LengthModel, Load
 
 MEASURED_BOOTS = "measured"
@@ -112,6 +113,24 @@ def stale(read: Iterable[OfferCatalog], *, now_s: float) -> tuple[str, ...]:
         "`wharfage offers build` makes current ones"
         for name, age_s in ages_s
         if age_s > Settings().prices_stale_after_s
+    )
+
+
+def left_out(offered: Iterable[Offer]) -> tuple[str, ...]:
+    """A sentence for each accelerator that is in no table: its offers serve nothing, whatever they cost."""
+    named: dict[str, set[str]] = {}
+    for offer in offered:
+        if accelerator(offer.accelerator) is None:
+            named.setdefault(offer.accelerator, set()).add(offer.name)
+    return tuple(f"left out: {', '.join(sorted(names))}: {unknown(name)}" for name, names in sorted(named.items()))
+
+
+def bridged(read: Iterable[Load]) -> tuple[str, ...]:
+    """A sentence for each load of which windows were made up."""
+    return tuple(
+        f"{load.name}: {load.bridged} windows of {load.window_s:g} s were not measured, and are bridged"
+        for load in read
+        if not isinstance(load, RequestTrace) and load.bridged
     )
 
 
