@@ -1,7 +1,8 @@
 """Moves that more replicas cannot spare: raised by what a replay shows, made before they break, undone in vain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def replayed(
     market: Market = Market(),
     trace: RequestTrace | None = None,
     history: Floats = NOTHING,
-    **asked: object,
+    **asked: Any,
 ) -> tuple[Result, Watched]:
     """Ours on these pools, from so many replicas of the first one on."""
     setting = Setting(
@@ -116,7 +117,7 @@ def replayed(
         most=40,
         slots=200,
     )
-    watched = Watched(Wharfage(Asked(variant=ASKED.variant, **asked), history, tunes=False))  # type: ignore[arg-type]
+    watched = Watched(Wharfage(Asked(variant=ASKED.variant, **asked), history, tunes=False))
     played = load() if trace is None else trace
     return run(watched, played, setting, first={first.key: count}, scored_from_s=0.0), watched
 
@@ -167,37 +168,68 @@ def test_a_cache_too_small_for_the_longest_request_is_left_for_a_larger_one() ->
     assert not any(content.wanted(LARGE)), "what was promised fits"
 
 
+NEAR = fleetable((replace(L4, usd_per_hour=0.86), replace(L40S, usd_per_hour=8.0)), ASKED)
+"""Nine of the small ones carry what a large one does, for three per cent less."""
+NEAR_SMALL, NEAR_LARGE = NEAR.kinds
+
+
+def busy(usd: float) -> dict[str, Any]:
+    """What fills a large one, all of yesterday too, and so many dollars for it."""
+    return {
+        "trace": requests(replace(EVENLY, req_per_s=4 * EVENLY.req_per_s), seed=1, cv=0.1),
+        "history": np.full(5760, 1.2 * 15.0),
+        "budget": Budget(usd=usd, period_s=HOURS * 3600.0),
+    }
+
+
+RICH, POOR = busy(1000.0), busy(1.0)
+
+
 def test_a_budget_that_would_not_last_moves_for_a_saving_below_the_margin_and_never_to_what_is_dearer() -> None:
-    near = fleetable((replace(L4, usd_per_hour=0.86), replace(L40S, usd_per_hour=8.0)), ASKED)
-    small, large = near.kinds
-    busy = requests(replace(EVENLY, req_per_s=4 * EVENLY.req_per_s), seed=1, cv=0.1)
-    yesterday = np.full(5760, 1.2 * 15.0)
-    rich, poor = (Budget(usd=usd, period_s=HOURS * 3600.0) for usd in (1000.0, 1.0))
-    _, stays = replayed(near, large, count=1, trace=busy, history=yesterday, budget=rich)
-    assert not any(stays.wanted(small)), "three per cent are not worth a move"
-    _, moves = replayed(near, large, count=1, trace=busy, history=yesterday, budget=poor)
-    handed_over(moves, large, small, rps=1.2)
-    _, cheap = replayed(near, small, count=9, trace=busy, history=yesterday, budget=poor)
-    assert not any(cheap.wanted(large))
+    _, stays = replayed(NEAR, NEAR_LARGE, count=1, **RICH)
+    assert not any(stays.wanted(NEAR_SMALL)), "three per cent are not worth a move"
+    _, moves = replayed(NEAR, NEAR_LARGE, count=1, **POOR)
+    handed_over(moves, NEAR_LARGE, NEAR_SMALL, rps=1.2)
+    _, cheap = replayed(NEAR, NEAR_SMALL, count=9, **POOR)
+    assert not any(cheap.wanted(NEAR_LARGE))
 
 
-def test_a_forced_move_to_machines_that_do_not_come_is_undone_and_tried_again_after_an_hour() -> None:
-    ends_s = 1500.0
+@dataclass(frozen=True, slots=True)
+class InVain:
+    """A forced move whose machines can be had until they are asked for, at the look before `gone_s`."""
 
-    def has(offer: Offer, at_s: float) -> bool:
-        """The large ones can be had until they are asked for, and again for good after half an hour."""
-        return offer.name != LARGE.offer.name or not 630.0 <= at_s < ends_s
+    pools: Fleetable
+    here: Kind
+    there: Kind
+    gone_s: float
+    count: int = 3
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
-    _, watched = replayed(slowed(BOTH, SMALL, by_s=0.2), SMALL, market=Market(has))
-    old, wanted = watched.ready(SMALL), watched.wanted(LARGE)
+    def has(self, offer: Offer, at_s: float) -> bool:
+        """Those of the move not, for twenty minutes."""
+        return offer.name != self.there.offer.name or not self.gone_s <= at_s < self.gone_s + 1200.0
+
+
+VAIN = [
+    pytest.param(InVain(slowed(BOTH, SMALL, by_s=0.2), SMALL, LARGE, 630.0), id="too slow"),
+    pytest.param(InVain(with_cache(BOTH, SMALL, 6_000), SMALL, LARGE, 30.0), id="too small"),
+    pytest.param(InVain(NEAR, NEAR_LARGE, NEAR_SMALL, 30.0, 1, POOR), id="too dear"),
+]
+
+
+@pytest.mark.parametrize("case", VAIN)
+def test_a_forced_move_to_machines_that_do_not_come_is_undone_and_tried_again_after_an_hour(case: InVain) -> None:
+    _, watched = replayed(case.pools, case.here, count=case.count, market=Market(case.has), **case.asked)
+    old, new, wanted = watched.ready(case.here), watched.ready(case.there), watched.wanted(case.there)
     asked = next(look for look, count in enumerate(wanted) if count)
     undone = next(look for look in range(asked, len(wanted)) if not wanted[look])
     again = next(look for look in range(undone, len(wanted)) if wanted[look])
     assert undone - asked <= 3, "at once"
-    assert min(old[: again + 1]) >= 3, "what serves was kept"
+    assert not any(new[:again])
+    assert min(old[: again + 1]) * case.here.planned_rps >= 0.3, "what serves was kept"
     assert (again - undone) * 15.0 >= COOLDOWN_S - 60.0
-    handed_over_at = next(look for look in range(again, len(old)) if not old[look])
-    assert watched.ready(LARGE)[handed_over_at] > 0
+    gone = next(look for look in range(again, len(old)) if not old[look])
+    assert new[gone] > 0
 
 
 STAGES = [
