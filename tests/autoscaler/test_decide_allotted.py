@@ -8,6 +8,7 @@ from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.floors import floors
 from wharfage_autoscaler.law import FRESH, Held
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
@@ -15,6 +16,7 @@ from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
 from wharfage_autoscaler.supply import Cap, Supply
 
+from tests.autoscaler.test_allot import believed
 from tests.builders import offer, wanted
 from tests.needs import berth, clusters, need
 
@@ -66,6 +68,26 @@ def test_no_decision_costs_more_than_its_floor_or_its_dollars_nor_crosses_a_ceil
             assert target.usd_per_hour <= asked.usd_per_hour_limit + 1e-6
         if given_pools.usd_per_hour is not None and target.replicas > asked.min_replicas:
             assert given_pools.charged(target) <= given_pools.usd_per_hour + 1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    clusters(most=2).filter(lambda seen: bool(seen.supply.caps)),
+    st.none() | st.floats(0.0, 200.0),
+    st.booleans(),
+    st.sampled_from([FRESH, Held(replicas=30.0)]),
+)
+def test_cost_is_never_above_the_dollars_or_what_the_floor_costs_whichever_is_more(
+    seen: ClusterSnapshot, rps: float | None, runs: bool, held: Held
+) -> None:
+    least = floors(believed(seen), seen.supply)
+    for key, given_pools in allot(seen).by_key.items():
+        asked = next(each for each in seen.needs if each.key == key)
+        fleet = given_pools.planned if runs else NOTHING
+        decision, _ = decide(world(asked, given_pools, rps, fleet=fleet), Memory(held=held))
+        if given_pools.usd_per_hour is not None:
+            most = max(given_pools.usd_per_hour, least[key].fleet.usd_per_hour)
+            assert given_pools.charged(decision.target) <= most + 1e-4
 
 
 def test_a_part_of_a_shared_machine_is_paid_for_as_a_part() -> None:
