@@ -4,8 +4,9 @@ Behind a plain Service a deployment runs one shape, and where a machine's part h
 meet: each is a small question of counts. How many steady (on-demand, reserved), how many spot, and how much of the
 spot in one pool at most: for each such triple the cheapest berths are filled first. All triples are tried at once.
 
-Exact against the rows of `rows` with prices, but for three of them, which the caller checks on the answer: sets of
-spot pools that must be survived together, a limit of dollars by whole machines, and replicas of two sizes in a pool.
+Exact against the rows of `rows` with prices, but for three of them, which the caller checks on the answer: a limit of
+dollars by whole machines, replicas of two sizes in a pool, and sets of several spot pools that must be survived
+together but for all of them (`countable`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,12 @@ def alike(
     return tuple(sorted(found, key=lambda priced: priced.usd_per_hour))
 
 
+def countable(need: Need) -> bool:
+    """Whether what it must survive can be counted: each pool alone, or the loss of all spot at once."""
+    everything = {spot_pool(berth.offer) for berth in need.berths if berth.spot}
+    return all(lost >= everything for lost in need.survive)
+
+
 def _cheapest(
     need: Need, supply: Supply, prices: Mapping[OfferKey, float], berths: Sequence[Berth], unserved_usd: float
 ) -> Priced:
@@ -101,7 +108,8 @@ def _cheapest(
     steady_usd, steady_counts = _filled(steady, on_demand, {}, on_demand)
     spot_usd, spot_counts = _filled(spot, on_spot, pools, largest)
     short = _open(total, peak)
-    soft = _open(on_demand, floor) + _open(total - largest, survive)
+    lost = on_spot if any(lost >= set(pools) for lost in need.survive) else largest
+    soft = _open(on_demand, floor) + _open(total - lost, survive)
     missing = np.maximum(0, least - total)
     cost = steady_usd + spot_usd + unserved_usd * (short + FLOOR_WEIGHT * soft + REPLICA_WEIGHT * missing)
     at = int(np.argmin(cost))

@@ -52,7 +52,7 @@ class _Round:
 def allot(seen: ClusterSnapshot, before: Allotments | None = None, *, nodes: int = NODES) -> Allotments:
     """The allotment of every deployment; `before` is the answer of the last round.
 
-    The solver's trees end after `nodes` nodes. Where it found nothing by then, with 0 nodes always, the greedy answer
+    The solver's trees end after `nodes` nodes. Where it was needed and found nothing by then, the greedy answer
     stands and `Allotment.said` says so.
 
     What is allotted together never exceeds what is shared; a budget that does not even pay the floors of its

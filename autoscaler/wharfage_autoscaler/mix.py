@@ -9,7 +9,7 @@ says so; with one that is dearer than the greedy one, the greedy one is taken.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wharfage_autoscaler.alike import alike
+from wharfage_autoscaler.alike import alike, countable
 from wharfage_autoscaler.greedy import greedy
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.risk import surviving
@@ -21,6 +21,7 @@ from wharfage_autoscaler.supply import Supply
 
 GAP = 1e-4
 NODES = 20_000
+_SAME = 1e-9
 _MOST_LOSSES = 12  # rows added for losses of several pools, before what is found so far must do
 
 
@@ -37,7 +38,11 @@ def mix(needs: Sequence[Need], supply: Supply, *, gap: float = GAP, nodes: int =
 
 def _mix(needs: Sequence[Need], supply: Supply, *, gap: float, nodes: int) -> Solution:
     asked = tuple(needs)
-    narrow = tuple(_promising(need, supply) if len(asked) == 1 else need for need in asked)
+    narrow = asked
+    if len(asked) == 1 and asked[0].shapes == 1:
+        counted, narrow = _counted(asked[0], supply)
+        if counted is not None:
+            return counted
     made = block(narrow, supply)
     found = solved(made.programme, gap=gap, nodes=nodes)
     if found is not None:
@@ -63,17 +68,20 @@ def _mix(needs: Sequence[Need], supply: Supply, *, gap: float, nodes: int) -> So
     return Solution(asked, mixes, score(asked, mixes, supply), 0.0, How.GREEDY)
 
 
-def _promising(need: Need, supply: Supply) -> Need:
-    """Without the shapes that cost more at the least, by parts of machines, than another does in whole ones."""
-    if need.shapes != 1:
-        return need
+def _counted(need: Need, supply: Supply) -> tuple[Solution | None, tuple[Need]]:
+    """By counting: the best mix, where that proves it; else the need with the shapes that may still be best.
+
+    What a shape costs at the least, by parts of machines, is a bound; where no other's lies below what one costs in
+    whole machines, that one is the best.
+    """
     offers = {berth.offer.key: berth.offer for berth in need.berths}
     prices = {key: 0.0 if supply.open.get(key) else supply.rent(offer) for key, offer in offers.items()}
     found = alike(need, supply, prices)
-    whole = [score([need], [each.mix], supply) for each in found if not broken([need], [each.mix], supply)]
+    whole = [(score([need], [each.mix], supply), each.mix) for each in found if not broken([need], [each.mix], supply)]
     if not whole:
-        return need
-    kept = {
-        seats.berth.shape for each in found if each.usd_per_hour <= min(whole) * (1 + 1e-9) for seats in each.mix.seats
-    }
-    return replace(need, berths=tuple(berth for berth in need.berths if berth.shape in kept))
+        return None, (need,)
+    least, mix = min(whole, key=lambda each: each[0])
+    if countable(need) and need.usd_per_hour_limit is None and least <= found[0].usd_per_hour + _SAME * abs(least):
+        return Solution((need,), (mix,), least, min(least, found[0].usd_per_hour), How.EXACT), (need,)
+    kept = {seats.berth.shape for each in found if each.usd_per_hour <= least * (1 + _SAME) for seats in each.mix.seats}
+    return None, (replace(need, berths=tuple(berth for berth in need.berths if berth.shape in kept)),)

@@ -6,7 +6,7 @@ Where replicas are alike and nothing else binds, counting answers exactly; else 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.alike import Page, Priced, alike
+from wharfage_autoscaler.alike import Page, Priced, alike, countable
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.risk import surviving
 from wharfage_autoscaler.rows import block
@@ -85,7 +85,7 @@ def planned(need: Need, supply: Supply, prices: Mapping[OfferKey, float], book: 
     book = Sketchbook() if book is None else book
     found = alike(need, supply, prices, book.priced)
     plans = _unbroken(need, supply, (priced.mix for priced in found), book.plans)
-    counted = need.shapes == 1 and not need.survive and bool(found) and not broken([need], [found[0].mix], _own(supply))
+    counted = need.shapes == 1 and countable(need) and bool(found) and not broken([need], [found[0].mix], _own(supply))
     if counted and surviving(need, found[0].mix) == need:
         return Planned(need, plans, found[0].usd_per_hour)
     mix, least = None, 0.0

@@ -13,7 +13,7 @@ from wharfage_autoscaler.model import Placement, SpotPolicy
 from wharfage_autoscaler.need import LOSS_ALLOWED, Need
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.plans import Sketchbook, planned, sketched
-from wharfage_autoscaler.seats import Mix, broken, machines_used, score, short, spot_rps
+from wharfage_autoscaler.seats import Mix, broken, machines_used, score, short, spot_pools, spot_rps
 from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, Supply
 
@@ -87,12 +87,16 @@ def test_a_book_of_sketches_changes_nothing_at_whatever_prices_come_next(
 
 
 @quickly
-@given(small(), st.sampled_from([0.0, 1.0, 40.0, 5000.0]))
-def test_counting_equals_the_programme_where_replicas_are_alike(case: tuple[Need, Supply], times: float) -> None:
+@given(small(), st.sampled_from([0.0, 1.0, 40.0, 5000.0]), st.booleans())
+def test_counting_equals_the_programme_where_replicas_are_alike(
+    case: tuple[Need, Supply], times: float, together: bool
+) -> None:
     asked, supply = replace(case[0], shapes=1, usd_per_hour_limit=None), replace(case[1], open={})
+    if together:
+        asked = replace(asked, survive=(frozenset(spot_pools(asked)),))
     prices = {each.offer.key: times * each.offer.usd_per_hour for each in asked.berths}
     counted = alike(asked, supply, prices)[0]
-    many = replace(asked, survive=(frozenset(),))  # what counting leaves to the programme
+    many = replace(asked, survive=(*asked.survive, frozenset()))  # what counting leaves to the programme
     assert equal(counted.usd_per_hour, planned(many, supply, prices).least) or (
         counted.usd_per_hour <= planned(many, supply, prices).least * 1.002
     )
@@ -237,6 +241,16 @@ def test_pools_that_fall_together_too_often_are_survived_as_one() -> None:
     assert short(careful.needs[0], careful.mixes[0]).nothing
 
 
+def test_a_region_that_falls_is_not_escaped_into_its_other_machines() -> None:
+    zones = [replace(spot(machine, zone=zone), interruptions_per_month=2000.0) for machine in "mn" for zone in "abc"]
+    where = [berth(each, start_s=600.0) for each in (offer(), *zones)]
+    asked = need(*where, peak_rps=40.0, usual_rps=40.0, placement=ANY_SPOT, max_replicas=30, loss_allowed=LOSS_ALLOWED)
+    found = mix([asked], Supply())
+    (taken,) = found.mixes
+    assert found.needs[0].survive == (frozenset(spot_pools(asked)),)
+    assert taken.requests_per_second - sum(spot_rps(taken).values()) >= asked.survive_rps
+
+
 def test_reserved_machines_cost_nothing_more_and_are_no_more_than_there_are() -> None:
     held = reserved(usd_per_hour=5.0)
     where = [berth(offer()), berth(held)]
@@ -362,7 +376,7 @@ def test_a_deployment_that_cannot_be_served_does_not_make_another_dear() -> None
 
 
 def test_a_solver_that_ends_without_an_answer_leaves_the_greedy_one_and_says_so() -> None:
-    asked = need(berth(offer()), berth(spot(zone="a")), berth(spot(zone="b")), peak_rps=20.0)
+    asked = need(berth(offer()), berth(spot(zone="a")), berth(spot(zone="b")), peak_rps=20.0, shapes=3)
     found = mix([asked], Supply(), nodes=0)
     assert found.how is How.GREEDY
     assert found.mixes == greedy([asked], Supply())
