@@ -1,10 +1,16 @@
 """How much of a replica one request takes: demand counts in requests of the planned kind, not in heads.
 
 The mean lengths of a real load drift by a factor of two to five within hours (ServeGen: clients come and go), and a
-replica's rate with them. Within its objectives a replica spends about so much on each request, so much more on each
-token of its prompt and on each of its answer; the three follow from the capacity model near the planned traffic.
+replica's rate with them, faster than in proportion: an answer twice as long keeps its place in the batch for twice as
+long, and each of its steps reads twice the cache. So what requests of a kind are worth is a power of either length,
+
+    worth = (prompt / planned prompt) ^ a  x  (answer / planned answer) ^ b
+
+with the exponents that the capacity model has near the planned traffic. Lengths are means over some minutes: one
+request has no worth of its own, since what it costs depends on those it runs with.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from wharfage_autoscaler.capacity import Infeasible, capacity
@@ -13,20 +19,33 @@ from wharfage_autoscaler.steptime import StepTime
 from wharfage_autoscaler.traffic import Traffic
 
 _STEP = 1.25  # to either side; shorter ones show how the model rounds, longer ones leave the objectives
+_SHORTEST = 1.0  # tokens
+_ERROR, _ERROR_GROWTH = 0.1, 0.3  # measured by sweeps over half-hour windows, docs/design/0008-count.md
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """Work in units of a request of the planned kind."""
 
-    per_request: float = 1.0
-    per_prompt_token: float = 0.0
-    per_output_token: float = 0.0
+    prompt_tokens: float = 1.0
+    output_tokens: float = 1.0
+    """The means that are planned for."""
+    prompt_power: float = 0.0
+    output_power: float = 0.0
 
-    def of(self, requests: float, prompt_tokens: float, output_tokens: float) -> float:
-        """The work of so many requests with so many tokens together, or of such rates; arrays work as well."""
+    def each(self, prompt_tokens: float, output_tokens: float) -> float:
+        """What each of some requests with these mean lengths is worth."""
+        return math.exp(sum(self._logarithms(prompt_tokens, output_tokens)))
+
+    def error(self, prompt_tokens: float, output_tokens: float) -> float:
+        """The relative error of that: the farther the lengths are from the planned ones, the larger."""
+        by_prompt, by_output = self._logarithms(prompt_tokens, output_tokens)
+        return _ERROR + _ERROR_GROWTH * (abs(by_prompt) + abs(by_output))
+
+    def _logarithms(self, prompt_tokens: float, output_tokens: float) -> tuple[float, float]:
         return (
-            self.per_request * requests + self.per_prompt_token * prompt_tokens + self.per_output_token * output_tokens
+            self.prompt_power * math.log(max(prompt_tokens, _SHORTEST) / self.prompt_tokens),
+            self.output_power * math.log(max(output_tokens, _SHORTEST) / self.output_tokens),
         )
 
 
@@ -36,14 +55,14 @@ HEADS = Work()
 
 def work(step: StepTime, traffic: Traffic, objectives: Objectives) -> Work:
     """What requests of other lengths are worth where `traffic` is planned for; `HEADS` where that is out of reach."""
-    planned_s = _seconds(step, traffic, objectives)
-    if planned_s is None:
+    if _seconds(step, traffic, objectives) is None:
         return HEADS
-    prompt_s = _slope(step, traffic, objectives, "prompt_tokens")
-    output_s = _slope(step, traffic, objectives, "output_tokens")
-    rest_s = max(0.0, planned_s - prompt_s * traffic.prompt_tokens - output_s * traffic.output_tokens)
-    unit_s = rest_s + prompt_s * traffic.prompt_tokens + output_s * traffic.output_tokens
-    return Work(rest_s / unit_s, prompt_s / unit_s, output_s / unit_s)
+    return Work(
+        traffic.prompt_tokens,
+        traffic.output_tokens,
+        _power(step, traffic, objectives, "prompt_tokens"),
+        _power(step, traffic, objectives, "output_tokens"),
+    )
 
 
 def _seconds(step: StepTime, traffic: Traffic, objectives: Objectives) -> float | None:
@@ -52,16 +71,16 @@ def _seconds(step: StepTime, traffic: Traffic, objectives: Objectives) -> float 
     return None if isinstance(carried, Infeasible) else 1.0 / carried.requests_per_second
 
 
-def _slope(step: StepTime, traffic: Traffic, objectives: Objectives, field: str) -> float:
-    """Seconds per token of that field; never negative, 0 where no other length is within reach."""
+def _power(step: StepTime, traffic: Traffic, objectives: Objectives, field: str) -> float:
+    """By how many per cent a replica's seconds grow with one per cent of that length; never negative.
+
+    0 where no other length is within reach.
+    """
     length = getattr(traffic, field)
     found = []
-    for each in (max(1.0, length / _STEP), length * _STEP):
+    for each in (max(_SHORTEST, length / _STEP), length, length * _STEP):
         seconds = _seconds(step, replace(traffic, **{field: each}), objectives)
         if seconds is not None:
             found.append((each, seconds))
-    if len(found) < 2:
-        planned_s = _seconds(step, traffic, objectives)
-        found += [(length, planned_s)] if planned_s is not None else []
     (short, fast_s), (long, slow_s) = min(found), max(found)
-    return max(0.0, (slow_s - fast_s) / (long - short)) if long > short else 0.0
+    return max(0.0, math.log(slow_s / fast_s) / math.log(long / short)) if long > short else 0.0

@@ -5,13 +5,18 @@ market runs along: the day before the scored half meets the spot machines of the
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
 import numpy as np
+from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.pace import Pace
+from wharfage_autoscaler.steady import IDLE, operation
+from wharfage_autoscaler.steptime import StepTime
+from wharfage_autoscaler.traffic import Traffic
 from wharfage_autoscaler.work import Work, work
 
 from wharfage_simulator.arrivals import Arrivals
@@ -35,6 +40,7 @@ MOST_OVER_PEAK = 3.0
 """`maxReplicas`, as a multiple of what the peak needs of the first pool: a bound for policies that run away."""
 _DAY_S = 86_400.0
 _HISTORY_DAYS = 4
+_LENGTHS_S = 300.0  # over which lengths are averaged
 _GOLDEN = 0.618033988749895  # its multiples, modulo 1, lie far from each other
 
 
@@ -104,7 +110,9 @@ class Stage:
     history: Floats
     scored: RequestTrace
     work: Work
-    """What a request is worth on the first pool, of those whose lengths are planned for."""
+    """What a request is worth on the first pool, in requests of the training day, for which rates were swept."""
+    paces: Mapping[PoolKey, Pace]
+    """How fast each pool's replicas answer, idle and full."""
     first: Kind
     """The pool on which every replay begins."""
 
@@ -115,7 +123,7 @@ class Stage:
 
     def worked(self, rows: Floats) -> Floats:
         """The work of each tick of `per_tick`, in requests of the planned kind."""
-        return np.asarray(self.work.of(rows[:, 0], rows[:, 1], rows[:, 2]))  # type: ignore[arg-type]
+        return worked(rows, self.work)
 
 
 def drawn(
@@ -196,6 +204,12 @@ def stage(
         slots=3 * most + 50,  # a fleet, another that drains, and a third in between
     )
     before = _earlier(market, played.training.duration_s, prices.since(played.training.start_s))
+    step = everything.profiles[first.profile].step
+    of_swept = replace(  # the requests of which the rates say how many are carried
+        asked.traffic,
+        prompt_tokens=float(played.training.prompt_tokens.mean()),
+        output_tokens=float(played.training.output_tokens.mean()),
+    )
     return Stage(
         where=where,
         seed=played.seed,
@@ -206,9 +220,27 @@ def stage(
         training=played.training,
         history=played.history,
         scored=played.scored,
-        work=work(everything.profiles[first.profile].step, asked.traffic, asked.objectives),
+        work=work(step, of_swept, asked.objectives),
+        paces={kind.key: pace_of(pools.profiles[kind.profile].step, kind, of_swept) for kind in pools.kinds},
         first=first,
     )
+
+
+def worked(rows: Floats, work: Work) -> Floats:
+    """The work of each tick, by the mean lengths of the last minutes: those of one tick are chance."""
+    sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0)])
+    ends = np.arange(1, len(sums))
+    requests, prompt, output = (sums[ends] - sums[np.maximum(ends - round(_LENGTHS_S / TICK_S), 0)]).T
+    came = np.maximum(requests, 1.0)
+    worth = [work.each(*each) for each in zip((prompt / came).tolist(), (output / came).tolist(), strict=True)]
+    return np.asarray(rows[:, 0] * np.array(worth).reshape(-1))
+
+
+def pace_of(step: StepTime, kind: Kind, traffic: Traffic) -> Pace:
+    """How fast replicas of that kind answer while nobody asks and at their swept rate, prompts included."""
+    idle, full = (operation(step, traffic, each) for each in (IDLE, kind.sequences))
+    answer = traffic.output_tokens
+    return Pace(idle.tpot_s + idle.ttft_s / answer, (kind.sequences / kind.good_rps + full.ttft_s) / answer)
 
 
 def per_tick(trace: RequestTrace) -> Floats:

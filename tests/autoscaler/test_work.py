@@ -30,17 +30,20 @@ def step(accelerator: str = "L40S") -> StepTime:
 @settings(max_examples=40)
 def test_a_request_of_the_planned_kind_is_worth_one(traffic: Traffic, accelerator: str) -> None:
     worth = work(step(accelerator), traffic, WANTED)
-    assert worth.of(1.0, traffic.prompt_tokens, traffic.output_tokens) == pytest.approx(1.0)
-    assert min(worth.per_request, worth.per_prompt_token, worth.per_output_token) >= 0.0
+    assert worth.each(traffic.prompt_tokens, traffic.output_tokens) == pytest.approx(1.0)
+    assert worth.each(traffic.prompt_tokens, 2.0 * traffic.output_tokens) >= 1.0
+    assert worth.each(2.0 * traffic.prompt_tokens, traffic.output_tokens) >= 1.0
 
 
 @pytest.mark.parametrize(
     ("lengths", "within"),
     [
-        pytest.param({"output_tokens": 300.0}, 0.1, id="longer answers"),
-        pytest.param({"output_tokens": 120.0}, 0.1, id="shorter answers"),
-        pytest.param({"prompt_tokens": 1500.0}, 0.2, id="longer prompts"),
-        pytest.param({"prompt_tokens": 500.0}, 0.2, id="shorter prompts"),
+        pytest.param({"output_tokens": 400.0}, 0.1, id="answers twice as long"),
+        pytest.param({"output_tokens": 100.0}, 0.1, id="answers half as long"),
+        pytest.param({"prompt_tokens": 1800.0}, 0.1, id="prompts twice as long"),
+        pytest.param({"prompt_tokens": 450.0}, 0.1, id="prompts half as long"),
+        pytest.param({"prompt_tokens": 1800.0, "output_tokens": 400.0}, 0.1, id="both twice as long"),
+        pytest.param({"prompt_tokens": 450.0, "output_tokens": 100.0}, 0.1, id="both half as long"),
     ],
 )
 def test_requests_of_other_lengths_are_worth_about_what_the_capacity_model_says(
@@ -50,11 +53,19 @@ def test_requests_of_other_lengths_are_worth_about_what_the_capacity_model_says(
     planned, changed = (capacity(step(), each, WANTED) for each in (CHAT, other))
     assert isinstance(planned, Capacity)
     assert isinstance(changed, Capacity)
-    found = work(step(), CHAT, WANTED).of(1.0, other.prompt_tokens, other.output_tokens)
+    found = work(step(), CHAT, WANTED).each(other.prompt_tokens, other.output_tokens)
     assert found == pytest.approx(planned.requests_per_second / changed.requests_per_second, rel=within)
     assert (found > 1.0) == (changed.requests_per_second < planned.requests_per_second)
 
 
 def test_where_the_planned_lengths_are_out_of_reach_every_request_counts_as_one() -> None:
     assert work(step(), CHAT, Objectives(ttft_p95_s=0.001, tpot_p95_s=0.0001)) == HEADS
-    assert HEADS.of(3.0, 1e6, 1e6) == 3.0
+    assert HEADS.each(1e6, 1e6) == 1.0
+
+
+def test_the_farther_from_the_planned_lengths_the_less_is_the_worth_believed() -> None:
+    worth = work(step(), CHAT, WANTED)
+    near, far, as_far = (worth.error(900, tokens) for tokens in (200, 400, 100))
+    assert near == worth.error(900, 200) < far
+    assert far == pytest.approx(as_far)
+    assert worth.error(900, 0.0) > far  # nothing was answered: still a number

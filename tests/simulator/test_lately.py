@@ -1,22 +1,30 @@
 """What the requests of late are worth follows what finishes, some minutes behind."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.pace import Pace
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_autoscaler.work import Work
 from wharfage_simulator.policies.lately import MEMORY_S, Lately
 from wharfage_simulator.policy import Seen
 
-BY_ANSWER = Work(0.0, 0.0, 0.01)
-"""A request with a hundred tokens of answer is a planned one."""
+from tests.simulator.policies.views import pool
+
+BY_ANSWER = Work(output_tokens=100.0, output_power=1.0)
+"""A request with a hundred tokens of answer is a planned one, one with two hundred is worth two."""
+PACE = Pace(idle_s=0.01, full_s=0.03)
 
 
-def seen(now_s: float, *, finished_rps: float, answer_tokens: float) -> Seen:
+def seen(now_s: float, *, finished_rps: float, answer_tokens: float, running: float = 0.0) -> Seen:
+    """Four replicas of two requests per second each, which serve what finishes."""
     return Seen(
         now_s=now_s,
-        pools=(),
+        pools=(replace(pool(ready=4, good_rps=2.0), running=running),),
+        rps_1m=finished_rps,
         finished_rps_1m=finished_rps,
         prompt_tokens_per_s=0.0,
         output_tokens_per_s=finished_rps * answer_tokens,
@@ -43,3 +51,49 @@ def test_the_more_finishes_the_more_it_counts_and_silence_changes_nothing() -> N
     worth = lately.worth(seen(0.0, finished_rps=1.0, answer_tokens=200), BY_ANSWER)
     assert worth == pytest.approx(1.1)
     assert lately.worth(seen(60.0, finished_rps=0.0, answer_tokens=900), BY_ANSWER) == worth
+
+
+RUNNING = [
+    pytest.param(16.0, 1.0, id="two thirds of a full replica's busy time: what the lengths say too"),
+    pytest.param(8.0, 0.5, id="tokens as in an idle replica: less than the lengths say"),
+    pytest.param(48.0, 2.0, id="twice as long: more"),
+]
+
+
+@pytest.mark.parametrize(("running", "between"), RUNNING)
+def test_what_runs_corrects_what_the_lengths_say(running: float, between: float) -> None:
+    view = seen(15.0, finished_rps=6.0, answer_tokens=130.0, running=running)
+    by_lengths = Lately().worth(view, BY_ANSWER)
+    worth = Lately().worth(view, BY_ANSWER, PACE)
+    assert by_lengths == pytest.approx(1.3)
+    assert min(by_lengths, between) - 0.2 < worth < max(by_lengths, between) + 0.2
+    assert (worth < by_lengths) == (between < by_lengths)
+
+
+def without_arrivals(view: Seen) -> Seen:
+    return replace(view, rps_1m=math.nan)
+
+
+def without_replicas(view: Seen) -> Seen:
+    return replace(view, pools=tuple(replace(each, ready=0) for each in view.pools))
+
+
+def without_gauge(view: Seen) -> Seen:
+    return replace(view, pools=tuple(replace(each, running=math.nan) for each in view.pools))
+
+
+def with_nothing_running(view: Seen) -> Seen:
+    return replace(view, pools=tuple(replace(each, running=0.0) for each in view.pools))
+
+
+@pytest.mark.parametrize("blinded", [without_arrivals, without_replicas, without_gauge, with_nothing_running])
+def test_what_is_not_measured_shrinks_nothing_and_is_forgotten(blinded: Callable[[Seen], Seen]) -> None:
+    view = seen(15.0, finished_rps=6.0, answer_tokens=130.0, running=8.0)
+    lately = Lately()
+    assert lately.worth(blinded(view), BY_ANSWER, PACE) == Lately().worth(view, BY_ANSWER)
+    assert lately.worth(replace(view, now_s=30.0), BY_ANSWER, PACE) == Lately().worth(view, BY_ANSWER, PACE)
+
+
+def test_replicas_that_are_as_fast_when_full_say_nothing() -> None:
+    view = seen(15.0, finished_rps=6.0, answer_tokens=130.0, running=8.0)
+    assert Lately().worth(view, BY_ANSWER, Pace(0.01, 0.01)) == Lately().worth(view, BY_ANSWER)

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.work import Work
 from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.prices import Prices, Steps
 from wharfage_simulator.replica import Service
 from wharfage_simulator.report import LEAST_PEAK_REPLICAS
 from wharfage_simulator.scenario import ScenarioError, fleetable
 from wharfage_simulator.spot import Availability, Runs
-from wharfage_simulator.stage import Where, drawn, stage, undominated, zoned
+from wharfage_simulator.stage import Where, drawn, stage, undominated, worked, zoned
 from wharfage_simulator.sweep import swept
 from wharfage_simulator.trial import Trial, judged
 from wharfage_simulator.workload import taken
@@ -163,3 +164,14 @@ def test_objectives_that_no_machine_keeps_are_refused_in_words() -> None:
 def test_a_catalog_without_an_on_demand_offer_is_refused_with_what_to_write(market: Market) -> None:
     with pytest.raises(ScenarioError, match=rf"no OnDemand offer .* only {market}: .* an OnDemand price"):
         on(Where.ALL, [replace(L40S, market=market)])
+
+
+def test_the_work_of_a_tick_goes_by_the_lengths_of_the_minutes_before() -> None:
+    answers = Work(output_tokens=100.0, output_power=2.0)
+    rows = np.array([[2.0, 0.0, 200.0]] * 20 + [[0.0, 0.0, 0.0]] + [[2.0, 0.0, 800.0]] * 40)
+    found = worked(rows, answers)
+    assert found[:20] == pytest.approx([2.0] * 20)
+    assert found[20] == 0.0
+    assert found[21] == pytest.approx(2.0 * ((18 * 2 + 8) / 19 / 2) ** 2, rel=0.05)
+    assert found[-20:] == pytest.approx([32.0] * 20)
+    assert len(worked(rows[:0], answers)) == 0

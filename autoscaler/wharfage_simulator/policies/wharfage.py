@@ -17,6 +17,7 @@ from wharfage_autoscaler.move import HORIZON_S, Ahead, Elsewhere, Forced
 from wharfage_autoscaler.need import Berth, Need, Shape
 from wharfage_autoscaler.odds import learned
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.pace import Pace, together
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
 from wharfage_autoscaler.spot import SpotPool, spot_pool
 from wharfage_autoscaler.unrest import Regions
@@ -40,6 +41,8 @@ _AHEAD_STEP_S = 1800.0
 TUNED_ON_DAYS = 4
 _TICK_S = 15.0
 _PER_MINUTE = 4
+MINUTES_KEPT = 28 * 1440
+_LONGEST_ANSWER = 60  # minutes
 _SATURATED = 1.1  # of what a replica carries within its objectives, before its queue grows
 
 
@@ -66,18 +69,21 @@ class Wharfage:
     weighs the move, and what it moves to is allotted from then on. It is forced where more of a shape cannot help, as
     `unfit` learns it, and where the budget asks for what is cheaper; where its machines stop coming it is undone.
 
-    `minutes` are those that were seen, how full the replicas were and whether it was bad: what the odds of a bad minute
-    are learned from every night. Those of earlier replays may be given.
+    `minutes` are those of the last four weeks, how full the replicas were and whether it was bad: what the odds of a
+    bad minute are learned from every night. Those of earlier replays may be given. `paces` say how fast the replicas
+    of each pool answer while they are idle and while they are full.
     """
 
     asked: Asked
     history: Floats
     work: Work = HEADS
+    paces: Mapping[PoolKey, Pace] = field(default_factory=dict)
     law: Law = field(default_factory=Law)
     tunes: bool = True
     hears_losses: bool = True
     """Whether it expects more losses of spot after one."""
     minutes: list[tuple[float, bool]] = field(default_factory=list)
+    _filled: list[float] = field(default_factory=list)
     _lately: Lately = field(default_factory=Lately)
     _arrived: list[float] = field(default_factory=list)
     _outlook: Outlook | None = None
@@ -118,7 +124,7 @@ class Wharfage:
 
     def target(self, seen: Seen) -> Target:
         """What the operator would aim for."""
-        worth = self._lately.worth(seen, self.work)
+        worth = self._lately.worth(seen, self.work, self._pace(seen))
         self._arrived.append(0.0 if math.isnan(seen.rps_15s) else worth * seen.rps_15s * _TICK_S)
         self._judge(seen, worth)
         if self._outlook is None:
@@ -157,10 +163,23 @@ class Wharfage:
             self._moving, self._allotment = frozenset(), None
 
     def _judge(self, seen: Seen, worth: float) -> None:
-        """Write down how the last minute was, once it is over."""
+        """Write down how the last minute was, once it is over.
+
+        What finished in it has run for a while: it was late if replicas were too full at any time of that.
+        """
         room = sum(pool.ready * pool.good_rps for pool in seen.pools)
         if len(self._arrived) % _PER_MINUTE == 0 and room > 0.0 and not math.isnan(seen.bad_1m):
-            self.minutes.append((worth * seen.rps_1m / room, seen.bad_1m > 1.0 - ATTAINMENT))
+            self._filled.append(worth * seen.rps_1m / room)
+            answered = 1 + _minutes_of_an_answer(seen)
+            self.minutes.append((max(self._filled[-answered:]), seen.bad_1m > 1.0 - ATTAINMENT))
+            del self._filled[:-_LONGEST_ANSWER], self.minutes[:-MINUTES_KEPT]
+
+    def _pace(self, seen: Seen) -> Pace | None:
+        """Of what serves; None where that is not known of all of it."""
+        serving = [pool for pool in seen.pools if pool.ready]
+        if any(pool.key not in self.paces for pool in serving):
+            return None
+        return together((pool.ready * pool.good_rps, self.paces[pool.key]) for pool in serving)
 
     def _snapshot(self, seen: Seen, fleet: Fleet) -> Snapshot:
         return Snapshot(
@@ -316,6 +335,13 @@ def _fleet(pools: Sequence[PoolSeen]) -> Fleet:
             if pool.ready or pool.starting
         )
     )
+
+
+def _minutes_of_an_answer(seen: Seen) -> int:
+    """How long a request takes, by Little's law, rounded up; at most an hour."""
+    if not seen.rps_1m > 0.0:
+        return _LONGEST_ANSWER if seen.running > 0.0 else 0
+    return min(_LONGEST_ANSWER, math.ceil(seen.running / seen.rps_1m / 60.0))
 
 
 def _load(seen: Seen, worth: float) -> Load | None:

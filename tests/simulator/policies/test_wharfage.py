@@ -34,6 +34,21 @@ def test_of_every_minute_is_written_down(shares: tuple[float, float], written: l
     assert policy.minutes == written
 
 
+def test_a_minute_is_as_full_as_it_was_at_any_time_while_its_requests_ran() -> None:
+    policy = Wharfage(ASKED, np.zeros(0))
+    for minute, ready in enumerate((2, 4, 4, 4, 4)):
+        for tick in range(4):
+            view = seen(
+                replace(pool(ready=ready, good_rps=2.0), running=4.0 * 100.0),  # each takes 100 s
+                now_s=60.0 * minute + 15.0 * (tick + 1),
+                rps=4.0,
+                prompt_tokens_per_s=2400.0,
+                output_tokens_per_s=800.0,
+            )
+            policy.target(replace(view, bad_1m=0.0))
+    assert [filled for filled, _ in policy.minutes] == [1.0, 1.0, 1.0, 0.5, 0.5]
+
+
 def test_many_small_machines_are_not_replaced_by_as_many_large_ones() -> None:
     small = pool("g5.xlarge", accelerator="L4", ready=60, good_rps=0.2)
     large = pool("g6e.xlarge", accelerator="L40S", usd_per_hour=2.0, good_rps=8.0)
