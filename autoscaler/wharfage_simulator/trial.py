@@ -28,14 +28,18 @@ from wharfage_simulator.screen import FINALISTS, Merit, busiest, sifted
 from wharfage_simulator.stage import Stage, Where, per_tick
 from wharfage_simulator.traces import RequestTrace
 
-USD_PER_BAD_MINUTE = (30.0, 1.0, 3.0, 10.0, 100.0)
+USD_PER_BAD_MINUTE = (30.0, 1.0, 3.0, 10.0, 17.0, 100.0)
 """What ours is tuned by. The first is taken where the training day does not tell: its law is not tuned before it has
 seen six hours, so on traces of a day all cost the same."""
+CAREFUL = 0.5
+"""Ours is to keep the objectives on another day, so of what the training day may miss it misses no more than half."""
 _POOLS_TRIED = 2
 _DIGITS = 9  # eighths of a price are off by the last bit
 
 Choice = tuple[PoolKey, PolicySetting]
 """The pool that a policy begins on, and how it is set."""
+Rehearsed = dict[str, list[tuple[float, bool]]]
+"""By a setting's name, the minutes that ours saw of the training day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,13 @@ def judged(trial: Trial) -> Result:
     choices = _choices(place, trial.policy)
     if trial.tuned:
         choices = [each for each in choices if _made(trial, *each, place.training).name == trial.tuned][:1] or choices
-    pool, setting = _tuned(trial, choices)
+    rehearsed: Rehearsed = {}
+    pool, setting = _tuned(trial, choices, rehearsed)
     made = _made(trial, pool, setting, place.scored)
     if isinstance(made, Wharfage):
-        rehearsed = _made(trial, pool, setting, place.training)
-        _replayed(place, place.training, rehearsed, pool)
-        if isinstance(rehearsed, Wharfage):
-            made.minutes.extend(rehearsed.minutes)  # anybody has seen the day before
+        if made.name not in rehearsed:  # no other setting was tried
+            _merit(trial, place, rehearsed)((pool, setting))
+        made.minutes.extend(rehearsed[made.name])  # anybody has seen the day before
     return replace(
         _replayed(place, place.scored, made if trial.changed is None else trial.changed(made), pool),
         policy=trial.policy,
@@ -72,21 +76,25 @@ def judged(trial: Trial) -> Result:
     )
 
 
-def _tuned(trial: Trial, choices: Sequence[Choice]) -> Choice:
-    """The one to be scored."""
+def _tuned(trial: Trial, choices: Sequence[Choice], rehearsed: Rehearsed) -> Choice:
+    """The one to be scored; what ours saw of the whole day is written down."""
     part = busiest(trial.place) if len(choices) > FINALISTS else None
-    return sifted(choices, _merit(trial, trial.place), None if part is None else _merit(trial, part))
+    on_day = _merit(trial, trial.place, rehearsed)
+    return sifted(choices, on_day, None if part is None else _merit(trial, part, {}))
 
 
-def _merit(trial: Trial, place: Stage) -> Callable[[Choice], Merit]:
+def _merit(trial: Trial, place: Stage, minutes: Rehearsed) -> Callable[[Choice], Merit]:
     """What a choice costs where it is rehearsed; where more minutes are bad than the whole day may have, by these."""
     day = trial.place.training
-    may_miss = TOLERATED * (day.duration_s - _unscored_s(day)) / 60.0
-    rehearsed = replace(trial, place=place)
+    may_miss = TOLERATED * (day.duration_s - _unscored_s(day)) / 60.0 * (CAREFUL if trial.policy == OURS else 1.0)
+    there = replace(trial, place=place)
 
     def merit(choice: Choice) -> Merit:
         pool, setting = choice
-        tried = _replayed(place, place.training, _made(rehearsed, pool, setting, place.training), pool)
+        policy = _made(there, pool, setting, place.training)
+        tried = _replayed(place, place.training, policy, pool)
+        if isinstance(policy, Wharfage):
+            minutes[policy.name] = policy.minutes
         over = tried.bad_minutes > may_miss
         return over, tried.bad_minutes if over else tried.usd, tried.usd
 
@@ -153,7 +161,7 @@ def _made(trial: Trial, pool: PoolKey, setting: PolicySetting, trace: RequestTra
     history = place.history
     if trace is place.training:  # what is replayed is no history
         history = history[: max(0, len(history) - ticks(trace))]
-    return Wharfage(wishes, place.worked(history), place.work)
+    return Wharfage(wishes, place.worked(history), place.work, paces=place.paces)
 
 
 def _replayed(place: Stage, trace: RequestTrace, policy: Policy, pool: PoolKey) -> Result:
