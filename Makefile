@@ -6,6 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON3 ?= python3
+GPU_PYTHON ?= python3
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
@@ -14,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-scaling clean
+.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +86,9 @@ bench-speed: $(READY) ## How fast things are decided, one core: ARGS='mix' measu
 
 bench-scaling: $(READY) ## Ours against other autoscalers on public load: DATA=folder, JSON=file writes the figures
 	@$(PYTHON) -m benchmarks.scaling $(ARGS)
+
+bench-kernels: ## What a GPU's kernels take against what capacity assumes: an NVIDIA GPU, GPU_PYTHON=python with torch, triton, scipy
+	@PYTHONPATH=autoscaler:. $(GPU_PYTHON) -m benchmarks.kernels_gpu $(ARGS)
 
 clean: ## Remove what was made in the tree; the cache of built programs stays
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
