@@ -9,10 +9,11 @@ A matrix product over `bytes` of weights and `flops` of arithmetic takes
     floor + ((bytes / (bandwidth_share x bandwidth))^p + (flops / (flops_share x peak))^p)^(1/p)
 
 MEASURED rows are least squares over 16 thousand points each of the operator tables of `aiconfigurator-core` 0.12.0
-(ai-dynamo/aiconfigurator, Apache-2.0; vLLM kernels); SCALED rows carry the shares of the nearest measured
-generation. Kernels measured one by one run at clocks that serving does not sustain where the power is capped; rows
-that say SUSTAINED have their arithmetic divided by what serving points show (SpareCores, gemma-2-2b and phi-4 only:
-the benchmark scores other models on those accelerators). All other constants owe nothing to serving points.
+(ai-dynamo/aiconfigurator, Apache-2.0; vLLM kernels), but for products of 16 bit on H100 and H200, which are ours;
+SCALED rows carry the shares of the nearest measured generation. Kernels measured one by one run at clocks that serving
+does not sustain where the power is capped; rows that say SUSTAINED have their arithmetic divided by what serving points
+show (SpareCores, gemma-2-2b and phi-4 only: the benchmark scores other models on those accelerators). No other constant
+is read off serving points; between two measurements of the same kernels, their error chose.
 """
 
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from types import MappingProxyType
 from wharfage_autoscaler.accelerators import Accelerator, Interconnect
 
 _MEASURED = "measured: operator tables of aiconfigurator-core 0.12.0 (vLLM), 16k-point least squares"
+_OWN = "16 bit by `make bench-kernels`, 130 points (docs/design/0013-measured-constants.md)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ _A100 = Kernels(
     all_reduce=_NVLINK_3,
     source=f"{_MEASURED}; 8 bit is weight-only int8, 4 bit set by hand",
 )
-_H100 = Kernels(
+_H100_TABLES = Kernels(
     bits_16=_gemm(3.8, 0.88, 803, 3.1, peak=989),
     bits_8=_gemm(6.6, 0.87, 1044, 1.1, peak=989),
     bits_4=_gemm(8, 0.60, 600, 2.0, peak=989),
@@ -127,6 +129,7 @@ _H100 = Kernels(
     all_reduce=_NVLINK_4,
     source=f"{_MEASURED}; 4 bit (weight-only) set by hand",
 )
+_H100 = replace(_H100_TABLES, bits_16=_gemm(4.7, 0.84, 743, 4.2, peak=989), source=f"{_H100_TABLES.source}; {_OWN}")
 _L40S = Kernels(
     bits_16=_gemm(2.0, 0.97, 230, 2.3, peak=362),
     bits_8=_gemm(2.0, 0.95, 390, 1.4, peak=362),
@@ -241,18 +244,18 @@ KERNELS = MappingProxyType(
             _A100, all_reduce=_PCIE_4, source="scaled: as the A100 SXM, exchange over PCIe"
         ).sustained(2.2),
         "H100": _H100,
-        "H100-NVL": replace(_H100, all_reduce=_PCIE_4, source="scaled: as the H100 SXM, exchange over PCIe").sustained(
-            2.2
-        ),
+        "H100-NVL": replace(
+            _H100_TABLES, all_reduce=_PCIE_4, source="scaled: as the H100 SXM's operator tables, exchange over PCIe"
+        ).sustained(2.2),
         "H200": Kernels(
-            bits_16=_gemm(4.2, 0.84, 800, 3.2, peak=989),
+            bits_16=_gemm(5.2, 0.86, 733, 3.4, peak=989),
             bits_8=_gemm(7.0, 0.87, 1243, 0.8, peak=989),
             bits_4=_gemm(8, 0.60, 600, 2.0, peak=989),
             cache_bandwidth_share=0.74,
             prompt_flops_share=645 / 989,
             prompt_half_tokens=1630,
             all_reduce=_NVLINK_4_H200,
-            source=f"{_MEASURED}; 4 bit (weight-only) set by hand",
+            source=f"{_MEASURED}; 4 bit (weight-only) set by hand; {_OWN}",
         ),
         "B200": _B200,
         "B300": replace(_B200, source="scaled: as the B200, on the B300's datasheet"),
