@@ -1,7 +1,7 @@
 """Models that were tried and do not ship; `python -m benchmarks.forecast --rejected` says why not, in numbers.
 
-Each sees the features that ship, and its medians are calibrated like those of any other. The network stands in for what
-PyTorch would offer: the series are a few thousand steps long, and a larger one has nothing more to learn from.
+Each sees the features that ship, and its medians are calibrated like those of any other. The one in PyTorch, which is
+no dependency, is in `forecast_torch.py`.
 """
 
 import warnings
