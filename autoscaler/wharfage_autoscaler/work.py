@@ -37,6 +37,15 @@ class Work:
         """What each of some requests with these mean lengths is worth."""
         return math.exp(sum(self._logarithms(prompt_tokens, output_tokens)))
 
+    def shares(self) -> tuple[float, float, float]:
+        """Of a planned request's work: what it costs as such, by its prompt and by its answer; together 1.
+
+        The line that touches the powers at the planned lengths, through the origin where it would begin below.
+        """
+        powers = self.prompt_power + self.output_power
+        whole = max(1.0, powers)
+        return max(0.0, 1.0 - powers), self.prompt_power / whole, self.output_power / whole
+
     def error(self, prompt_tokens: float, output_tokens: float) -> float:
         """The relative error of that: the farther the lengths are from the planned ones, the larger."""
         by_prompt, by_output = self._logarithms(prompt_tokens, output_tokens)

@@ -25,7 +25,7 @@ from wharfage_simulator.result import Result
 from wharfage_simulator.run import TICK_S, UNSCORED_S, run, ticks
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.screen import FINALISTS, Merit, busiest, sifted
-from wharfage_simulator.stage import Stage, Where, per_tick
+from wharfage_simulator.stage import Stage, Where, per_tick, summed
 from wharfage_simulator.traces import RequestTrace
 
 USD_PER_BAD_MINUTE = (30.0, 1.0, 3.0, 10.0, 17.0, 100.0)
@@ -115,7 +115,7 @@ def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
         best_sequences=kind.sequences,
         best_kv_used=kind.sequences * step.kv_tokens_of(traffic.resident_tokens) / step.kv_tokens,
         step=step,
-        arrivals=place.worked(per_tick(trace)),
+        arrivals=summed(per_tick(trace), place.work),
         tick_s=TICK_S,
     )
 

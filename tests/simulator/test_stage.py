@@ -13,7 +13,7 @@ from wharfage_simulator.replica import Service
 from wharfage_simulator.report import LEAST_PEAK_REPLICAS
 from wharfage_simulator.scenario import ScenarioError, fleetable
 from wharfage_simulator.spot import Availability, Runs
-from wharfage_simulator.stage import Where, drawn, stage, undominated, worked, zoned
+from wharfage_simulator.stage import Where, drawn, stage, summed, undominated, worked, zoned
 from wharfage_simulator.sweep import swept
 from wharfage_simulator.trial import Trial, judged
 from wharfage_simulator.workload import taken
@@ -175,3 +175,15 @@ def test_the_work_of_a_tick_goes_by_the_lengths_of_the_minutes_before() -> None:
     assert found[21] == pytest.approx(2.0 * ((18 * 2 + 8) / 19 / 2) ** 2, rel=0.05)
     assert found[-20:] == pytest.approx([32.0] * 20)
     assert len(worked(rows[:0], answers)) == 0
+
+
+@pytest.mark.parametrize(
+    ("powers", "expected"),
+    [
+        pytest.param((0.5, 1.5), [2.0, 1.25, 3.5], id="powers beyond one: through the origin, in their proportion"),
+        pytest.param((0.25, 0.25), [2.0, 1.75, 2.5], id="powers below one: the rest is a request's as such"),
+    ],
+)
+def test_the_oracle_counts_the_work_of_a_tick_as_a_sum(powers: tuple[float, float], expected: list[float]) -> None:
+    rows = np.array([[2.0, 200.0, 20.0], [2.0, 200.0, 10.0], [2.0, 200.0, 40.0]])
+    assert summed(rows, Work(100.0, 10.0, *powers)) == pytest.approx(expected)
