@@ -216,7 +216,8 @@ def _standing(policy: str, group: Sequence[Result], oracle: str | None, hpa: str
 
 
 def _known(values: Sequence[float]) -> Spread:
-    return Spread(float(np.mean(values)), float(min(values)), float(max(values)))
+    least, most = float(min(values)), float(max(values))
+    return Spread(min(max(float(np.mean(values)), least), most), least, most)  # three times .1 have a mean above it
 
 
 def _spread(values: Sequence[float | None]) -> Spread | None:

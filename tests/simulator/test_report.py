@@ -158,6 +158,12 @@ def test_several_seeds_are_a_mean_and_a_range() -> None:
     assert "Means over 2 seeds, with their range." in text
 
 
+def test_a_mean_of_equal_figures_is_that_figure() -> None:
+    (board,) = boards([result("ours", 0.1, 1, seed=seed) for seed in (1, 2, 3)])
+    usd = board.standings[0].usd
+    assert usd.least == usd.mean == usd.most
+
+
 def test_minutes_that_are_not_scored_are_nobodys_fault() -> None:
     late = replace(result("wharfage", 1.0), course=course(bad=(1, 2, 7)), scored_from_s=120.0)
     assert bad_minutes(late, lead_s=300.0) == {2: Cause.LATE, 7: Cause.LATE}
