@@ -34,6 +34,7 @@ seen six hours, so on traces of a day all cost the same."""
 CAREFUL = 0.5
 """Ours is to keep the objectives on another day, so of what the training day may miss it misses no more than half."""
 _POOLS_TRIED = 2
+_HEADROOM = 1.3  # of the count that a replay begins with
 _DIGITS = 9  # eighths of a price are off by the last bit
 
 Choice = tuple[PoolKey, PolicySetting]
@@ -121,7 +122,10 @@ def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
 
 
 def tried_on(place: Stage) -> tuple[Kind, ...]:
-    """The cheapest on-demand pools per request, each on another shape: on the smallest of equally cheap machines."""
+    """The cheapest on-demand pools per request, each on another shape: on the smallest of equally cheap machines.
+
+    And the pool that is cheapest in whole machines: a small load leaves most of a large one empty.
+    """
     steady = [kind for kind in place.pools.kinds if kind.offer.market is Market.ON_DEMAND]
     steady.sort(
         key=lambda kind: (
@@ -133,13 +137,32 @@ def tried_on(place: Stage) -> tuple[Kind, ...]:
     first: dict[int, Kind] = {}
     for kind in steady:
         first.setdefault(kind.profile, kind)
-    return tuple(first.values())[:_POOLS_TRIED]
+    return tuple(dict.fromkeys((*tuple(first.values())[:_POOLS_TRIED], settled(place))))
+
+
+def settled(place: Stage) -> Kind:
+    """Where whoever chooses pools begins: the on-demand pool on which the training day's mean load costs least.
+
+    The service has been running; nobody is to be charged for finding that out in the first minutes of a replay.
+    """
+    rate = float(place.worked(per_tick(place.training)).mean()) / TICK_S
+
+    def usd_per_hour(kind: Kind) -> float:
+        machines = math.ceil(_replicas(rate, kind) / kind.per_machine)
+        return round(machines * kind.offer.usd_per_hour, _DIGITS)
+
+    steady = [kind for kind in place.pools.kinds if kind.offer.market is Market.ON_DEMAND]
+    return min(steady, key=lambda kind: (usd_per_hour(kind), kind.key != place.first.key, kind.key))
+
+
+def _replicas(rate: float, kind: Kind) -> int:
+    return max(1, math.ceil(_HEADROOM * rate / kind.planned_rps))
 
 
 def _choices(place: Stage, policy: str) -> list[Choice]:
     if policy == OURS:
-        return [(place.first.key, {"usd_per_bad_minute": usd}) for usd in USD_PER_BAD_MINUTE]
-    kinds = tried_on(place) if POLICIES[policy].chooses is Chooses.COUNT else (place.first,)
+        return [(settled(place).key, {"usd_per_bad_minute": usd}) for usd in USD_PER_BAD_MINUTE]
+    kinds = tried_on(place) if POLICIES[policy].chooses is Chooses.COUNT else (settled(place),)
     return [
         (kind.key, setting)
         for kind in kinds
@@ -166,8 +189,7 @@ def _made(trial: Trial, pool: PoolKey, setting: PolicySetting, trace: RequestTra
 
 def _replayed(place: Stage, trace: RequestTrace, policy: Policy, pool: PoolKey) -> Result:
     rate = place.worked(per_tick(trace)[: round(1800.0 / TICK_S)]).mean() / TICK_S
-    kind = _kind(place, pool)
-    count = max(1, math.ceil(1.3 * rate / kind.planned_rps))
+    count = _replicas(rate, _kind(place, pool))
     setting = place.rehearsal if trace is place.training else place.setting
     return run(policy, trace, setting, first={pool: count}, seed=place.seed, scored_from_s=_unscored_s(trace))
 

@@ -14,7 +14,7 @@ from wharfage_simulator.comparison import compare
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.stage import Stage, Where, drawn, per_tick, stage
 from wharfage_simulator.traces import RateTrace
-from wharfage_simulator.trial import Trial, judged, scene, tried_on
+from wharfage_simulator.trial import Trial, judged, scene, settled, tried_on
 
 from tests.builders import QWEN3_8B, offer
 
@@ -101,6 +101,15 @@ def test_who_counts_is_tried_on_other_shapes_and_not_on_a_larger_machine_of_the_
     eight = offer("g6.48xlarge", accelerators=8, vcpus=192, memory_gib=768, usd_per_hour=8 * L4.usd_per_hour)
     place = on(Where.ALL, (replace(eight, name="g6.16xlarge"), L40S, L4))
     assert sorted(kind.offer.name for kind in tried_on(place)) == ["g6.xlarge", "g6e.xlarge"]
+
+
+def test_a_small_load_begins_on_what_is_cheapest_in_whole_machines() -> None:
+    huge = offer("p5.48xlarge", accelerator="H100", accelerator_memory_gib=80, usd_per_hour=3.5)
+    place = on(Where.ALL, (huge, replace(L40S, usd_per_hour=3.0), L4))
+    most = max(place.pools.kinds, key=lambda kind: kind.planned_rps / kind.offer.usd_per_hour)
+    assert most.offer.name == "p5.48xlarge"
+    assert settled(place).offer.name == "g6.xlarge"
+    assert settled(place) in tried_on(place)
 
 
 def test_the_day_that_is_tuned_on_is_no_history_of_itself() -> None:
