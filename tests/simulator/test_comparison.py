@@ -104,11 +104,11 @@ def test_who_counts_is_tried_on_other_shapes_and_not_on_a_larger_machine_of_the_
 
 
 def test_a_small_load_begins_on_what_is_cheapest_in_whole_machines() -> None:
-    huge = offer("p5.48xlarge", accelerator="H100", accelerator_memory_gib=80, usd_per_hour=3.5)
+    huge = offer("p5.48xlarge", accelerator="H100", accelerator_memory_gib=80, usd_per_hour=8.0)
     place = on(Where.ALL, (huge, replace(L40S, usd_per_hour=3.0), L4))
     most = max(place.pools.kinds, key=lambda kind: kind.planned_rps / kind.offer.usd_per_hour)
     assert most.offer.name == "p5.48xlarge"
-    assert settled(place).offer.name == "g6.xlarge"
+    assert settled(place).offer.name == "g6e.xlarge"
     assert settled(place) in tried_on(place)
 
 
