@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from wharfage_api import LLMDeployment, OfferCatalog
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import SpotPolicy
+from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Snapshot
@@ -92,10 +93,16 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
         deployment,
         cache.owned(key, kinds=CHILDREN),
         replicas,
-        metrics.load(replicas),
+        metrics.load(key, replicas, objectives(deployment)),
         readers=tuple(pod for pod in pods if is_reader(pod)),
         remembered=remembered(raw.get("status") or {}),
     )
+
+
+def objectives(deployment: LLMDeployment) -> Objectives:
+    """How soon and how fast an answer must come, as the user wrote it."""
+    written = deployment.spec.objectives
+    return Objectives(written.ttft.p95.total_seconds(), written.tpot.p95.total_seconds())
 
 
 def is_paused(raw: Object) -> bool:

@@ -1,42 +1,43 @@
-"""Where the load of a deployment is measured: `MetricsSource`, and the one source so far, `Scrape`.
+"""Where the load of a deployment is measured: `MetricsSource`, and the source that needs nothing installed, `Scrape`.
 
-`Scrape` reads each ready pod's own /metrics at an interval and needs nothing installed. Pods are other
-people's programs: an answer is limited in time and size, redirects are not followed, no credential is
-sent to a pod, and a pod that does not answer is asked less and less often.
+`Scrape` reads each ready pod's own /metrics at an interval. Pods are other people's programs: an answer is limited in
+time and size, redirects are not followed, no credential is sent to a pod, and a pod that does not answer, or tells what
+cannot be, is asked less and less often.
 """
 
 import asyncio
-import logging
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 import aiohttp
 from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.objectives import Objectives
 
 from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Key, Object
+from wharfage_operator.measured import load
 from wharfage_operator.reader import is_reader
-from wharfage_operator.readings import Reading, load, reading
+from wharfage_operator.readings import Reading, reading
 from wharfage_operator.settings import Settings
 from wharfage_operator.telemetry import Telemetry
+from wharfage_operator.track import Track, begun, told
 
-log = logging.getLogger(__name__)
 _PORT = 8000
 _LONGEST_ANSWER = 4 * 1024 * 1024
 _AT_ONCE = 16
 _LONGEST_PAUSE_S = 300.0
+_REMEMBERED = 31.0  # windows that a pod which is gone still counts in
 
 
 class MetricsSource(Protocol):
     """Measures what a deployment's engines do."""
 
-    def load(self, pods: tuple[Object, ...]) -> Load | None:
-        """The load of the ready ones among these pods; None when it is not known."""
+    def load(self, key: Key, pods: tuple[Object, ...], objectives: Objectives) -> Load | None:
+        """The load of a deployment, whose pods these are; None when it is not known."""
         ...
 
 
@@ -44,10 +45,9 @@ class MetricsSource(Protocol):
 class _Pod:
     """What is remembered of one pod."""
 
-    readings: deque[Reading]
+    track: Track
     due_s: float = 0.0
     failures: int = 0
-    owner: Key = field(default=("", ""))
 
 
 class Scrape:
@@ -67,57 +67,96 @@ class Scrape:
         self._settings = settings
         self._telemetry = telemetry
         self._fresh = fresh
-        self._pods: dict[str, _Pod] = {}
+        self._pods: dict[Key, dict[str, _Pod]] = {}
+        self._older: frozenset[str] | None = None
+        """Pods that were there when the first round began: what they did before is not known."""
+        self._round_s = 0.0
 
-    def load(self, pods: tuple[Object, ...]) -> Load | None:
-        """The load of the ready ones among these pods; None when one of them could not be read lately."""
-        known = [self._pods.get(pod["metadata"]["uid"]) for pod in pods if is_ready(pod)]
-        histories = [pod.readings if pod else () for pod in known]
-        every_s = self._settings.scrape_every_s
-        return load(histories, now_s=time.monotonic(), window_s=self._settings.scrape_window_s, stale_s=3 * every_s)
+    def load(self, key: Key, pods: tuple[Object, ...], objectives: Objectives) -> Load | None:
+        """The load of a deployment; None when half of its ready pods or more could not be read lately."""
+        tracks = {uid: pod.track for uid, pod in self._pods.get(key, {}).items()}
+        return load(
+            tracks,
+            [pod["metadata"]["uid"] for pod in pods if is_reached(pod)],
+            objectives,
+            now_s=time.monotonic(),
+            window_s=self._settings.scrape_window_s,
+            stale_s=3 * self._settings.scrape_every_s,
+        )
 
     async def run(self) -> None:
         """Read all ready pods again and again."""
         timeout = aiohttp.ClientTimeout(total=self._settings.scrape_timeout_s)
         async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=_AT_ONCE)) as session:
             while True:
-                await self._round(session)
+                await self.tick(session)
                 await asyncio.sleep(self._settings.scrape_every_s)
 
-    async def _round(self, session: aiohttp.ClientSession) -> None:
-        ready = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if is_ready(pod) and not is_reader(pod)}
-        self._pods = {uid: pod for uid, pod in self._pods.items() if uid in ready}
-        now_s = time.monotonic()
+    async def tick(self, session: aiohttp.ClientSession) -> None:
+        """Read once every ready pod whose time has come."""
+        now_s, before_s = time.monotonic(), self._round_s
+        existing = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if not is_reader(pod)}
+        if self._older is None:
+            self._older, before_s = frozenset(existing), now_s
+        self._round_s = now_s
+        self._forget(existing.keys(), now_s)
         turns = asyncio.Semaphore(_AT_ONCE)
-        read = await asyncio.gather(
-            *(self._visit(session, pod, turns) for uid, pod in ready.items() if self._known(uid).due_s <= now_s)
-        )
-        for owner in {owner for owner in read if owner is not None}:
+        visits = []
+        for uid, pod in existing.items():
+            owner = owner_of(pod)
+            if owner is not None and is_ready(pod):
+                known = self._known(owner, uid, before_s)
+                if known.due_s <= now_s:
+                    visits.append(self._visit(session, pod, owner, known, turns))
+        for owner in {owner for owner in await asyncio.gather(*visits) if owner is not None}:
             self._fresh(owner)
 
-    def _known(self, uid: str) -> _Pod:
-        # Enough readings for the window, and one more on either side of it.
-        length = int(self._settings.scrape_window_s / max(0.1, self._settings.scrape_every_s)) + 3
-        return self._pods.setdefault(uid, _Pod(deque(maxlen=length)))
+    def _forget(self, existing: Collection[str], now_s: float) -> None:
+        """Let go of pods that went so long ago that no window reaches them."""
+        oldest_s = now_s - _REMEMBERED * self._settings.scrape_window_s
+        for owner, pods in list(self._pods.items()):
+            for uid, pod in list(pods.items()):
+                if uid not in existing and (not pod.track.points or pod.track.points[-1].at_s < oldest_s):
+                    del pods[uid]
+            if not pods:
+                del self._pods[owner]
 
-    async def _visit(self, session: aiohttp.ClientSession, pod: Object, turns: asyncio.Semaphore) -> Key | None:
-        known = self._known(pod["metadata"]["uid"])
+    def _known(self, owner: Key, uid: str, before_s: float) -> _Pod:
+        """A pod that is new since the first round, and was not ready at the one before, has served nobody till then."""
+        pods = self._pods.setdefault(owner, {})
+        if uid not in pods:
+            new = self._older is not None and uid not in self._older
+            pods[uid] = _Pod(begun(before_s) if new else Track())
+        return pods[uid]
+
+    async def _visit(
+        self, session: aiohttp.ClientSession, pod: Object, owner: Key, known: _Pod, turns: asyncio.Semaphore
+    ) -> Key | None:
         async with turns:
-            try:
-                text = await self._page(session, pod)
-                seen = reading(text, at_s=time.monotonic())
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ApiError):
-                seen = None
+            seen = await self._read(session, pod)
         if seen is None:
-            self._telemetry.scrapes.labels("failed").inc()
-            pause_s = self._settings.scrape_every_s * 2.0 ** min(known.failures, 8)
-            known.failures += 1
-            known.due_s = time.monotonic() + min(pause_s, _LONGEST_PAUSE_S)
+            self._failed(known, "failed")
+            return None
+        track = told(known.track, seen, window_s=self._settings.scrape_window_s)
+        if track is None:
+            known.track = Track()  # what it tells from now on may be true
+            self._failed(known, "impossible")
             return None
         self._telemetry.scrapes.labels("read").inc()
-        known.failures, known.due_s = 0, 0.0
-        known.readings.append(seen)
-        return owner_of(pod)
+        known.track, known.failures, known.due_s = track, 0, 0.0
+        return owner
+
+    def _failed(self, known: _Pod, outcome: str) -> None:
+        self._telemetry.scrapes.labels(outcome).inc()
+        pause_s = self._settings.scrape_every_s * 2.0 ** min(known.failures, 8)
+        known.failures += 1
+        known.due_s = time.monotonic() + min(pause_s, _LONGEST_PAUSE_S)
+
+    async def _read(self, session: aiohttp.ClientSession, pod: Object) -> Reading | None:
+        try:
+            return reading(await self._page(session, pod), at_s=time.monotonic())
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ApiError):
+            return None
 
     async def _page(self, session: aiohttp.ClientSession, pod: Object) -> str:
         if self._settings.scrape_via == "Proxy":
@@ -129,11 +168,12 @@ class Scrape:
         async with session.get(f"http://{host}:{_PORT}/metrics", allow_redirects=False) as answer:
             if answer.status != 200:
                 raise ValueError(f"{answer.status} from {host}")
-            page = await _limited(answer.content, _LONGEST_ANSWER)
+            page = await limited(answer.content, _LONGEST_ANSWER)
         return page.decode("utf-8", errors="replace")
 
 
-async def _limited(stream: aiohttp.StreamReader, longest: int) -> bytes:
+async def limited(stream: aiohttp.StreamReader, longest: int) -> bytes:
+    """All that comes, if it is not more than so many bytes; else ValueError."""
     page = bytearray()
     async for chunk in stream.iter_any():
         page += chunk
@@ -147,3 +187,8 @@ def is_ready(pod: Object) -> bool:
     status = pod.get("status", {})
     conditions = status.get("conditions", ())
     return bool(status.get("podIP")) and any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def is_reached(pod: Object) -> bool:
+    """Whether clients are sent to a pod: it is ready, and not on its way out."""
+    return is_ready(pod) and not pod["metadata"].get("deletionTimestamp")

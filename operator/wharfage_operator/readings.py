@@ -1,153 +1,170 @@
-"""One page of an engine's /metrics as numbers, and several of them as the load of a deployment.
+"""One page of an engine's /metrics as numbers.
 
-Missing is never zero: a deployment of which some ready pod has no two fresh readings has no load.
-Names differ between vLLM releases; each figure lists the names it was seen under.
+Names differ between vLLM releases; each figure lists the names it was seen under. A page that lacks a figure which
+every release has, or tells one that cannot be (negative, not a number, a histogram that falls), is no reading at all.
+
+A real page has 700 lines, of which 70 are ours: they are found by name, and the others are never looked at.
 """
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from wharfage_autoscaler.load import Load
-
-T = TypeVar("T")
-
-_FEWEST_REQUESTS = 5
-_LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
-_EDGE = re.compile(r'le="([^"]+)"')
+from wharfage_operator.latency import EMPTY, Histogram, histogram
 
 REQUESTS = ("vllm:request_success_total",)
+REFUSED = "vllm:admission_rejections_total"
 PROMPT_TOKENS = ("vllm:prompt_tokens_total",)
 OUTPUT_TOKENS = ("vllm:generation_tokens_total",)
 RUNNING = ("vllm:num_requests_running",)
 WAITING = ("vllm:num_requests_waiting",)
+BY_REASON = "vllm:num_requests_waiting_by_reason"
+KV_USED = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 TTFT = ("vllm:time_to_first_token_seconds",)
 TPOT = ("vllm:request_time_per_output_token_seconds", "vllm:time_per_output_token_seconds")
 
-Buckets = Mapping[float, float]
+_NEEDED = (PROMPT_TOKENS, OUTPUT_TOKENS, RUNNING, WAITING)
+_ENGINE = re.compile(r'[{,]engine="([^"]*)"')
+_EDGE = re.compile(r'[{,]le="([^"]*)"')
+_DEFERRED = 'reason="deferred"'
+_MOST_SAMPLES = 5000  # of one name: a node of sixteen engines has 400 in a histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What one engine of a pod tells: counters since its start, and gauges of the moment."""
+
+    finished: float = 0.0
+    prompt_tokens: float = 0.0
+    output_tokens: float = 0.0
+    running: float = 0.0
+    waiting: float = 0.0
+    deferred: float = 0.0
+    """Of those that wait: for an adapter or for another engine's cache, not for room."""
+    kv_used: float | None = None
+    """Share of the KV cache, 0 to 1."""
+    ttft: Histogram = EMPTY
+    tpot: Histogram = EMPTY
+
+    @property
+    def arrived(self) -> float:
+        """Requests that have come since its start: those that wait, and those that had their first token.
+
+        A client that leaves before the end counts as a first token and never as a finished request. Without a
+        histogram of first tokens: those that run and those that finished.
+        """
+        begun = self.ttft.total if self.ttft.edges else self.finished + self.running
+        return begun + self.waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One pod's figures at `at_s` (monotonic seconds): counters since its start, and two gauges."""
+    """One pod at `at_s` (monotonic seconds): its engines by label, and what its server refused since its start."""
 
     at_s: float
-    requests: float
-    prompt_tokens: float
-    output_tokens: float
-    running: float
-    waiting: float
-    ttft: Buckets = field(default_factory=dict)
-    tpot: Buckets = field(default_factory=dict)
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+    refused: float = 0.0
+
+    @property
+    def running(self) -> float:
+        """Requests under way, of all engines."""
+        return sum(each.running for each in self.engines.values())
+
+    @property
+    def waiting(self) -> float:
+        """Requests that wait for room, of all engines."""
+        return sum(max(0.0, each.waiting - each.deferred) for each in self.engines.values())
+
+    @property
+    def kv_used(self) -> float | None:
+        """Mean share of the KV cache in use; None where an engine does not tell it."""
+        shares = [each.kv_used for each in self.engines.values() if each.kv_used is not None]
+        return sum(shares) / len(shares) if shares and len(shares) == len(self.engines) else None
 
 
 def reading(text: str, *, at_s: float) -> Reading | None:
-    """Parse a Prometheus page; None unless all the counters and gauges are there and finite."""
-    sums: dict[str, float] = {}
-    buckets: dict[str, dict[float, float]] = {}
-    for line in text.splitlines():
-        if not line.startswith("vllm:"):
-            continue
-        match = _LINE.match(line)
-        if match is None:
-            continue
-        name, labels, figure = match[1], match[2] or "", _number(match[3])
-        if figure is None:
-            continue
-        if name.endswith("_bucket"):
-            edge = _EDGE.search(labels)
-            at = _number(edge[1], infinite=True) if edge else None
-            if at is not None:
-                row = buckets.setdefault(name.removesuffix("_bucket"), {})
-                row[at] = row.get(at, 0.0) + figure
-        else:
-            sums[name] = sums.get(name, 0.0) + figure
-    figures = [_first(sums, names) for names in (REQUESTS, PROMPT_TOKENS, OUTPUT_TOKENS, RUNNING, WAITING)]
-    if any(figure is None or figure < 0 for figure in figures[1:]):
-        return None
-    requests = figures[0] or 0.0  # this counter has no series before the first request has finished
-    _, prompt, output, running, waiting = (figure or 0.0 for figure in figures)
-    return Reading(
-        at_s, requests, prompt, output, running, waiting, _first(buckets, TTFT) or {}, _first(buckets, TPOT) or {}
-    )
-
-
-def load(histories: Iterable[Iterable[Reading]], *, now_s: float, window_s: float, stale_s: float) -> Load | None:
-    """Add up the rates of pods over the window; None if there is no pod or one has no two fresh readings."""
-    spans = [_span(history, now_s=now_s, window_s=window_s, stale_s=stale_s) for history in histories]
-    pairs = [span for span in spans if span is not None]
-    if not pairs or len(pairs) < len(spans):
-        return None
-    requests = prompt = output = finished = 0.0
-    ttft: dict[float, float] = {}
-    tpot: dict[float, float] = {}
-    for first, last in pairs:
-        seconds = last.at_s - first.at_s
-        done = _growth(first.requests, last.requests)
-        finished += done
-        requests += done / seconds
-        prompt += _growth(first.prompt_tokens, last.prompt_tokens) / seconds
-        output += _growth(first.output_tokens, last.output_tokens) / seconds
-        _add(ttft, first.ttft, last.ttft)
-        _add(tpot, first.tpot, last.tpot)
-    return Load(
-        window_s=max(last.at_s - first.at_s for first, last in pairs),
-        requests_per_second=requests,
-        prompt_tokens_per_second=prompt,
-        output_tokens_per_second=output,
-        running=sum(last.running for _, last in pairs),
-        waiting=sum(last.waiting for _, last in pairs),
-        ttft_p95_s=quantile(ttft, 0.95) if finished >= _FEWEST_REQUESTS else None,
-        tpot_p95_s=quantile(tpot, 0.95) if finished >= _FEWEST_REQUESTS else None,
-    )
-
-
-def quantile(buckets: Buckets, share: float) -> float | None:
-    """Prometheus' `histogram_quantile`: linear inside a bucket; None when empty, the last edge beyond it."""
-    total = buckets.get(math.inf, 0.0)
-    if total <= 0:
-        return None
-    below = lower = 0.0
-    for edge in sorted(buckets):
-        if buckets[edge] >= share * total:
-            if math.isinf(edge):
-                return lower or None
-            inside = buckets[edge] - below
-            return lower + (edge - lower) * ((share * total - below) / inside if inside else 1.0)
-        below, lower = buckets[edge], edge
-    return None
-
-
-def _span(
-    history: Iterable[Reading], *, now_s: float, window_s: float, stale_s: float
-) -> tuple[Reading, Reading] | None:
-    kept = [one for one in history if one.at_s >= now_s - window_s - stale_s]
-    if len(kept) < 2 or kept[-1].at_s < now_s - stale_s:
-        return None
-    inside = [one for one in kept if one.at_s >= kept[-1].at_s - window_s]
-    return (inside[0], inside[-1]) if inside[0].at_s < inside[-1].at_s else None
-
-
-def _growth(before: float, after: float) -> float:
-    """How much a counter grew; after a reset it started again from zero."""
-    return after - before if after >= before else after
-
-
-def _add(total: dict[float, float], before: Buckets, after: Buckets) -> None:
-    reset = any(after.get(edge, 0.0) < count for edge, count in before.items())
-    for edge, count in after.items():
-        total[edge] = total.get(edge, 0.0) + (count if reset else count - before.get(edge, 0.0))
-
-
-def _number(text: str, *, infinite: bool = False) -> float | None:
+    """Parse a Prometheus page; None unless each engine on it has all the counters and gauges, and each can be true."""
+    page = "\n" + text
     try:
-        number = float(text)
-    except ValueError:
+        prompt_tokens, output_tokens, running, waiting = (_by_engine(page, names) for names in _NEEDED)
+        if not running or any(found.keys() != running.keys() for found in (prompt_tokens, output_tokens, waiting)):
+            return None
+        finished = _by_engine(page, REQUESTS)  # no series before the first request has finished
+        kv_used = _by_engine(page, KV_USED)
+        deferred: dict[str, float] = {}
+        for labels, value in _samples(page, BY_REASON):
+            if _DEFERRED in labels:
+                deferred[_engine(labels)] = value
+        ttft, tpot = _histograms(page, TTFT), _histograms(page, TPOT)
+        refused = sum(value for _, value in _samples(page, REFUSED))
+    except (ValueError, IndexError):
         return None
-    return number if math.isfinite(number) or (infinite and number > 0) else None
+    engines = {
+        name: Engine(
+            finished=finished.get(name, 0.0),
+            prompt_tokens=prompt_tokens[name],
+            output_tokens=output_tokens[name],
+            running=running[name],
+            waiting=waiting[name],
+            deferred=deferred.get(name, 0.0),
+            kv_used=_share(kv_used.get(name)),
+            ttft=ttft.get(name, EMPTY),
+            tpot=tpot.get(name, EMPTY),
+        )
+        for name in running
+    }
+    return Reading(at_s, engines, refused)
 
 
-def _first(found: Mapping[str, T], names: Iterable[str]) -> T | None:
-    return next((found[name] for name in names if name in found), None)
+def _by_engine(page: str, names: tuple[str, ...]) -> dict[str, float]:
+    """A figure of each engine, under the first of the names that the page has."""
+    found: dict[str, float] = {}
+    for name in names:
+        for labels, value in _samples(page, name):
+            engine = _engine(labels)
+            found[engine] = found.get(engine, 0.0) + value
+        if found:
+            break
+    return found
+
+
+def _histograms(page: str, names: tuple[str, ...]) -> dict[str, Histogram]:
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for name in names:
+        for labels, value in _samples(page, f"{name}_bucket"):
+            edge = _EDGE.search(labels)
+            if edge is None or not (seconds := float(edge[1])) > 0:
+                raise ValueError("a bucket without an edge")
+            rows.setdefault(_engine(labels), []).append((seconds, value))
+        if rows:
+            break
+    return {engine: histogram(found) for engine, found in rows.items()}
+
+
+def _engine(labels: str) -> str:
+    """The label that tells an engine from others of its pod; releases before 0.8 had none."""
+    found = _ENGINE.search(labels)
+    return found[1] if found else ""
+
+
+def _samples(page: str, name: str) -> Iterator[tuple[str, float]]:
+    """Labels and value of each sample of a name; ValueError for a value that no counter and no gauge of ours has."""
+    start, count = f"\n{name}", 0
+    at = page.find(start)
+    while at >= 0:
+        begin = at + len(start)
+        end = page.find("\n", begin)
+        line = page[begin:] if end < 0 else page[begin:end]
+        if line[:1] in ("{", " ", "\t"):
+            labels, _, rest = line.rpartition("}")
+            value = float(rest.split()[0])
+            count += 1
+            if not 0.0 <= value < math.inf or count > _MOST_SAMPLES:
+                raise ValueError(f"{name} is {value}")
+            yield labels, value
+        at = page.find(start, begin)
+
+
+def _share(value: float | None) -> float | None:
+    return value if value is not None and value <= 1.0 else None

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from math import isnan
 
 from wharfage_operator.prometheus import PrometheusError, Server
-from wharfage_operator.readings import OUTPUT_TOKENS, PROMPT_TOKENS, REQUESTS
+from wharfage_operator.readings import OUTPUT_TOKENS, PROMPT_TOKENS, REFUSED, REQUESTS
 
 ARRIVALS = ("vllm:time_to_first_token_seconds_count", *REQUESTS)
 """A client that leaves before the end counts as a first token, and never as a finished request."""
-REFUSED = "vllm:admission_rejections_total"
 CACHED_TOKENS = (
     "vllm:prompt_tokens_cached_total",
     "vllm:prefix_cache_hits_total",

@@ -88,6 +88,20 @@ def pod(name: str = "chat-0-a", *, created: str = "2026-11-22T10:00:00Z", **stat
     return {"metadata": {"name": name, "creationTimestamp": created}, "spec": {}, "status": status}
 
 
+def replica(name: str, address: str, *, version: int = 1, ready: str = "True") -> Object:
+    """A pod of the deployment `shop/chat` that serves at an address."""
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": f"uid-{name}",
+            "resourceVersion": str(version),
+            "labels": {"wharfage.dev/llmdeployment": "chat"},
+        },
+        "status": {"podIP": address, "conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
 def container(*, started: bool = False, restarts: int = 0, last: Object | None = None, **state: Any) -> Object:
     """The status of an engine's container; keyword arguments are its state."""
     found: Object = {

@@ -1,0 +1,188 @@
+"""Pods as they may be: well, hanging, huge, lying, redirecting, replaced; over real sockets, each on its address."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import aiohttp
+import pytest
+from aiohttp import web
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_operator.cache import Cache
+from wharfage_operator.connection import Connection
+from wharfage_operator.kinds import PODS, Key, Object
+from wharfage_operator.metrics import Scrape
+from wharfage_operator.settings import Settings
+from wharfage_operator.telemetry import Telemetry
+
+from tests.operator.objects import replica
+from tests.operator.pages import page
+
+KEY: Key = ("shop", "chat")
+QUICK = Settings(scrape_every_s=0.2, scrape_window_s=0.2, scrape_timeout_s=0.3)
+PAUSE_S = 0.05
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def text(body: str, status: int = 200, **headers: str) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body, status=status, headers=headers)
+
+    return answer
+
+
+async def silent(_: web.Request) -> web.Response:
+    await asyncio.sleep(5.0)
+    return web.Response()
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b"vllm:num_requests_running 1\n" * 10_000)
+
+
+@dataclass
+class Counting:
+    """An engine that has finished a hundred more requests each time somebody looks."""
+
+    requests: float = 0.0
+    more: float = 100.0
+    seen: list[float] = field(default_factory=list)
+
+    async def __call__(self, _: web.Request) -> web.Response:
+        self.requests += self.more
+        self.seen.append(self.requests)
+        return web.Response(text=page(finished=self.requests, waiting=0.0))
+
+
+@asynccontextmanager
+async def engine(address: str, answer: Answer) -> AsyncIterator[None]:
+    """An engine at an address of this machine that only tests use, on the port that engines have."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await answer(request)
+
+    application = web.Application()
+    application.router.add_get("/metrics", handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, address, 8000).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+class World:
+    """A scraper, the pods that its cache knows, and who was woken."""
+
+    def __init__(self, settings: Settings = QUICK) -> None:
+        self.cache, self.telemetry = Cache(), Telemetry()
+        self.woken: list[Key] = []
+        nobody = cast("Connection", None)  # pods are read directly
+        self.scrape = Scrape(self.cache, nobody, settings, self.telemetry, self.woken.append)
+
+    def put(self, *pods: Object) -> None:
+        for each in pods:
+            self.cache.put(PODS, each)
+
+    async def ticks(self, count: int) -> None:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=QUICK.scrape_timeout_s)) as session:
+            for _ in range(count):
+                await self.scrape.tick(session)
+                await asyncio.sleep(PAUSE_S)
+
+    def outcomes(self, outcome: str) -> float:
+        found = self.telemetry.registry.get_sample_value("wharfage_scrapes_total", {"outcome": outcome})
+        return found or 0.0
+
+    @property
+    def load(self) -> float | None:
+        """Requests per second, where they are known."""
+        seen = self.scrape.load(KEY, self.cache.owned(KEY, kinds=(PODS,)), Objectives())
+        return None if seen is None else seen.requests_per_second
+
+
+async def test_two_readings_make_a_load_and_wake_whose_it_is() -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.1"))
+    async with engine("127.7.7.1", Counting()):
+        await world.ticks(1)
+        assert world.load is None
+        await world.ticks(1)
+    assert world.load is not None
+    assert world.load > 0.0
+    assert set(world.woken) == {KEY}
+    assert world.outcomes("read") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        pytest.param(silent, "failed", id="hangs"),
+        pytest.param(endless, "failed", id="never ends"),
+        pytest.param(text("# " + "x" * 5 * 2**20), "failed", id="is huge"),
+        pytest.param(text("", 302, Location="http://127.7.7.9:8000/metrics"), "failed", id="sends us elsewhere"),
+        pytest.param(text("no", 500), "failed", id="is broken"),
+        pytest.param(text(page(output_tokens=-5.0)), "failed", id="tells less than nothing"),
+        pytest.param(text(page(running=float("nan"))), "failed", id="tells no number"),
+        pytest.param(Counting(more=1e9), "impossible", id="tells what no accelerator does"),
+    ],
+)
+async def test_a_pod_that_is_of_no_use_is_left_out_and_counted(answer: Answer, outcome: str) -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.1"), replica("b", "127.7.7.2"), replica("c", "127.7.7.3"))
+    async with engine("127.7.7.1", Counting()), engine("127.7.7.2", Counting()), engine("127.7.7.3", answer):
+        await world.ticks(2)
+    assert world.outcomes(outcome) >= 1
+    assert world.load is not None
+
+
+async def test_a_pod_that_does_not_answer_is_asked_less_and_less_often() -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.4"))  # nobody is there
+    await world.ticks(12)
+    assert 1 <= world.outcomes("failed") <= 6
+    assert world.load is None
+
+
+async def test_a_pod_that_came_since_the_last_round_is_counted_from_its_beginning() -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.1"))
+    new = Counting(requests=100.0, more=0.0)
+    async with engine("127.7.7.1", Counting(more=0.0)), engine("127.7.7.2", new):
+        await world.ticks(3)
+        world.put(replica("b", "127.7.7.2"))
+        await world.ticks(1)
+    assert world.load is not None
+    assert world.load > 50.0
+
+
+async def test_a_pod_of_before_the_first_round_is_never_counted_from_its_beginning() -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.1"), replica("b", "127.7.7.2", ready="False"))
+    old = Counting(requests=1e6, more=0.0)
+    async with engine("127.7.7.1", Counting(more=0.0)), engine("127.7.7.2", old):
+        await world.ticks(2)
+        world.put(replica("b", "127.7.7.2", version=2))
+        await world.ticks(3)
+    assert world.load == 0.0
+
+
+async def test_a_pod_that_is_gone_is_forgotten_when_no_window_reaches_it() -> None:
+    world = World(Settings(scrape_every_s=0.05, scrape_window_s=0.01))
+    world.put(replica("a", "127.7.7.1"))
+    async with engine("127.7.7.1", Counting()):
+        await world.ticks(2)
+    world.cache.drop(PODS, ("shop", "a"), uid="uid-a", version=9)
+    await asyncio.sleep(0.4)
+    await world.ticks(1)
+    world.put(replica("a", "127.7.7.1", version=10))
+    async with engine("127.7.7.1", Counting(more=0.0)):
+        await world.ticks(1)
+    assert world.load is None  # one reading of another life
