@@ -1,13 +1,15 @@
-"""A real Prometheus over samples of the past, for tests that ask it."""
+"""A real Prometheus, for tests that ask it: over samples of the past, or scraping engines of the present."""
 
+import json
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.devcluster import build
 
@@ -19,12 +21,27 @@ def serving(samples: str, folder: Path) -> Iterator[str]:
     """The address of a server that has recorded these samples (OpenMetrics with times), and scrapes nothing."""
     programs = build.prometheus()
     (folder / "samples.txt").write_text(samples, encoding="utf-8")
-    (folder / "prometheus.yml").write_text("{}\n", encoding="utf-8")
     backfill = [f"{programs}/promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=1000h"]
     done = subprocess.run(
         [*backfill, folder / "samples.txt", folder / "data"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    with _running(folder, {}) as url:
+        yield url
+
+
+@contextmanager
+def scraping(targets: Mapping[str, Mapping[str, str]], folder: Path, *, every_s: int = 1) -> Iterator[str]:
+    """The address of a server that scrapes these HOST:PORTs, each with labels of its own, every so many seconds."""
+    static = [{"targets": [target], "labels": dict(labels)} for target, labels in targets.items()]
+    job = {"job_name": "engines", "static_configs": static}
+    with _running(folder, {"global": {"scrape_interval": f"{every_s}s"}, "scrape_configs": [job]}) as url:
+        yield url
+
+
+@contextmanager
+def _running(folder: Path, configuration: Mapping[str, Any]) -> Iterator[str]:
+    (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
     address = f"127.0.0.1:{_free_port()}"
     options = {
         "config.file": folder / "prometheus.yml",
@@ -33,8 +50,9 @@ def serving(samples: str, folder: Path) -> Iterator[str]:
         "web.listen-address": address,
     }
     with (folder / "log.txt").open("w") as log:
+        program = build.prometheus() / "prometheus"
         server = subprocess.Popen(
-            [programs / "prometheus", *[f"--{name}={value}" for name, value in options.items()]], stdout=log, stderr=log
+            [program, *[f"--{name}={value}" for name, value in options.items()]], stdout=log, stderr=log
         )
         try:
             _wait(server, f"http://{address}/-/ready", folder / "log.txt")

@@ -13,8 +13,12 @@ from typing import Any
 
 import uvloop
 from kubernetes.aio.config import ConfigException
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.objectives import Objectives
 
 from wharfage_operator.apply import Writer
+from wharfage_operator.archive import Archive, Past
+from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
 from wharfage_operator.connection import Connection, connect
 from wharfage_operator.echoes import Echoes
@@ -22,11 +26,12 @@ from wharfage_operator.errors import ApiError
 from wharfage_operator.gather import Supply
 from wharfage_operator.health import Health, served
 from wharfage_operator.inbox import Inbox
-from wharfage_operator.kinds import LLM_DEPLOYMENTS, Kind, Object
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Kind, Object
 from wharfage_operator.lease import Lease
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
 from wharfage_operator.preflight import missing
+from wharfage_operator.reader import is_reader
 from wharfage_operator.reconcile import Reconciler
 from wharfage_operator.refusals import Refusals
 from wharfage_operator.settings import Settings, load
@@ -126,13 +131,27 @@ async def serve(connection: Connection, settings: Settings) -> int:
         may_write=lambda: lease.proven,
         edited=inbox.wake,
     )
-    scrape = Scrape(cache, connection, settings, telemetry, lambda key: queue.add((LLM_DEPLOYMENTS, key)))
+
+    def measured(key: Key) -> None:
+        if key in cache.keys(LLM_DEPLOYMENTS):
+            queue.add((LLM_DEPLOYMENTS, key))
+
+    def load_of(key: Key) -> Load | None:
+        pods = cache.owned(key, kinds=(PODS,))
+        return metrics.load(key, tuple(pod for pod in pods if not is_reader(pod)), Objectives())
+
+    metrics: Scrape | Prometheus
+    if settings.prometheus_url:
+        metrics = Prometheus(settings, telemetry, measured)
+    else:
+        metrics = Scrape(cache, connection, settings, telemetry, measured)
+    archive = Archive(cache, connection, writer, load_of, every_s=settings.history_every_s, past=_past(settings))
     reconciler = Reconciler(
         cache=cache,
         queue=queue,
         writer=writer,
         supply=Supply(cache, settings),
-        metrics=scrape,
+        metrics=metrics,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         sync=sync,
         settings=settings,
@@ -175,7 +194,9 @@ async def serve(connection: Connection, settings: Settings) -> int:
     ]
     background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
     if settings.scrape_every_s > 0:
-        background.append(when_leading(scrape.run))
+        background.append(when_leading(metrics.run))
+        if settings.history_every_s > 0:
+            background.append(when_leading(archive.run))
     ending = asyncio.Event()
     async with AsyncExitStack() as parts:
 
@@ -212,6 +233,15 @@ async def serve(connection: Connection, settings: Settings) -> int:
         return 1
     log.info("stopped")
     return 0
+
+
+def _past(settings: Settings) -> Past | None:
+    """What a Prometheus remembers, if one is set; imported only then, since nothing else here needs `requests`."""
+    if not settings.prometheus_url:
+        return None
+    from wharfage_operator.past import past
+
+    return past(settings)
 
 
 async def _stop(tasks: list[asyncio.Task[None]], *, within_s: float) -> None:

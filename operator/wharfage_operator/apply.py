@@ -27,7 +27,6 @@ _NOWHERE = "1"
 
 _MOST_EVENTS = 5000
 _UNHURRIED_S = 0.2
-_FORCED = {"fieldManager": FIELD_MANAGER, "force": "true"}
 
 
 class Writer:
@@ -81,6 +80,16 @@ class Writer:
         precondition = {"uid": known["metadata"]["uid"]} if known else {"resourceVersion": _NOWHERE}
         body = {**wanted, "metadata": {**wanted["metadata"], **precondition}}
         return await self._write("PATCH", kind, kind.path(*key), body)
+
+    async def keep(self, wanted: Object, known: Object | None, *, manager: str) -> Object:
+        """Create or change what the operator itself remembers, under a field manager of its own; nobody caches it.
+
+        ApiError 409 where somebody made an object of that name meanwhile, or replaced the one that is `known`.
+        """
+        kind, key = kind_of(wanted), key_of(wanted)
+        precondition = {"uid": known["metadata"]["uid"]} if known else {"resourceVersion": _NOWHERE}
+        body = {**wanted, "metadata": {**wanted["metadata"], **precondition}}
+        return await self._write("PATCH", kind, kind.path(*key), body, manager=manager)
 
     async def delete(self, obj: Object) -> None:
         """Delete exactly this object in exactly this state; what is gone already is fine."""
@@ -138,7 +147,7 @@ class Writer:
                 with contextlib.suppress(ApiError, NotYet):
                     await self._write("POST", EVENTS, EVENTS.path(event["metadata"]["namespace"]), event)
 
-    async def _write(self, verb: str, kind: Kind, path: str, body: Object) -> Object:
+    async def _write(self, verb: str, kind: Kind, path: str, body: Object, *, manager: str = FIELD_MANAGER) -> Object:
         if not self._may_write():
             raise NotYet(Reason.RECONCILE_ERROR, "this replica does not lead", 1.0)
         applied = verb == "PATCH"
@@ -147,14 +156,14 @@ class Writer:
                 verb,
                 path,
                 body=body,
-                params=_FORCED if applied else None,
+                params={"fieldManager": manager, "force": "true"} if applied else None,
                 content_type=APPLY if applied else "application/json",
             )
         except ApiError as error:
             self._telemetry.write_failures.labels(kind.plural, str(error.status)).inc()
             raise
         self._telemetry.writes.labels(kind.plural, verb).inc()
-        if applied:
+        if applied and manager == FIELD_MANAGER:  # nobody listens for what others own
             self._echoes.expect(kind, answer)
         return answer
 

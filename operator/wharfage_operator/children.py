@@ -138,7 +138,11 @@ def network_policy(whose: Identity, settings: ChildSettings) -> Manifest:
 
 
 def pod_monitor(whose: Identity) -> Manifest:
-    """Lets a Prometheus operator scrape the engines."""
+    """Lets a Prometheus operator scrape the engines; every series says whose it is, in `wharfage_dev_llmdeployment`."""
     endpoint = {"port": "http", "path": "/metrics", "interval": "15s"}
-    spec = {"selector": {"matchLabels": whose.selector}, "podMetricsEndpoints": [endpoint]}
+    spec = {
+        "selector": {"matchLabels": whose.selector},
+        "podTargetLabels": [OWNER],
+        "podMetricsEndpoints": [endpoint],
+    }
     return whose.child("monitoring.coreos.com/v1", "PodMonitor", spec=spec)

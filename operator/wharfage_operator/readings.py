@@ -3,7 +3,7 @@
 Names differ between vLLM releases; each figure lists the names it was seen under. A page that lacks a figure which
 every release has, or tells one that cannot be (negative, not a number, a histogram that falls), is no reading at all.
 
-A real page has 700 lines, of which 70 are ours: they are found by name, and the others are never looked at.
+A real page has 600 lines, of which 60 are ours: they are found by name, and the others are never looked at.
 """
 
 import math

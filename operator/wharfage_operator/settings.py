@@ -5,13 +5,16 @@ A setting is an environment variable (`WHARFAGE_WORKERS=4`) or a flag (`--worker
 
 import argparse
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 PREFIX = "WHARFAGE_"
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_LABEL = re.compile(r"[a-zA-Z_]\w*", re.ASCII)
 
 
 def _setting(default: Any, doc: str) -> Any:
@@ -65,6 +68,20 @@ class Settings:
         "Pod", "Pod: the pods' own addresses; Proxy: through the API server (outside the cluster)"
     )
 
+    prometheus_url: str = _setting(
+        "", "a Prometheus server to ask for the load instead of the pods, http(s)://HOST:PORT"
+    )
+    prometheus_token_file: str = _setting("", "file with a bearer token for it, read again each time")
+    prometheus_ca_file: str = _setting("", "file with the certificate authority that signed its certificate")
+    prometheus_label: str = _setting(
+        "wharfage_dev_llmdeployment",
+        "label of its series that names the deployment; their label namespace its namespace",
+    )
+    prometheus_timeout_s: float = _setting(5.0, "deadline of one question to it")
+    history_every_s: float = _setting(
+        900.0, "four weeks of a deployment's load are kept in a ConfigMap, written at most so often; 0 turns it off"
+    )
+
     engine_image: str = _setting("vllm/vllm-openai:v0.32.0", "image of the engine where the deployment names none")
     allowed_images: tuple[str, ...] = _setting((), "prefixes that an engine image must have; empty: any image")
     reader_image: str = _setting("", "image of the pods that read a model's config.json; empty: the engine's")
@@ -96,10 +113,27 @@ class Settings:
             raise SettingsError(f"spot_default is {self.spot_default!r}: write Forbid, Allow, Prefer or Require")
         if self.scrape_via not in ("Pod", "Proxy"):
             raise SettingsError(f"scrape_via is {self.scrape_via!r}: write Pod or Proxy")
+        _check_prometheus(self.prometheus_url, self.prometheus_label)
 
 
 class SettingsError(ValueError):
     """A setting has a value that cannot work; the message says which, and what to write."""
+
+
+def _check_prometheus(url: str, label: str) -> None:
+    """Refuse what is no address of a server, and a password in it, which would end up in logs."""
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        _ = parts.port
+    except ValueError as error:
+        raise SettingsError(f"prometheus_url is no URL: {error}") from error
+    if "@" in parts.netloc:
+        raise SettingsError("prometheus_url holds a password: write a bearer token into prometheus_token_file instead")
+    if url and not plain:
+        raise SettingsError(f"prometheus_url is {url!r}: write http(s)://HOST[:PORT][/PATH]")
+    if not _LABEL.fullmatch(label):
+        raise SettingsError(f"prometheus_label is {label!r}: write the name of a label, as Prometheus spells it")
 
 
 def load(environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> Settings:

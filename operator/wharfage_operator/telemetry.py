@@ -102,6 +102,9 @@ class Telemetry:
         )
         self.objects = Gauge("wharfage_cached_objects", "Objects in the cache", ["resource"], registry=self.registry)
         self.scrapes = Counter("wharfage_scrapes", "Readings of engines' metrics", ["outcome"], registry=self.registry)
+        self.questions = Counter(
+            "wharfage_prometheus_questions", "Questions to Prometheus", ["outcome"], registry=self.registry
+        )
         self.usd_per_hour = Gauge(
             "wharfage_usd_per_hour", "Cost of a deployment's fleet", ["namespace", "name"], registry=self.registry
         )

@@ -205,7 +205,10 @@ def metrics_fresh(seen: Seen) -> Verdict:
         return Verdict(
             ConditionType.METRICS_FRESH, None, Reason.NO_METRICS, "No replica serves that could be measured."
         )
-    message = "The replicas' /metrics have not been read twice yet, or do not answer on port 8000."
+    message = (
+        "Less than half of the replicas were measured lately: their /metrics have not been read twice yet, or do not "
+        "answer on port 8000, or the Prometheus of prometheus_url does not know them."
+    )
     return _no(ConditionType.METRICS_FRESH, Reason.NO_METRICS, message)
 
 

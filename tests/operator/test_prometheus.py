@@ -3,9 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from math import isnan
 from pathlib import Path
 
@@ -19,63 +17,15 @@ from wharfage_operator.prometheus import (
     pieces,
 )
 
+from tests.operator.servers import Answer, answering, body, dripping
+
 DAY = 86_400
 SMALL = Limits(answer_bytes=1000)
 QUICK = Limits(answer_s=0.5)
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-@contextmanager
-def answering(answer: Answer) -> Iterator[str]:
-    """The address of a server that gives this answer to everything."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            answer(self)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def body(text: str | bytes, status: int = 200, **headers: str) -> Answer:
-    raw = text.encode() if isinstance(text, str) else text
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in {"Content-Length": str(len(raw)), **headers}.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(raw)
-
-    return answer
-
 
 def matrix(*values: list[object]) -> str:
     return json.dumps({"status": "success", "data": {"result": [{"metric": {}, "values": list(values)}]}})
-
-
-def dripping(handler: BaseHTTPRequestHandler) -> None:
-    """A byte now and then, for ever."""
-    handler.send_response(200)
-    handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            threading.Event().wait(0.02)
-    except OSError:
-        pass
 
 
 def silent(handler: BaseHTTPRequestHandler) -> None:

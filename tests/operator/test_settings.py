@@ -27,9 +27,19 @@ def test_lists_and_switches_are_read() -> None:
         ("POD_MONITORS", "maybe", "write true or false"),
         ("LEASE_DURATION_S", "5", "two replicas could lead"),
         ("SCRAPE_VIA", "Telepathy", "write Pod or Proxy"),
+        ("PROMETHEUS_URL", "prometheus:9090", r"write http\(s\)://HOST"),
+        ("PROMETHEUS_URL", "http://p:port", "is no URL"),
+        ("PROMETHEUS_URL", "https://me:secret@p", "write a bearer token into prometheus_token_file"),
+        ("PROMETHEUS_LABEL", 'a"} or up{b="', "write the name of a label"),
         ("SPOT_DEFAULT", "maybe", "write Forbid, Allow, Prefer or Require"),
     ],
 )
 def test_a_bad_value_is_refused_with_what_to_write(name: str, value: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         load({f"WHARFAGE_{name}": value})
+
+
+def test_a_password_in_the_address_of_prometheus_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"WHARFAGE_PROMETHEUS_URL": "https://me:secret@p"})
+    assert "secret" not in str(refused.value)

@@ -1,0 +1,179 @@
+"""Keeps four weeks of every deployment's load through restarts: a ConfigMap beside each, written now and then.
+
+Every minute the load of the last minute is noted; five of them make a row, three at least. The ConfigMap belongs to
+its LLMDeployment, so it goes with it; it has a field manager and a label of its own, and the operator neither watches
+nor caches it. A restart loses what was not written yet: at most `history_every_s`, which a Prometheus fills in where
+one is set.
+"""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from wharfage_autoscaler.load import Load
+
+from wharfage_operator.apply import Writer, owned_by
+from wharfage_operator.cache import Cache
+from wharfage_operator.connection import Connection
+from wharfage_operator.errors import ApiError, NotYet
+from wharfage_operator.gather import is_paused
+from wharfage_operator.history import STEP_S, Row, Rows, read, written
+from wharfage_operator.kinds import CONFIG_MAPS, LLM_DEPLOYMENTS, Key, Object
+
+log = logging.getLogger(__name__)
+MANAGER = "wharfage-history"
+LABEL = "wharfage.dev/history"
+_ROWS = "rows"
+_EVERY_S = 60.0
+_FEWEST = 3  # of five minutes
+_PASTS_A_TURN = 5  # each asks a Prometheus for weeks
+
+Past = Callable[[Key], Awaitable[Rows]]
+"""What others remember of a deployment, a Prometheus say; no rows where they do not."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is remembered of one deployment, and whether it was read back and written."""
+
+    uid: str
+    rows: Rows = field(default_factory=Rows)
+    noted: list[Row] = field(default_factory=list)
+    slot_s: int = 0
+    restored: bool = False
+    filled: bool = False
+    changed: bool = False
+    due_s: float = 0.0
+
+
+class Archive:
+    """The rows of all deployments."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        connection: Connection,
+        writer: Writer,
+        load: Callable[[Key], Load | None],
+        *,
+        every_s: float,
+        past: Past | None = None,
+    ) -> None:
+        """`load` tells what a deployment does now; a ConfigMap is written at most every `every_s`."""
+        self._cache = cache
+        self._connection = connection
+        self._writer = writer
+        self._load = load
+        self._every_s = every_s
+        self._past = past
+        self._kept: dict[Key, _Kept] = {}
+
+    def rows(self, key: Key) -> Rows:
+        """What is known of a deployment's past; no rows while it has not been read back."""
+        kept = self._kept.get(key)
+        return kept.rows if kept is not None and kept.restored else Rows()
+
+    async def run(self) -> None:
+        """Note, restore and write for ever."""
+        while True:
+            await self.turn(time.time())
+            await asyncio.sleep(_EVERY_S)
+
+    async def turn(self, now_s: float) -> None:
+        """One minute's work; `now_s` in Unix seconds. A deployment that fails is tried again at the next."""
+        deployments = {key: self._cache.uid(LLM_DEPLOYMENTS, key) for key in self._cache.keys(LLM_DEPLOYMENTS)}
+        self._kept = {key: kept for key, kept in self._kept.items() if deployments.get(key) == kept.uid}
+        for key, uid in deployments.items():
+            kept = self._kept.setdefault(key, _Kept(uid, due_s=now_s + _phase(key) * self._every_s))
+            self._note(key, kept, now_s)
+        asked = 0
+        for key, kept in list(self._kept.items()):
+            try:
+                if not kept.restored:
+                    await self._restore(key, kept)
+                if self._past is not None and not kept.filled and asked < _PASTS_A_TURN:
+                    asked += 1
+                    kept.rows, kept.filled, kept.changed = kept.rows.filled(await self._past(key)), True, True
+                if kept.changed and now_s >= kept.due_s and not self._paused(key):
+                    await self._write(key, kept, now_s)
+            except (ApiError, NotYet) as error:
+                log.info("the history of the load waits", extra={"key": "/".join(key), "error": str(error)})
+
+    def _paused(self, key: Key) -> bool:
+        raw = self._cache.get(LLM_DEPLOYMENTS, key)
+        return raw is None or is_paused(raw)
+
+    def _note(self, key: Key, kept: _Kept, now_s: float) -> None:
+        slot_s = int(now_s) // STEP_S * STEP_S
+        if slot_s != kept.slot_s:
+            if len(kept.noted) >= _FEWEST and kept.slot_s >= kept.rows.start_s:
+                kept.rows, kept.changed = kept.rows.with_row(kept.slot_s, _mean(kept.noted)), True
+            kept.slot_s, kept.noted = slot_s, []
+        load = self._load(key)
+        if load is not None:
+            kept.noted.append(
+                Row(load.requests_per_second, load.prompt_tokens_per_second, load.output_tokens_per_second)
+            )
+
+    async def _restore(self, key: Key, kept: _Kept) -> None:
+        found = await self._found(key, kept.uid)
+        before = Rows()
+        if found is not None:
+            try:
+                before = read((found.get("binaryData") or {}).get(_ROWS, ""))
+            except ValueError as error:
+                log.warning("the history of the load begins anew", extra={"key": "/".join(key), "error": str(error)})
+        kept.rows, kept.restored = kept.rows.filled(before), True
+
+    async def _found(self, key: Key, uid: str) -> Object | None:
+        """The ConfigMap; ApiError 409 where the name belongs to somebody else."""
+        name = config_map_key(key)
+        found = await self._connection.get(CONFIG_MAPS, name)
+        if found is not None and not owned_by(found, uid):
+            raise ApiError(409, "Conflict", f"ConfigMap {'/'.join(name)} does not belong to this deployment")
+        return found
+
+    async def _write(self, key: Key, kept: _Kept, now_s: float) -> None:
+        known = await self._found(key, kept.uid)
+        await self._writer.keep(config_map(key, kept.uid, kept.rows), known, manager=MANAGER)
+        kept.changed, kept.due_s = False, now_s + self._every_s
+
+
+def config_map_key(key: Key) -> Key:
+    """Where a deployment's history lies."""
+    return key[0], f"{key[1]}-history"
+
+
+def config_map(key: Key, uid: str, rows: Rows) -> Object:
+    """A deployment's history as an object, which goes when the deployment goes."""
+    namespace, name = config_map_key(key)
+    owner = {
+        "apiVersion": LLM_DEPLOYMENTS.api_version,
+        "kind": LLM_DEPLOYMENTS.name,
+        "name": key[1],
+        "uid": uid,
+    }
+    metadata = {"name": name, "namespace": namespace, "labels": {LABEL: key[1]}, "ownerReferences": [owner]}
+    return {
+        "apiVersion": CONFIG_MAPS.api_version,
+        "kind": CONFIG_MAPS.name,
+        "metadata": metadata,
+        "binaryData": {_ROWS: written(rows)},
+    }
+
+
+def _mean(noted: list[Row]) -> Row:
+    return Row(
+        fmean(row.requests for row in noted),
+        fmean(row.prompt_tokens for row in noted),
+        fmean(row.output_tokens for row in noted),
+    )
+
+
+def _phase(key: Key) -> float:
+    """Spreads the writes of all deployments over the time between two of one; 0 to 1."""
+    return zlib.crc32("/".join(key).encode()) / 2**32

@@ -1,0 +1,129 @@
+"""`Prometheus`: the load of all deployments from a Prometheus server that scrapes their engines.
+
+A tick is some twenty questions, however many deployments there are. The server is believed no further than it behaves
+like one: redirects are not followed, since a token goes with every question; answers are limited in time and size.
+While it is away the last answers hold for three ticks; then nothing is known, which changes no decision.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import aiohttp
+import orjson
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.objectives import Objectives
+
+from wharfage_operator.kinds import Key, Object
+from wharfage_operator.metrics import is_reached, limited
+from wharfage_operator.promql import NEEDED, SLOW, Answer, answered, load, questions, told
+from wharfage_operator.settings import Settings
+from wharfage_operator.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+_LONGEST_ANSWER = 32 * 1024 * 1024
+_AT_ONCE = 4
+_SLOW_EVERY = 4  # ticks
+_STALE = 3.0  # ticks
+_FIRST = "pods"
+
+
+class Prometheus:
+    """Asks one server for everything, again and again."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry, fresh: Callable[[Key], None]) -> None:
+        """`fresh` is called with the key of every deployment that an answer tells of."""
+        self._settings = settings
+        self._telemetry = telemetry
+        self._fresh = fresh
+        self._questions = questions(settings.prometheus_label)
+        self._answers: dict[str, Answer] = {}
+        self._answered_s: dict[str, float] = {}
+        self._ticks = 0
+        self._silent = ""
+
+    def load(self, key: Key, pods: tuple[Object, ...], objectives: Objectives) -> Load | None:
+        """The load of a deployment; None when the server tells of half of its ready pods or fewer."""
+        oldest_s = time.monotonic() - _STALE * self._settings.scrape_every_s
+        slow_s = time.monotonic() - 2 * _SLOW_EVERY * self._settings.scrape_every_s
+        lately = {
+            figure: answer
+            for figure, answer in self._answers.items()
+            if self._answered_s[figure] >= (slow_s if figure in SLOW else oldest_s)
+        }
+        return load(told(lately, key), sum(map(is_reached, pods)), objectives)
+
+    async def run(self) -> None:
+        """Ask for ever."""
+        timeout = aiohttp.ClientTimeout(total=self._settings.prometheus_timeout_s)
+        authority = self._settings.prometheus_ca_file
+        context = ssl.create_default_context(cafile=authority) if authority else True
+        connector = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=context)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+            while True:
+                await self.tick(session)
+                await asyncio.sleep(self._settings.scrape_every_s)
+
+    async def tick(self, session: aiohttp.ClientSession) -> None:
+        """Ask once for every figure whose time has come."""
+        slow = self._ticks % _SLOW_EVERY == 0
+        self._ticks += 1
+        figures = [figure for figure in self._questions if figure != _FIRST and (slow or figure not in SLOW)]
+        turns = asyncio.Semaphore(_AT_ONCE)
+        headers = authorization(self._settings.prometheus_token_file)
+        problems = {_FIRST: await self._ask(session, _FIRST, headers, turns)}
+        if not problems[_FIRST]:  # a server that hangs is waited for once a tick
+            answers = await asyncio.gather(*(self._ask(session, figure, headers, turns) for figure in figures))
+            problems |= dict(zip(figures, answers, strict=True))
+        self._say(problems)
+        for key in set().union(*(answer.keys() for answer in self._answers.values())):
+            self._fresh(key)
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, figure: str, headers: Mapping[str, str], turns: asyncio.Semaphore
+    ) -> str:
+        """Put one question; returns what went wrong, or nothing."""
+        url = f"{self._settings.prometheus_url.rstrip('/')}/api/v1/query"
+        form = {"query": self._questions[figure], "timeout": f"{self._settings.prometheus_timeout_s:g}s"}
+        async with turns:
+            try:
+                async with session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+                    if answer.status != 200:
+                        raise ValueError(f"HTTP {answer.status}")
+                    body = await limited(answer.content, _LONGEST_ANSWER)
+                self._answers[figure] = answered(orjson.loads(body), self._settings.prometheus_label)
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                self._telemetry.questions.labels("failed").inc()
+                return str(error) or type(error).__name__
+        self._answered_s[figure] = time.monotonic()
+        self._telemetry.questions.labels("answered").inc()
+        return ""
+
+    def _say(self, problems: Mapping[str, str]) -> None:
+        """Once when the server falls silent, once when it is back."""
+        failed = sorted(figure for figure, problem in problems.items() if problem)
+        needed = [figure for figure in failed if figure in NEEDED]
+        said = f"{needed[0]}: {problems[needed[0]]}" if needed else ""
+        if bool(said) != bool(self._silent):
+            if said:
+                log.warning("Prometheus does not answer; the last decisions hold", extra=self._about(failed, said))
+            else:
+                log.info("Prometheus answers again", extra=self._about(failed, said))
+        self._silent = said
+
+    def _about(self, failed: Collection[str], said: str) -> dict[str, object]:
+        return {"server": self._settings.prometheus_url, "failed": len(failed), "error": said}
+
+
+def authorization(token_file: str) -> dict[str, str]:
+    """The header that says who asks; none where the file cannot be read, which the server then answers itself."""
+    if not token_file:
+        return {}
+    try:
+        token = Path(token_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {"Authorization": f"Bearer {token}"}
