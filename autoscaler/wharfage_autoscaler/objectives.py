@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+ATTAINMENT = 0.95
+"""Share of a minute's requests that must be good for the minute to be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objectives:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from wharfage_autoscaler.objectives import ATTAINMENT
 
 from wharfage_simulator.records import Outcome
 from wharfage_simulator.tables import Floats
 
 MINUTE_S = 60.0
-ATTAINMENT = 0.95
-"""Share of a minute's requests that must be good for the minute to be."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

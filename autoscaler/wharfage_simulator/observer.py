@@ -8,9 +8,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from wharfage_autoscaler.sight import PoolSeen
+
 from wharfage_simulator.cluster import NONE, Count, Kind, VirtualCluster
 from wharfage_simulator.gauges import Recorder
-from wharfage_simulator.policy import PoolSeen, ReplicaSeen, Seen
+from wharfage_simulator.policy import ReplicaSeen, Seen
 from wharfage_simulator.replica import Gauges, Replicas
 from wharfage_simulator.setting import Setting
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from wharfage_autoscaler.objectives import ATTAINMENT
 
-from wharfage_simulator.minutes import ATTAINMENT, MINUTE_S
+from wharfage_simulator.minutes import MINUTE_S
 from wharfage_simulator.result import Cause, Result, caused
 
 OURS = "wharfage"

@@ -4,14 +4,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wharfage_autoscaler.accelerators import accelerator
 from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
 from wharfage_autoscaler.fit import Fit, Miss, fit, named
 from wharfage_autoscaler.model import Placement, SpotPolicy, Variant
+from wharfage_autoscaler.mooring import engine_step
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Market, Offer
-from wharfage_autoscaler.shapes import native_quantization
-from wharfage_autoscaler.steptime import StepTime, engine_limits, step_time
 from wharfage_autoscaler.traffic import Traffic
 
 from wharfage_simulator.cluster import Kind
@@ -98,16 +96,6 @@ def cheapest(kinds: Iterable[Kind], market: Market = Market.ON_DEMAND) -> Kind:
     if not ordered:
         raise ScenarioError(f"the catalog has no {market} offer that serves the model")
     return ordered[0]
-
-
-def engine_step(variant: Variant, offer: Offer, seat: Fit) -> StepTime:
-    """The step times of a replica that fits, by the capacity model."""
-    facts = accelerator(offer.accelerator)
-    shape = variant.shape
-    assert facts is not None  # noqa: S101 - it fits, so both are known
-    assert shape is not None  # noqa: S101
-    quantization = variant.quantization or native_quantization(variant.source)
-    return step_time(shape, quantization, facts, seat.accelerators, engine_limits(seat, shape))
 
 
 def _kind(asked: Asked, offer: Offer, seat: Fit, carried: Capacity, profile: int, kv_tokens: int) -> Kind:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_autoscaler.steptime import StepTime
 
 from wharfage_simulator.policies.planner import Aim, Came, Plan, Planner
 from wharfage_simulator.policies.regression import Step
 from wharfage_simulator.policies.scene import Scene, Setting
-from wharfage_simulator.policy import PoolSeen, ReplicaSeen, Seen, Target
+from wharfage_simulator.policy import ReplicaSeen, Seen, Target
 
 _SWEPT = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the tokens in a step, and of the sequences
 

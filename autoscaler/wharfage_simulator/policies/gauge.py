@@ -3,7 +3,7 @@
 import math
 from enum import StrEnum
 
-from wharfage_simulator.policy import PoolSeen
+from wharfage_autoscaler.sight import PoolSeen
 
 TOLERANCE = 0.1  # --horizontal-pod-autoscaler-tolerance
 

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.sight import PoolSeen
 
 from wharfage_simulator.policies.behavior import KUBERNETES, Behavior
 from wharfage_simulator.policies.bounds import within
 from wharfage_simulator.policies.external import External
 from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policies.window import Window
-from wharfage_simulator.policy import PoolSeen, Seen, Target
+from wharfage_simulator.policy import Seen, Target
 
 SLICES = 4
 _ROUNDING = 1e-9

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_autoscaler.steptime import StepTime
 
 from wharfage_simulator.fluid import Floats
-from wharfage_simulator.policy import PoolSeen
 
 Setting = Mapping[str, Any]
 """Arguments of a policy by keyword: one of those that tuning may choose from."""

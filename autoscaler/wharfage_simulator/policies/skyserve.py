@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.sight import PoolSeen
 
 from wharfage_simulator.policies.bounds import within
 from wharfage_simulator.policies.scene import Scene, Setting
-from wharfage_simulator.policy import PoolSeen, Seen, Target
+from wharfage_simulator.policy import Seen, Target
 
 INTERVAL_S = 20.0
 """Between two decisions, in which delays are counted."""

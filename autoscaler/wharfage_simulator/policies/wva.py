@@ -8,13 +8,14 @@ from statistics import median
 from typing import ClassVar
 
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_autoscaler.traffic import Traffic
 
 from wharfage_simulator.policies.behavior import KUBERNETES, Behavior
 from wharfage_simulator.policies.bounds import within
 from wharfage_simulator.policies.external import External
 from wharfage_simulator.policies.scene import Scene, Setting
-from wharfage_simulator.policy import PoolSeen, ReplicaSeen, Seen, Target
+from wharfage_simulator.policy import ReplicaSeen, Seen, Target
 
 MARGINS = (1.0, 0.85, 0.7, 0.55, 0.4)
 

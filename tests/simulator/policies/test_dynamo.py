@@ -9,7 +9,8 @@ from wharfage_simulator.policies.predictors import PREDICTORS, Autoregressive, K
 from wharfage_simulator.policies.regression import Step, StepModel
 from wharfage_simulator.policy import ReplicaSeen, Seen
 
-from tests.simulator.policies.views import KEY, counts, pool, seen, step
+from tests.sights import pool
+from tests.simulator.policies.views import KEY, counts, seen, step
 
 BASE_S, PER_PREFILL_S, PER_DECODE_S = 0.010, 20e-6, 0.2e-6
 

@@ -8,7 +8,8 @@ from wharfage_simulator.oracle import targets
 from wharfage_simulator.policies.clairvoyant import Clairvoyant
 from wharfage_simulator.policies.static import Static, replicas_for
 
-from tests.simulator.policies.views import KEY, counts, pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import KEY, counts, seen
 
 
 @pytest.mark.parametrize(

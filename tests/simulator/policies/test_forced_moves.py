@@ -9,10 +9,11 @@ import pytest
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.move import COOLDOWN_S
 from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.purse import Budget
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_simulator.cluster import Kind
-from wharfage_simulator.policies.purse import Budget, Purse
 from wharfage_simulator.policies.wharfage import Asked, Wharfage
-from wharfage_simulator.policy import PoolSeen, Seen, Target
+from wharfage_simulator.policy import Seen, Target
 from wharfage_simulator.profile import EngineProfile
 from wharfage_simulator.result import Result
 from wharfage_simulator.run import run
@@ -230,26 +231,3 @@ def test_a_forced_move_to_machines_that_do_not_come_is_undone_and_tried_again_af
     assert (again - undone) * 15.0 >= COOLDOWN_S - 60.0
     gone = next(look for look in range(again, len(old)) if not old[look])
     assert new[gone] > 0
-
-
-STAGES = [
-    pytest.param(10.0, [1.0] * 8, [False] * 8, id="a budget that lasts"),
-    pytest.param(
-        10.0, [1.0] * 2 + [4.0] * 6, [False, False, True, True, True, True, True, True], id="one that does not"
-    ),
-    pytest.param(
-        100.0, [14.0, 14.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0], [True, True] + [False] * 6, id="one that lasts again"
-    ),
-    pytest.param(10.0, [1.3, 1.18, 1.21, 1.2], [True, True, True, True], id="it does not flap"),
-]
-
-
-@pytest.mark.parametrize(("usd", "hourly", "stages"), STAGES)
-def test_a_purse_says_when_its_budget_would_not_last(usd: float, hourly: list[float], stages: list[bool]) -> None:
-    purse = Purse(Budget(usd=usd, period_s=8 * 3600.0))
-    found = []
-    for hour, usd_per_hour in enumerate(hourly):
-        purse.spend(usd_per_hour, 3600.0 * (hour + 1))
-        found.append(purse.prefers_cheaper)
-    assert found == stages
-    assert purse.spent_usd == pytest.approx(sum(hourly))

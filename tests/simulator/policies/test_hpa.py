@@ -6,7 +6,8 @@ import pytest
 from wharfage_simulator.policies.gauge import Gauge, of_all, of_pods
 from wharfage_simulator.policies.hpa import Hpa
 
-from tests.simulator.policies.views import KEY, counts, followed, pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import KEY, counts, followed, seen
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import pytest
 from wharfage_simulator.policies.knative import Knative
 from wharfage_simulator.policy import Seen
 
-from tests.simulator.policies.views import KEY, counts, pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import KEY, counts, seen
 
 
 def steady(

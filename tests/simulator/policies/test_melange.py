@@ -13,7 +13,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from wharfage_autoscaler.offers import Market
 from wharfage_simulator.policies.melange import Melange, cheapest
 
-from tests.simulator.policies.views import pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import seen
 
 L4 = pool("l4", accelerator="L4", usd_per_hour=1.0, good_rps=2.0)
 H100 = pool("h100", accelerator="H100", usd_per_hour=4.0, good_rps=10.0)

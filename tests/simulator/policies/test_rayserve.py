@@ -5,7 +5,8 @@ import math
 import pytest
 from wharfage_simulator.policies.rayserve import Delays, RayServe
 
-from tests.simulator.policies.views import KEY, counts, pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import KEY, counts, seen
 
 
 def course(delays: Delays, loads: list[float], *, start: int, every_s: float = 10.0) -> list[int]:

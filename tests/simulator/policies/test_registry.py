@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_simulator.policies.registry import POLICIES, candidates, make
 from wharfage_simulator.policies.scene import Scene
-from wharfage_simulator.policy import PoolSeen, ReplicaSeen, Seen
+from wharfage_simulator.policy import ReplicaSeen, Seen
 
-from tests.simulator.policies.views import pool, seen, step
+from tests.sights import pool
+from tests.simulator.policies.views import seen, step
 
 POOLS = (
     pool("g6.xlarge", accelerator="L4", usd_per_hour=1.0, good_rps=2.0),

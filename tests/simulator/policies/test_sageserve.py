@@ -5,7 +5,8 @@ import math
 import pytest
 from wharfage_simulator.policies.sageserve import SageServe, peak_ahead
 
-from tests.simulator.policies.views import KEY, counts, pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import KEY, counts, seen
 
 DAY = 288
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_simulator.policies.skyserve import Placer, RequestRate, SkyServe
-from wharfage_simulator.policy import PoolSeen, Seen
+from wharfage_simulator.policy import Seen
 
-from tests.simulator.policies.views import pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import seen
 
 STEADY = pool("g6", usd_per_hour=1.0, good_rps=2.0)  # planned for 1.7
 ZONES = tuple(

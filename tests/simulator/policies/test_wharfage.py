@@ -9,7 +9,8 @@ from wharfage_autoscaler.model import Variant
 from wharfage_simulator.policies.wharfage import Asked, Wharfage
 
 from tests.builders import QWEN3_8B
-from tests.simulator.policies.views import pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import seen
 
 ASKED = Asked(variant=Variant("bf16", 1.0, "", "hf://Qwen/Qwen3-8B", QWEN3_8B))
 
@@ -32,21 +33,6 @@ def test_of_every_minute_is_written_down(shares: tuple[float, float], written: l
         )
         policy.target(replace(view, bad_1m=shares[tick // 4]))
     assert policy.minutes == written
-
-
-def test_a_minute_is_as_full_as_it_was_at_any_time_while_its_requests_ran() -> None:
-    policy = Wharfage(ASKED, np.zeros(0))
-    for minute, ready in enumerate((2, 4, 4, 4, 4)):
-        for tick in range(4):
-            view = seen(
-                replace(pool(ready=ready, good_rps=2.0), running=4.0 * 100.0),  # each takes 100 s
-                now_s=60.0 * minute + 15.0 * (tick + 1),
-                rps=4.0,
-                prompt_tokens_per_s=2400.0,
-                output_tokens_per_s=800.0,
-            )
-            policy.target(replace(view, bad_1m=0.0))
-    assert [filled for filled, _ in policy.minutes] == [1.0, 1.0, 1.0, 0.5, 0.5]
 
 
 def test_many_small_machines_are_not_replaced_by_as_many_large_ones() -> None:

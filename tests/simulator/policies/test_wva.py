@@ -3,11 +3,13 @@
 import math
 
 import pytest
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_simulator.policies.bounds import within
 from wharfage_simulator.policies.wva import Variant, Wva, allocated
-from wharfage_simulator.policy import PoolSeen, ReplicaSeen
+from wharfage_simulator.policy import ReplicaSeen
 
-from tests.simulator.policies.views import pool, seen
+from tests.sights import pool
+from tests.simulator.policies.views import seen
 
 L4 = pool("l4", accelerator="L4", usd_per_hour=1.0, kv_tokens=50_000)
 H100 = pool("h100", accelerator="H100", usd_per_hour=4.0, kv_tokens=400_000)

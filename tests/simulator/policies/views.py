@@ -7,54 +7,13 @@ from dataclasses import replace
 from wharfage_autoscaler.accelerators import ACCELERATORS
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.footprint import EngineLimits
-from wharfage_autoscaler.objectives import Objectives
-from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.sight import PoolSeen
 from wharfage_autoscaler.steptime import StepTime, step_time
 from wharfage_autoscaler.traffic import Traffic
-from wharfage_simulator.policy import Policy, PoolSeen, ReplicaSeen, Seen
+from wharfage_simulator.policy import Policy, ReplicaSeen, Seen
 
-from tests.builders import QWEN3_8B, offer
-
-OBJECTIVES = Objectives(ttft_p95_s=2.0, tpot_p95_s=0.05)
-TRAFFIC = Traffic(prompt_tokens=600, output_tokens=200)
-
-
-def pool(
-    name: str = "g6.xlarge",
-    *,
-    accelerator: str = "L4",
-    market: Market = Market.ON_DEMAND,
-    zone: str = "",
-    usd_per_hour: float = 1.0,
-    good_rps: float = 2.0,
-    slots: float = 64.0,
-    kv_tokens: float = 50_000.0,
-    lead_s: float = 300.0,
-    obtainable: bool = True,
-    ready: int = 0,
-    starting: int = 0,
-    running: float = 0.0,
-    waiting: float = 0.0,
-    kv_used: float = 0.0,
-) -> PoolSeen:
-    """A pool of single L4s on demand, empty; planned for 85 % of what is good."""
-    return PoolSeen(
-        offer=offer(name, accelerator=accelerator, market=market, zone=zone, usd_per_hour=usd_per_hour),
-        variant="bf16",
-        accelerators=1,
-        good_rps=good_rps,
-        planned_rps=0.85 * good_rps,
-        slots=slots,
-        kv_tokens=kv_tokens,
-        lead_s=lead_s,
-        obtainable=obtainable,
-        ready=ready,
-        starting=starting,
-        running=running,
-        waiting=waiting,
-        kv_used=kv_used,
-    )
-
+from tests.builders import QWEN3_8B
+from tests.sights import OBJECTIVES, TRAFFIC, pool
 
 POOL = pool()
 KEY = POOL.key

@@ -1,0 +1,44 @@
+"""What a deployment is asked to do, and with what: all that a decision looks at and no look at the cluster changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.model import Wanted
+from wharfage_autoscaler.mooring import Mooring
+from wharfage_autoscaler.need import Berth, Key
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.pace import Pace, together
+from wharfage_autoscaler.purse import Budget
+from wharfage_autoscaler.sight import PoolSeen, Sight
+from wharfage_autoscaler.work import HEADS, Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charter:
+    """The user's wishes, what requests are worth in planned ones, and a mooring for every pool that may be seen."""
+
+    key: Key
+    wanted: Wanted
+    objectives: Objectives
+    moorings: Mapping[PoolKey, Mooring]
+    work: Work = HEADS
+    shapes: int = 1
+    """That may serve together: 1 behind a plain Service, 3 behind the gateway."""
+    budget: Budget | None = None
+
+    def berth(self, pool: PoolSeen) -> Berth:
+        """The pool as the optimiser sees it. KeyError where it has no mooring."""
+        return self.moorings[pool.key].berth(pool)
+
+    def pace(self, sight: Sight) -> Pace | None:
+        """Of what serves; None where that is not known of all of it."""
+        parts = []
+        for pool in sight.pools:
+            if not pool.ready:
+                continue
+            pace = self.moorings[pool.key].pace
+            if pace is None:
+                return None
+            parts.append((pool.ready * pool.good_rps, pace))
+        return together(parts)
