@@ -1,0 +1,32 @@
+"""An operator that measures, as a process: what it cannot read changes a condition and nothing else."""
+
+import socket
+
+import pytest
+
+from tests.cluster.lab import Lab
+from tests.cluster.server import condition, eventually
+
+
+def nobody() -> str:
+    """An address of this machine at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("server", ["", "absent"], ids=["pods that do not answer", "a Prometheus that is not there"])
+def test_a_deployment_whose_load_cannot_be_read_serves_on_and_says_so(lab: Lab, server: str) -> None:
+    settings = {"prometheus_url": nobody()} if server else {}
+    operator = lab.start(scrape_every_s="0.3", scrape_timeout_s="0.5", history_every_s="1", **settings)
+    lab.create()
+    lab.ready()
+    said = eventually(
+        lambda: found if (found := condition(lab.llm(), "MetricsFresh"))["status"] == "False" else None,
+        what="MetricsFresh is False",
+    )
+    assert said["reason"] == "NoMetrics"
+    counted = "wharfage_prometheus_questions_total" if server else "wharfage_scrapes_total"
+    eventually(lambda: operator.metric(f'{counted}{{outcome="failed"}}') >= 2, what="it tries again and again")
+    assert lab.ready()["status"]["readyReplicas"] == 1
+    assert operator.tracebacks == []
