@@ -17,8 +17,8 @@ def nobody() -> str:
 
 @pytest.mark.parametrize("server", ["", "absent"], ids=["pods that do not answer", "a Prometheus that is not there"])
 def test_a_deployment_whose_load_cannot_be_read_serves_on_and_says_so(lab: Lab, server: str) -> None:
-    settings = {"prometheus_url": nobody()} if server else {}
-    operator = lab.start(scrape_every_s="0.3", scrape_timeout_s="0.5", history_every_s="1", **settings)
+    address = nobody() if server else ""
+    operator = lab.start(scrape_every_s="0.3", scrape_timeout_s="0.5", history_every_s="1", prometheus_url=address)
     lab.create()
     lab.ready()
     said = eventually(
