@@ -7,6 +7,7 @@ pods that are read every 15 s, without the request itself. Sizes are those of a 
 """
 
 import argparse
+import gc
 import json
 import re
 import statistics
@@ -77,6 +78,7 @@ def costs(page: str) -> Costs:
     track = half_an_hour(page)
     tracemalloc.start()
     several = [half_an_hour(page) for _ in range(ROUNDS)]
+    gc.collect()  # and with it what Python keeps of tuples for the next ones
     track_bytes = tracemalloc.get_traced_memory()[0] // len(several)
     tracemalloc.stop()
     end_s = track.points[-1].at_s
