@@ -24,11 +24,7 @@ AHEAD_STEP_S = 1800.0
 def due(experience: Experience, sight: Sight) -> bool:
     """Whether the optimiser is to be asked: every five minutes, and when what can be had has changed."""
     answer = experience.answer
-    return (
-        answer is None
-        or sight.now_s - answer.at_s >= ASKED_EVERY_S
-        or answer.obtainable != tuple(pool.obtainable for pool in sight.pools)
-    )
+    return answer is None or sight.now_s - answer.at_s >= ASKED_EVERY_S or answer.obtainable != sight.obtainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +110,10 @@ def answered(
     yesterday_rps: Sequence[float] = (),
 ) -> Experience:
     """With what the optimiser said: `current` answers `Enquiry.here`, None where there was nothing to ask."""
-    obtainable = tuple(pool.obtainable for pool in sight.pools)
     if current is None:
-        return replace(experience, answer=Answer(best, None, sight.now_s, obtainable))
+        return replace(experience, answer=Answer(best, None, sight.now_s, sight.obtainable))
     elsewhere = asked.elsewhere(best, current, yesterday_rps)
-    return replace(experience, answer=Answer(current, elsewhere, sight.now_s, obtainable))
+    return replace(experience, answer=Answer(current, elsewhere, sight.now_s, sight.obtainable))
 
 
 def allotted(allotment: Allotment, shapes: Mapping[PoolKey, Shape]) -> set[Shape]:

@@ -113,6 +113,11 @@ class Sight:
         return sum(pool.ready * pool.good_rps for pool in self.pools)
 
     @property
+    def obtainable(self) -> tuple[bool, ...]:
+        """Of each pool, whether an order would be filled now."""
+        return tuple(pool.obtainable for pool in self.pools)
+
+    @property
     def fleet(self) -> Fleet:
         """What runs or is on its way."""
         return Fleet(

@@ -76,20 +76,19 @@ class Writer:
             answer = await self._apply(kind, key, wanted, live)
         self._cache.put(kind, answer)
 
-    async def _apply(self, kind: Kind, key: Key, wanted: Object, known: Object | None) -> Object:
+    async def _apply(
+        self, kind: Kind, key: Key, wanted: Object, known: Object | None, *, manager: str = FIELD_MANAGER
+    ) -> Object:
         precondition = {"uid": known["metadata"]["uid"]} if known else {"resourceVersion": _NOWHERE}
         body = {**wanted, "metadata": {**wanted["metadata"], **precondition}}
-        return await self._write("PATCH", kind, kind.path(*key), body)
+        return await self._write("PATCH", kind, kind.path(*key), body, manager=manager)
 
     async def keep(self, wanted: Object, known: Object | None, *, manager: str) -> Object:
         """Create or change what the operator itself remembers, under a field manager of its own; nobody caches it.
 
         ApiError 409 where somebody made an object of that name meanwhile, or replaced the one that is `known`.
         """
-        kind, key = kind_of(wanted), key_of(wanted)
-        precondition = {"uid": known["metadata"]["uid"]} if known else {"resourceVersion": _NOWHERE}
-        body = {**wanted, "metadata": {**wanted["metadata"], **precondition}}
-        return await self._write("PATCH", kind, kind.path(*key), body, manager=manager)
+        return await self._apply(kind_of(wanted), key_of(wanted), wanted, known, manager=manager)
 
     async def delete(self, obj: Object) -> None:
         """Delete exactly this object in exactly this state; what is gone already is fine."""

@@ -18,6 +18,7 @@ from wharfage_autoscaler.load import Load
 
 from wharfage_operator.apply import Writer, owned_by
 from wharfage_operator.cache import Cache
+from wharfage_operator.children import Identity
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.gather import is_paused
@@ -151,12 +152,7 @@ def config_map_key(key: Key) -> Key:
 def config_map(key: Key, uid: str, rows: Rows) -> Object:
     """A deployment's history as an object, which goes when the deployment goes."""
     namespace, name = config_map_key(key)
-    owner = {
-        "apiVersion": LLM_DEPLOYMENTS.api_version,
-        "kind": LLM_DEPLOYMENTS.name,
-        "name": key[1],
-        "uid": uid,
-    }
+    owner = Identity(*key, uid).reference
     metadata = {"name": name, "namespace": namespace, "labels": {LABEL: key[1]}, "ownerReferences": [owner]}
     return {
         "apiVersion": CONFIG_MAPS.api_version,

@@ -119,11 +119,16 @@ class Prometheus:
 
 
 def authorization(token_file: str) -> dict[str, str]:
-    """The header that says who asks; none where the file cannot be read, which the server then answers itself."""
+    """The header that says who asks; none where there is no token."""
+    token = bearer(token_file)
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def bearer(token_file: str) -> str | None:
+    """The token of the file; None where none is set, or it cannot be read, which the server then answers itself."""
     if not token_file:
-        return {}
+        return None
     try:
-        token = Path(token_file).read_text(encoding="utf-8").strip()
+        return Path(token_file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        return {}
-    return {"Authorization": f"Bearer {token}"}
+        return None

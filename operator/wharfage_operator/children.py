@@ -63,20 +63,18 @@ class Identity:
         """What selects all pods of the deployment, serving or not."""
         return {OWNER: self.name}
 
+    @property
+    def reference(self) -> dict[str, str]:
+        """What names it as an owner: what is owned goes when it goes."""
+        return {"apiVersion": "wharfage.dev/v1alpha1", "kind": "LLMDeployment", "name": self.name, "uid": self.uid}
+
     def child(self, api_version: str, kind: str, *, suffix: str = "", **body: Any) -> Manifest:
         """A child's frame: type, name, labels, owner; the rest is `body`."""
-        owner = {
-            "apiVersion": "wharfage.dev/v1alpha1",
-            "kind": "LLMDeployment",
-            "name": self.name,
-            "uid": self.uid,
-            "controller": True,
-        }
         metadata = {
             "name": f"{self.name}{suffix}",
             "namespace": self.namespace,
             "labels": self.labels,
-            "ownerReferences": [owner],
+            "ownerReferences": [{**self.reference, "controller": True}],
         }
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
 

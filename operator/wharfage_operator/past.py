@@ -10,7 +10,7 @@ from math import nan
 from pathlib import Path
 
 from wharfage_operator.archive import Past
-from wharfage_operator.asked import authorization
+from wharfage_operator.asked import bearer
 from wharfage_operator.history import ROWS, STEP_S, Rows, rows_of
 from wharfage_operator.kinds import Key
 from wharfage_operator.prometheus import Address, PrometheusError, connected
@@ -35,9 +35,10 @@ def past(settings: Settings) -> Past:
 
 def weeks(settings: Settings, key: Key, now_s: float) -> Rows:
     """The rows of the four weeks before `now_s` (Unix seconds). PrometheusError says why there are none."""
-    _, _, token = authorization(settings.prometheus_token_file).get("Authorization", "").partition(" ")
     authority = settings.prometheus_ca_file
-    address = Address(settings.prometheus_url, token, Path(authority) if authority else None)
+    address = Address(
+        settings.prometheus_url, bearer(settings.prometheus_token_file) or "", Path(authority) if authority else None
+    )
     last_s = int(now_s) // STEP_S * STEP_S
     match = f'namespace="{key[0]}",{settings.prometheus_label}="{key[1]}"'
     with connected(address) as server:
