@@ -74,6 +74,14 @@ def add_node(lab: Lab) -> None:
     lab.cluster.fake_node("late-1", {"node.kubernetes.io/instance-type": "late.l4"}, capacity)
 
 
+def watched(proxy: Between, kind: Kind) -> bool:
+    """Whether a watch of `kind` is open, so that what happens from now on comes as an event."""
+    return any(
+        (request.verb, request.resource, request.status) == ("watch", kind.plural, 200)
+        for request in list(proxy.seen.requests)
+    )
+
+
 def back(lab: Lab) -> None:
     eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"), what="the Service is back")
 
@@ -128,6 +136,8 @@ def test_an_event_that_never_comes_is_made_up_for_at_the_next_resync(place: Lab,
     with Between(place.cluster, losing) as proxy:
         operator = place.start(proxy.kubeconfig, resync_s="2")
         eventually(lambda: operator.ready)
+        # An operator of an empty cluster is ready before it watches; what comes in between is in kopf's first list.
+        eventually(lambda: watched(proxy, lost.kind), what=f"{lost.kind.plural} are watched")
         lost.before(place)
         lost.do(place)
         lost.seen(place)
