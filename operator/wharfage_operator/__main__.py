@@ -20,6 +20,7 @@ from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Past
 from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
+from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection, connect
 from wharfage_operator.echoes import Echoes
 from wharfage_operator.errors import ApiError
@@ -102,7 +103,7 @@ async def _permissions(connection: Connection, settings: Settings) -> list[str]:
 
 async def serve(connection: Connection, settings: Settings) -> int:
     """Run all parts until the watch ends (SIGTERM) or one of them fails."""
-    telemetry, cache, freshness = Telemetry(), Cache(), Freshness()
+    telemetry, cache, freshness, clock = Telemetry(), Cache(), Freshness(), Clock(settings.time_scale)
     queue: WorkQueue[Item] = WorkQueue(first_s=settings.backoff_first_s, longest_s=settings.backoff_longest_s)
     inbox = Inbox(
         cache,
@@ -144,7 +145,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     if settings.prometheus_url:
         metrics = Prometheus(settings, telemetry, measured)
     else:
-        metrics = Scrape(cache, connection, settings, telemetry, measured)
+        metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
     archive = Archive(cache, connection, writer, load_of, every_s=settings.history_every_s, past=_past(settings))
     reconciler = Reconciler(
         cache=cache,

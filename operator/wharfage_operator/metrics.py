@@ -6,7 +6,6 @@ cannot be, is asked less and less often.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +15,7 @@ from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 
 from wharfage_operator.cache import Cache, owner_of
+from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Key, Object
@@ -60,8 +60,10 @@ class Scrape:
         settings: Settings,
         telemetry: Telemetry,
         fresh: Callable[[Key], None],
+        clock: Clock | None = None,
     ) -> None:
         """`fresh` is called with an LLMDeployment's key when its pods were read."""
+        self._clock = clock or Clock()
         self._cache = cache
         self._connection = connection
         self._settings = settings
@@ -79,7 +81,7 @@ class Scrape:
             tracks,
             [pod["metadata"]["uid"] for pod in pods if is_reached(pod)],
             objectives,
-            now_s=time.monotonic(),
+            now_s=self._clock.elapsed_s,
             window_s=self._settings.scrape_window_s,
             stale_s=3 * self._settings.scrape_every_s,
         )
@@ -90,11 +92,11 @@ class Scrape:
         async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=_AT_ONCE)) as session:
             while True:
                 await self.tick(session)
-                await asyncio.sleep(self._settings.scrape_every_s)
+                await asyncio.sleep(self._clock.wall_s(self._settings.scrape_every_s))
 
     async def tick(self, session: aiohttp.ClientSession) -> None:
         """Read once every ready pod whose time has come."""
-        now_s, before_s = time.monotonic(), self._round_s
+        now_s, before_s = self._clock.elapsed_s, self._round_s
         existing = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if not is_reader(pod)}
         if self._older is None:
             self._older, before_s = frozenset(existing), now_s
@@ -150,11 +152,11 @@ class Scrape:
         self._telemetry.scrapes.labels(outcome).inc()
         pause_s = self._settings.scrape_every_s * 2.0 ** min(known.failures, 8)
         known.failures += 1
-        known.due_s = time.monotonic() + min(pause_s, _LONGEST_PAUSE_S)
+        known.due_s = self._clock.elapsed_s + min(pause_s, _LONGEST_PAUSE_S)
 
     async def _read(self, session: aiohttp.ClientSession, pod: Object) -> Reading | None:
         try:
-            return reading(await self._page(session, pod), at_s=time.monotonic())
+            return reading(await self._page(session, pod), at_s=self._clock.elapsed_s)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, ApiError):
             return None
 

@@ -99,6 +99,9 @@ class Settings:
     pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
 
+    time_scale: float = _setting(
+        1.0, "seconds that pass for what is measured and decided in one of the wall's; other than 1 for demos only"
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR")
 
     def __post_init__(self) -> None:
@@ -107,6 +110,8 @@ class Settings:
             raise SettingsError(
                 "lease_retry_s < lease_renew_deadline_s < lease_duration_s must hold, or two replicas could lead"
             )
+        if not 1.0 <= self.time_scale <= 1000.0:
+            raise SettingsError(f"time_scale is {self.time_scale:g}: write 1, or up to 1000 for a demo")
         if self.workers < 1:
             raise SettingsError(f"workers is {self.workers}: at least 1 is needed")
         if self.spot_default not in ("Forbid", "Allow", "Prefer", "Require"):
