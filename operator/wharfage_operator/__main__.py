@@ -146,7 +146,15 @@ async def serve(connection: Connection, settings: Settings) -> int:
         metrics = Prometheus(settings, telemetry, measured)
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
-    archive = Archive(cache, connection, writer, load_of, every_s=settings.history_every_s, past=_past(settings))
+    archive = Archive(
+        cache,
+        connection,
+        writer,
+        load_of,
+        every_s=settings.history_every_s,
+        past=_past(settings),
+        clock=clock,
+    )
     reconciler = Reconciler(
         cache=cache,
         queue=queue,

@@ -8,7 +8,6 @@ one is set.
 
 import asyncio
 import logging
-import time
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from wharfage_autoscaler.load import Load
 from wharfage_operator.apply import Writer, owned_by
 from wharfage_operator.cache import Cache
 from wharfage_operator.children import Identity
+from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.gather import is_paused
@@ -63,6 +63,7 @@ class Archive:
         *,
         every_s: float,
         past: Past | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """`load` tells what a deployment does now; a ConfigMap is written at most every `every_s`."""
         self._cache = cache
@@ -71,6 +72,7 @@ class Archive:
         self._load = load
         self._every_s = every_s
         self._past = past
+        self._clock = clock or Clock()
         self._kept: dict[Key, _Kept] = {}
 
     def rows(self, key: Key) -> Rows:
@@ -81,8 +83,8 @@ class Archive:
     async def run(self) -> None:
         """Note, restore and write for ever."""
         while True:
-            await self.turn(time.time())
-            await asyncio.sleep(_EVERY_S)
+            await self.turn(self._clock.unix_s)
+            await asyncio.sleep(self._clock.wall_s(_EVERY_S))
 
     async def turn(self, now_s: float) -> None:
         """One minute's work; `now_s` in Unix seconds. A deployment that fails is tried again at the next."""

@@ -167,7 +167,8 @@ class Scrape:
             return await self._connection.text(path, longest=_LONGEST_ANSWER, timeout_s=self._settings.scrape_timeout_s)
         address = pod["status"]["podIP"]
         host = f"[{address}]" if ":" in address else address
-        async with session.get(f"http://{host}:{_PORT}/metrics", allow_redirects=False) as answer:
+        url, proxy = f"http://{host}:{_PORT}/metrics", self._settings.scrape_proxy or None
+        async with session.get(url, allow_redirects=False, proxy=proxy) as answer:
             if answer.status != 200:
                 raise ValueError(f"{answer.status} from {host}")
             page = await limited(answer.content, _LONGEST_ANSWER)

@@ -67,6 +67,9 @@ class Settings:
     scrape_via: str = _setting(
         "Pod", "Pod: the pods' own addresses; Proxy: through the API server (outside the cluster)"
     )
+    scrape_proxy: str = _setting(
+        "", "an HTTP proxy, http://HOST:PORT, that leads to the pods' own addresses where nothing else does"
+    )
 
     prometheus_url: str = _setting(
         "", "a Prometheus server to ask for the load instead of the pods, http(s)://HOST:PORT"
@@ -118,6 +121,10 @@ class Settings:
             raise SettingsError(f"spot_default is {self.spot_default!r}: write Forbid, Allow, Prefer or Require")
         if self.scrape_via not in ("Pod", "Proxy"):
             raise SettingsError(f"scrape_via is {self.scrape_via!r}: write Pod or Proxy")
+        if self.scrape_proxy and not _is_server(self.scrape_proxy):
+            raise SettingsError(f"scrape_proxy is {self.scrape_proxy!r}: write http://HOST:PORT")
+        if self.time_scale != 1.0 and self.prometheus_url:
+            raise SettingsError("time_scale and prometheus_url: a Prometheus keeps the wall's time; leave one out")
         _check_prometheus(self.prometheus_url, self.prometheus_label)
 
 
@@ -139,6 +146,16 @@ def _check_prometheus(url: str, label: str) -> None:
         raise SettingsError(f"prometheus_url is {url!r}: write http(s)://HOST[:PORT][/PATH]")
     if not _LABEL.fullmatch(label):
         raise SettingsError(f"prometheus_label is {label!r}: write the name of a label, as Prometheus spells it")
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = (parts.path, parts.query, parts.fragment, parts.username) == ("", "", "", None)
+    return parts.scheme == "http" and bool(parts.hostname) and port is not None and plain
 
 
 def load(environment: Mapping[str, str] | None = None, arguments: Sequence[str] = ()) -> Settings:

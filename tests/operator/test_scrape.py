@@ -1,16 +1,18 @@
 """Pods as they may be: well, hanging, huge, lying, redirecting, replaced; over real sockets, each on its address."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import aiohttp
 import pytest
 from aiohttp import web
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_operator.cache import Cache
+from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.kinds import PODS, Key, Object
 from wharfage_operator.metrics import Scrape
@@ -78,14 +80,28 @@ async def engine(address: str, answer: Answer) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def proxy(answer: Answer) -> AsyncIterator[str]:
+    """The address of an HTTP proxy that answers for every host itself."""
+    server = web.Server(cast("Any", answer))
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 class World:
     """A scraper, the pods that its cache knows, and who was woken."""
 
-    def __init__(self, settings: Settings = QUICK) -> None:
+    def __init__(self, settings: Settings = QUICK, clock: Clock | None = None) -> None:
         self.cache, self.telemetry = Cache(), Telemetry()
         self.woken: list[Key] = []
         nobody = cast("Connection", None)  # pods are read directly
-        self.scrape = Scrape(self.cache, nobody, settings, self.telemetry, self.woken.append)
+        self.scrape = Scrape(self.cache, nobody, settings, self.telemetry, self.woken.append, clock)
 
     def put(self, *pods: Object) -> None:
         for each in pods:
@@ -186,3 +202,37 @@ async def test_a_pod_that_is_gone_is_forgotten_when_no_window_reaches_it() -> No
     async with engine("127.7.7.1", Counting(more=0.0)):
         await world.ticks(1)
     assert world.load is None  # one reading of another life
+
+
+async def test_pods_whose_addresses_lead_nowhere_are_read_through_a_proxy() -> None:
+    called: list[str] = []
+    counting = Counting()
+
+    async def forward(request: web.Request) -> web.StreamResponse:
+        called.append(request.raw_path)
+        return await counting(request)
+
+    async with proxy(forward) as address:
+        world = World(replace(QUICK, scrape_proxy=address))
+        world.put(replica("a", "198.19.128.7"))
+        await world.ticks(2)
+    assert world.load is not None
+    assert called == ["http://198.19.128.7:8000/metrics"] * 2
+
+
+async def test_rates_are_those_of_the_world_that_the_operator_serves() -> None:
+    """An engine of a world forty times as fast has served a fortieth of what a second of the wall shows, a second."""
+
+    async def steady(_: web.Request) -> web.Response:
+        return web.Response(text=page(finished=1e4 + 1000.0 * (time.monotonic() - began_s), waiting=0.0))
+
+    began_s = time.monotonic()
+    slow = World()
+    fast = World(Settings(scrape_every_s=8.0, scrape_window_s=8.0), Clock(40.0))
+    for each in (slow, fast):
+        each.put(replica("a", "127.7.7.1"))
+    async with engine("127.7.7.1", steady):
+        await asyncio.gather(slow.ticks(6), fast.ticks(6))
+    assert slow.load is not None
+    assert fast.load is not None
+    assert 40.0 * fast.load == pytest.approx(slow.load, rel=0.8)

@@ -27,6 +27,8 @@ def test_lists_and_switches_are_read() -> None:
         ("POD_MONITORS", "maybe", "write true or false"),
         ("LEASE_DURATION_S", "5", "two replicas could lead"),
         ("SCRAPE_VIA", "Telepathy", "write Pod or Proxy"),
+        ("SCRAPE_PROXY", "localhost", "write http://HOST:PORT"),
+        ("SCRAPE_PROXY", "http://me:secret@p:80", "write http://HOST:PORT"),
         ("PROMETHEUS_URL", "prometheus:9090", r"write http\(s\)://HOST"),
         ("PROMETHEUS_URL", "http://p:port", "is no URL"),
         ("PROMETHEUS_URL", "https://me:secret@p", "write a bearer token into prometheus_token_file"),
@@ -37,6 +39,11 @@ def test_lists_and_switches_are_read() -> None:
 def test_a_bad_value_is_refused_with_what_to_write(name: str, value: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         load({f"WHARFAGE_{name}": value})
+
+
+def test_a_world_that_runs_faster_is_not_read_from_a_prometheus() -> None:
+    with pytest.raises(SettingsError, match="keeps the wall's time"):
+        load({"WHARFAGE_TIME_SCALE": "40", "WHARFAGE_PROMETHEUS_URL": "http://p:9090"})
 
 
 def test_a_password_in_the_address_of_prometheus_is_not_repeated() -> None:
