@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from wharfage_autoscaler.forecast import Fitted, Forecaster
+from wharfage_autoscaler.forecaster import Fitted, Forecaster
 from wharfage_autoscaler.forecasters.selection import CANDIDATES, selected
 from wharfage_autoscaler.forecasters.series import zero_of
 from wharfage_autoscaler.history import DAY_S, History, Rates

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.neural_network import MLPRegressor
-from wharfage_autoscaler.forecast import Forecaster
+from wharfage_autoscaler.forecaster import Forecaster
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
 from wharfage_autoscaler.forecasters.clock import ByTheClock
 from wharfage_autoscaler.forecasters.ensemble import Ensemble

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from wharfage_autoscaler.forecast import LEVELS, Forecaster
+from wharfage_autoscaler.forecast import LEVELS
+from wharfage_autoscaler.forecaster import Forecaster
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
 from wharfage_autoscaler.forecasters.clock import ByTheClock
 from wharfage_autoscaler.forecasters.ensemble import Ensemble

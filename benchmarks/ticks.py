@@ -17,7 +17,8 @@ from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.fleet import Fleet
-from wharfage_autoscaler.forecast import Fitted, Forecast
+from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.forecaster import Fitted
 from wharfage_autoscaler.forecasters.selection import CANDIDATES
 from wharfage_autoscaler.history import DAY_S, History
 from wharfage_autoscaler.law import Law

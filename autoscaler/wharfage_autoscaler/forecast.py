@@ -1,18 +1,13 @@
-"""What the load will be: quantiles of the rate for each coming step, and what makes them.
+"""What the load will be: quantiles of the rate for each coming step.
 
 The decision asks one question: how much will have to be carried between the moment at which a replica started now
 would be ready and a little later, if one wants to be right with a given probability? `Forecast.highest` answers it.
-The forecasters behind the protocol live in `forecasters/`; only they import more than numpy.
+It is a value of plain numbers, for whoever asks need not be who learned: `forecaster` makes it.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
-
-from wharfage_autoscaler.event import Event
-from wharfage_autoscaler.history import History
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 HIGHEST_BELIEVED = 1.5  # no quantile goes above this multiple of the last 14 days' highest rate, known events aside
@@ -86,33 +81,3 @@ class Forecast:
         above = next(place for place, known in enumerate(self.levels) if known >= level)
         low, high = math.log1p(-self.levels[above - 1]), math.log1p(-self.levels[above])
         return above - 1, above, (math.log1p(-level) - low) / (high - low)
-
-
-class Fitted(Protocol):
-    """What was learned from one history. A value: it is pickled, and asking it changes nothing."""
-
-    def predict(self, recent: History, steps: int) -> Forecast:
-        """The `steps` steps after `recent`, which continues or repeats the history that was learned from."""
-        ...
-
-    def updated(self, recent: History) -> "Fitted":
-        """The same model, its quantiles adjusted to how it did since; hourly is often enough, and takes 10 ms."""
-        ...
-
-
-class Forecaster(Protocol):
-    """A way to learn from a history. Pure: the same history and events always give the same forecasts."""
-
-    @property
-    def name(self) -> str:
-        """How status, reports and benchmarks call it."""
-        ...
-
-    @property
-    def least_s(self) -> float:
-        """How many observed seconds it needs."""
-        ...
-
-    def fit(self, history: History, events: Sequence[Event] = ()) -> Fitted:
-        """Learn; ValueError where less than `least_s` of the history was observed."""
-        ...

@@ -9,16 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from wharfage_autoscaler.forecast import Fitted, Forecast
-from wharfage_autoscaler.forecasters.selection import selected
-from wharfage_autoscaler.history import DAY_S, History
+from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.foresight import RECENT_S, STEP_S, Foresight
+from wharfage_autoscaler.history import History
 
 from wharfage_simulator.fluid import Floats
-
-STEP_S = 300.0
-_UPDATED_EVERY_S = 3600.0
-_RECENT_S = 7200.0  # what a fitted forecaster is told: all since it was last brought up to date, and more
-_JUDGED_BY = 0.95  # the level at which forecasters are compared
 
 
 @dataclass(slots=True)
@@ -36,10 +31,7 @@ class Outlook:
     _ticks: int = 0
     _sum: float = 0.0
     _rates: list[float] = field(default_factory=list)
-    _fitted: Fitted | None = None
-    _learned_s: float = -math.inf
-    _updated_s: float = -math.inf
-    _forecaster: str = "ensemble"
+    _foresight: Foresight = field(default_factory=Foresight)
     _now: tuple[float, ...] = ()
     _said: list[tuple[float, ...]] = field(default_factory=list)
 
@@ -63,24 +55,16 @@ class Outlook:
 
     def _look(self, now_s: float) -> None:
         """Learn if it is night, else follow how the last hours went; then look ahead."""
-        rates = self._rates[-round(_RECENT_S / STEP_S) :]
+        rates = self._rates[-round(RECENT_S / STEP_S) :]
         recent = History(now_s - len(rates) * STEP_S, STEP_S, np.array(rates))
-        if now_s - self._learned_s >= DAY_S:
-            self._learn(now_s)
-        elif self._fitted is not None and now_s - self._updated_s >= _UPDATED_EVERY_S:
-            self._fitted, self._updated_s = self._fitted.updated(recent), now_s
-        if self._fitted is None:
+        self._foresight = self._foresight.after(recent, self._whole, now_s)
+        forecast = self._foresight.expected(recent, self.lead_s)
+        if forecast is None:
             return
-        forecast = self._fitted.predict(recent, math.ceil(self.lead_s / STEP_S) + 2)
         at_s = now_s + self.tick_s + self.lead_s  # of the second tick that hears it
         highest = (forecast.highest(level, at_s, at_s) for level in self.levels)
         self.forecast = forecast
         self._now = tuple(math.nan if rate is None else rate for rate in highest)
 
-    def _learn(self, now_s: float) -> None:
-        history = History(self.start_s, STEP_S, np.array(self._rates))
-        chosen = selected(history, level=_JUDGED_BY, current=self._forecaster)
-        if chosen is not None:
-            self._forecaster = chosen.forecaster.name
-            self._fitted = chosen.forecaster.fit(history)
-            self._learned_s = self._updated_s = now_s
+    def _whole(self) -> History:
+        return History(self.start_s, STEP_S, np.array(self._rates))

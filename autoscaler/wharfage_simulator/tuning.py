@@ -17,6 +17,8 @@ HEADROOMS = (0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0)
 SWING_GAINS = (0.0, 1.5, 3.0, 4.5, 6.0)
 MEMORIES_S = (7_200.0, 18_000.0)
 LEVELS = (0.9, 0.95, 0.97, 0.99)
+SATURATED = 1.1
+"""Of what a replica carries within its objectives, before its queue grows."""
 
 
 def grid(levels: Iterable[float] = (0.0,), base: Law = Law()) -> tuple[Law, ...]:  # noqa: B008 - immutable
@@ -80,3 +82,16 @@ def cheapest(rows: Iterable[Tried], *, usd_per_replica_hour: float, usd_per_bad_
     if not ordered:
         raise ValueError("no law was tried")
     return ordered[0]
+
+
+def tuned(
+    arrivals: Floats,
+    plant: Plant,
+    expected: Mapping[float, Floats],
+    *,
+    usd_per_replica_hour: float,
+    usd_per_bad_minute: float,
+) -> Law:
+    """Of all laws that are tried every night, the one that would have cost least; `tried` and `cheapest` say how."""
+    rows = tried(arrivals, plant, grid((0.0, *LEVELS)), expected)
+    return cheapest(rows, usd_per_replica_hour=usd_per_replica_hour, usd_per_bad_minute=usd_per_bad_minute).law

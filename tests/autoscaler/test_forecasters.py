@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from wharfage_autoscaler.event import Event
-from wharfage_autoscaler.forecast import HIGHEST_BELIEVED, LEVELS, Forecast, Forecaster
+from wharfage_autoscaler.forecast import HIGHEST_BELIEVED, LEVELS, Forecast
+from wharfage_autoscaler.forecaster import Forecaster
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
 from wharfage_autoscaler.forecasters.clock import ByTheClock
 from wharfage_autoscaler.forecasters.ensemble import Ensemble

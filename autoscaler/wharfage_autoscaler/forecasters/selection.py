@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wharfage_autoscaler.event import Event
-from wharfage_autoscaler.forecast import Forecast, Forecaster
+from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.forecaster import Forecaster
 from wharfage_autoscaler.forecasters.calibrated import Calibrated
 from wharfage_autoscaler.forecasters.clock import ByTheClock
 from wharfage_autoscaler.forecasters.ensemble import Ensemble

@@ -29,14 +29,13 @@ from wharfage_simulator.fluid import Floats, Plant
 from wharfage_simulator.outlook import Outlook
 from wharfage_simulator.policy import Seen, Target
 from wharfage_simulator.scenario import SPOT_ALLOWED
-from wharfage_simulator.tuning import LEVELS, cheapest, grid, tried
+from wharfage_simulator.tuning import LEVELS, SATURATED, tuned
 
 KEY = ("replay", "model")
 DAY_S = 86_400.0
 TUNED_ON_DAYS = 4
 MINUTES_KEPT = 28 * 1440
 _TICK_S = 15.0
-_SATURATED = 1.1  # of what a replica carries within its objectives, before its queue grows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +186,7 @@ class Wharfage:
         plant = Plant(
             planned_rps=pool.planned_rps,
             good_rps=pool.good_rps,
-            saturated_rps=_SATURATED * pool.good_rps,
+            saturated_rps=SATURATED * pool.good_rps,
             slots=pool.slots,
             lead_s=pool.lead_s,
             ttft_s=seen.objectives.ttft_p95_s,
@@ -196,9 +195,10 @@ class Wharfage:
             odds=learned([filled for filled, _ in self.minutes], [bad for _, bad in self.minutes]),
         )
         expected = {level: rates[-kept:] for level, rates in outlook.said().items()}
-        rows = tried(arrivals, plant, grid((0.0, *LEVELS)), expected)
-        return cheapest(
-            rows,
+        return tuned(
+            arrivals,
+            plant,
+            expected,
             usd_per_replica_hour=pool.usd_per_hour,
             usd_per_bad_minute=self.asked.usd_per_bad_minute,
-        ).law
+        )
