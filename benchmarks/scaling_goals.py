@@ -42,7 +42,8 @@ def goals(found: Sequence[Board]) -> list[Goal]:
         if "one" in own:
             made += _goals_of_one(own["one"])
         if "all" in own and "all+spot" in own:
-            made.append(_goal_of_spot(own["all"], own["all+spot"]))
+            steady = [own[name] for name in ("one", "all") if name in own]
+            made.append(_goal_of_spot(steady, own["all+spot"]))
     return made
 
 
@@ -62,9 +63,11 @@ def _goals_of_one(board: Board) -> list[Goal]:
     return [first, Goal(board.trace, hpa, below, 25.0, False, more, missed)]
 
 
-def _goal_of_spot(steady: Board, spot: Board) -> Goal:
+def _goal_of_spot(steady: Sequence[Board], spot: Board) -> Goal:
+    """Against the best of `one` and `all`: with more pools to choose from a policy may do worse."""
     name = "all types with spot below the best on-demand policy, %"
-    best = next((each for each in steady.standings if each.kept and each.policy != ORACLE), None)
+    kept = [each for board in steady for each in board.standings if each.kept and each.policy != ORACLE]
+    best = min(kept, key=lambda each: each.usd.mean, default=None)
     ours = spot.ours
     if best is None or ours is None:
         return Goal(spot.trace, name, None, 35.0, False, f"no on-demand policy keeps {TOLERATED * 100:g} %")

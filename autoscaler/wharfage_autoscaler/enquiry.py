@@ -70,14 +70,14 @@ def enquiry(experience: Experience, sight: Sight, charter: Charter) -> Enquiry:
     Shapes of which more cannot help serve until others do, and are taken where there are no others.
     """
     usual_rps = 0.0 if math.isnan(sight.rps_5m) else experience.lately.worth * max(0.0, sight.rps_5m)
-    unit_rps = max((pool.planned_rps for pool in sight.pools if pool.ready), default=0.0)
+    memory = experience.memory
     berths = tuple(charter.berth(pool) for pool in sight.pools if pool.obtainable)
     unfit = experience.unfit.reasons(sight, charter)
     fleet = sight.fleet
     need = Need(
         key=charter.key,
         berths=tuple(berth for berth in berths if berth.shape not in unfit) or berths,
-        peak_rps=max(usual_rps * experience.law.headroom, experience.memory.held.replicas * unit_rps),
+        peak_rps=max(usual_rps * experience.law.headroom, memory.held.replicas * memory.unit_rps),
         usual_rps=usual_rps,
         min_replicas=charter.wanted.min_replicas,
         max_replicas=charter.wanted.max_replicas,

@@ -56,7 +56,7 @@ class Lately:
         `pace` is that of the replicas that serve; None where it is not known.
         """
         finished = sight.finished_rps_1m
-        if not finished > 0.0:  # NaN, too
+        if not finished > 0.0 or math.isnan(sight.prompt_tokens_per_s + sight.output_tokens_per_s):  # NaN, too
             return self
         kept = math.exp((self.at_s - sight.now_s) / MEMORY_S)
         requests = kept * self.requests + finished

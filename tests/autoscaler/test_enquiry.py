@@ -40,17 +40,17 @@ def solved(need: Need) -> Allotment:
 
 
 def holding(replicas: float) -> Memory:
-    """The law holds so many."""
-    return Memory(held=FRESH._replace(replicas=replicas))
+    """The law holds so many, each of which carries 1.3 requests a second."""
+    return Memory(held=FRESH._replace(replicas=replicas), unit_rps=1.3)
 
 
 DEMANDS = [
     pytest.param(NEW, VIEW, 4.0, 4.0 * LAW.headroom, id="the load with its headroom, before the law holds any"),
     pytest.param(Experience(lately=Lately(worth=1.5)), VIEW, 6.0, 6.0 * LAW.headroom, id="in planned requests"),
-    pytest.param(Experience(memory=holding(9.0)), VIEW, 4.0, 9.0 * 1.7, id="what the law holds, on what serves"),
+    pytest.param(Experience(memory=holding(9.0)), VIEW, 4.0, 9.0 * 1.3, id="what the law holds, as it counts them"),
     pytest.param(Experience(memory=holding(1.0)), VIEW, 4.0, 4.0 * LAW.headroom, id="the load, if it holds less"),
     pytest.param(
-        Experience(memory=holding(9.0)), sight(SMALL, LARGE), 0.0, 9.0 * 1.7, id="what it holds, where no load is known"
+        Experience(memory=holding(9.0)), sight(SMALL, LARGE), 0.0, 9.0 * 1.3, id="what it holds, where no load is known"
     ),
 ]
 

@@ -28,6 +28,11 @@ def test_a_request_is_worth_one_until_something_has_finished() -> None:
     assert Lately().heard(seen(15.0, finished_rps=0.0, answer_tokens=500), BY_ANSWER).worth == 1.0
 
 
+def test_tokens_that_are_not_known_change_nothing() -> None:
+    lately = Lately().heard(seen(15.0, finished_rps=2.0, answer_tokens=100), BY_ANSWER)
+    assert lately.heard(seen(30.0, finished_rps=2.0, answer_tokens=math.nan), BY_ANSWER, PACE) == lately
+
+
 def test_the_first_look_is_believed_and_later_ones_are_averaged_in() -> None:
     lately = Lately().heard(seen(15.0, finished_rps=2.0, answer_tokens=100), BY_ANSWER)
     assert lately.worth == pytest.approx(1.0)

@@ -107,7 +107,9 @@ class Wharfage:
         if due(known, seen):
             known = self._allotted(known, seen, charter)
         if self.tunes and seen.now_s - known.tuned_s >= DAY_S:
-            known = replace(known, law=self._tuned(known, seen, outlook), tuned_s=seen.now_s)
+            law = self._tuned(known, seen, outlook)
+            if law is not None:
+                known = replace(known, law=law, tuned_s=seen.now_s)
         decision, memory = decide(snapshot(known, seen, charter, outlook.forecast), known.memory)
         self.experience = decided(known, seen, charter, decision, memory)
         return {pool.key: pool.replicas for pool in decision.target.pools}
@@ -174,13 +176,16 @@ class Wharfage:
         """The work of each tick up to now."""
         return np.concatenate([self.history, np.array(self._arrived)])
 
-    def _tuned(self, known: Experience, seen: Seen, outlook: Outlook) -> Law:
-        """The law that would have cost least over the last days on what is allotted now, heard forecasts included."""
+    def _tuned(self, known: Experience, seen: Seen, outlook: Outlook) -> Law | None:
+        """The law that would have cost least over the last days on what is allotted now, heard forecasts included.
+
+        None before a quarter of a day of load is known: it is tuned as soon as it is, not a day later.
+        """
         kept = round(TUNED_ON_DAYS * DAY_S / _TICK_S)
         arrivals = self._record()[-kept:]
         answer = known.answer
         if answer is None or not answer.allotment.shapes or len(arrivals) * _TICK_S < DAY_S / 4:
-            return known.law
+            return None
         portion = max(answer.allotment.shapes, key=lambda each: each.pool.replicas)
         pool = seen.pool(portion.pool.key)
         plant = Plant(

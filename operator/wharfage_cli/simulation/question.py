@@ -234,6 +234,8 @@ def asked(
 
     What may not be spot must be on demand, up to the share of the usual load that the API asks for by itself.
     """
+    if not 0.0 <= max_spot_share <= 1.0:  # NaN, too
+        raise QuestionError(f"--max-spot-share: it must be between 0 and 1, not {max_spot_share}")
     return Asked(
         variant=model,
         traffic=Traffic(LengthModel().prompt_mean, LengthModel().output_mean),
