@@ -13,14 +13,15 @@ from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
 
 from wharfage_simulator.cluster import Kind
+from wharfage_simulator.minutes import MINUTE_S
 from wharfage_simulator.observer import unused
 from wharfage_simulator.policies.registry import POLICIES, Chooses, candidates, make
 from wharfage_simulator.policies.scene import Scene
 from wharfage_simulator.policies.scene import Setting as PolicySetting
+from wharfage_simulator.policies.wharfage import LEAST_TUNED_ON_S, Wharfage
 from wharfage_simulator.policies.wharfage import Asked as Wishes
-from wharfage_simulator.policies.wharfage import Wharfage
 from wharfage_simulator.policy import Policy
-from wharfage_simulator.report import OURS, TOLERATED
+from wharfage_simulator.report import OURS, TOLERATED, bad_minutes
 from wharfage_simulator.result import Result
 from wharfage_simulator.run import TICK_S, UNSCORED_S, run, ticks
 from wharfage_simulator.scenario import Asked
@@ -29,8 +30,8 @@ from wharfage_simulator.stage import Stage, Where, per_tick, summed
 from wharfage_simulator.traces import RequestTrace
 
 USD_PER_BAD_MINUTE = (30.0, 1.0, 3.0, 10.0, 17.0, 100.0)
-"""What ours is tuned by. The first is taken where the training day does not tell: its law is not tuned before it has
-seen six hours, so on traces of a day all cost the same."""
+"""What ours is tuned by. The first is taken untried where the rehearsal is too short to tell one from the other: it is
+the middle of what the whole training days of `bench-scaling` choose."""
 CAREFUL = 0.5
 """Ours is to keep the objectives on another day, so of what the training day may miss it misses no more than half."""
 _POOLS_TRIED = 2
@@ -87,7 +88,9 @@ def _tuned(trial: Trial, choices: Sequence[Choice], rehearsed: Rehearsed) -> Cho
 def _merit(trial: Trial, place: Stage, minutes: Rehearsed) -> Callable[[Choice], Merit]:
     """What a choice costs where it is rehearsed; where more minutes are bad than the whole day may have, by these."""
     day = trial.place.training
-    may_miss = TOLERATED * (day.duration_s - _unscored_s(day)) / 60.0 * (CAREFUL if trial.policy == OURS else 1.0)
+    may_miss, counted_from_s = TOLERATED * (day.duration_s - _unscored_s(day)) / MINUTE_S, 0.0
+    if trial.policy == OURS:
+        may_miss, counted_from_s = _may_miss(trial.place), told_from_s(place)
     there = replace(trial, place=place)
 
     def merit(choice: Choice) -> Merit:
@@ -96,10 +99,35 @@ def _merit(trial: Trial, place: Stage, minutes: Rehearsed) -> Callable[[Choice],
         tried = _replayed(place, place.training, policy, pool)
         if isinstance(policy, Wharfage):
             minutes[policy.name] = policy.minutes
-        over = tried.bad_minutes > may_miss
-        return over, tried.bad_minutes if over else tried.usd, tried.usd
+        before = (minute * MINUTE_S < counted_from_s for minute in bad_minutes(tried, lead_s=trial.asked.lead_s))
+        bad = tried.bad_minutes - sum(before)
+        over = bad > may_miss
+        return over, bad if over else tried.usd, tried.usd
 
     return merit
+
+
+def prices(place: Stage) -> tuple[float, ...]:
+    """The prices of a bad minute that ours is rehearsed with: one, where not a single minute may be bad.
+
+    Half a day has five hours that count. That none of 300 minutes was bad proves no share below 1 % (at 95 %), and one
+    that was would rule out a price by chance.
+    """
+    return USD_PER_BAD_MINUTE if _may_miss(place) >= 1.0 else USD_PER_BAD_MINUTE[:1]
+
+
+def told_from_s(place: Stage) -> float:
+    """From when on the rehearsal tells of ours: its law can be tuned, and has had the time that every policy has.
+
+    What is bad before is so at every price.
+    """
+    known_s = max(0, len(place.history) - ticks(place.training)) * TICK_S
+    return max(0.0, LEAST_TUNED_ON_S - known_s) + _unscored_s(place.training)
+
+
+def _may_miss(place: Stage) -> float:
+    """Minutes of the rehearsal of ours that may be bad."""
+    return CAREFUL * TOLERATED * max(0.0, place.training.duration_s - told_from_s(place)) / MINUTE_S
 
 
 def scene(place: Stage, trace: RequestTrace, kind: Kind) -> Scene:
@@ -161,7 +189,7 @@ def _replicas(rate: float, kind: Kind) -> int:
 
 def _choices(place: Stage, policy: str) -> list[Choice]:
     if policy == OURS:
-        return [(settled(place).key, {"usd_per_bad_minute": usd}) for usd in USD_PER_BAD_MINUTE]
+        return [(settled(place).key, {"usd_per_bad_minute": usd}) for usd in prices(place)]
     kinds = tried_on(place) if POLICIES[policy].chooses is Chooses.COUNT else (settled(place),)
     return [
         (kind.key, setting)

@@ -14,7 +14,7 @@ from wharfage_simulator.comparison import compare
 from wharfage_simulator.scenario import Asked
 from wharfage_simulator.stage import Stage, Where, drawn, per_tick, stage
 from wharfage_simulator.traces import RateTrace
-from wharfage_simulator.trial import Trial, judged, scene, settled, tried_on
+from wharfage_simulator.trial import USD_PER_BAD_MINUTE, Trial, judged, prices, scene, settled, told_from_s, tried_on
 
 from tests.builders import QWEN3_8B, offer
 
@@ -117,6 +117,22 @@ def test_the_day_that_is_tuned_on_is_no_history_of_itself() -> None:
     tuning, scoring = (scene(place, trace, place.first) for trace in (place.training, place.scored))
     assert len(scoring.training_rps) == 48 * 60
     assert tuning.training_rps == scoring.training_rps[: 24 * 60]
+
+
+REHEARSALS = [
+    pytest.param(
+        96, 3600.0, len(USD_PER_BAD_MINUTE), id="a day before it is known: tuned at once, and every price tried"
+    ),
+    pytest.param(48, 7 * 3600.0, len(USD_PER_BAD_MINUTE), id="nothing before it: tuned after six hours of it"),
+    pytest.param(24, 7 * 3600.0, 1, id="half a day: five hours say nothing of 0.3 %, and one price is taken untried"),
+]
+
+
+@pytest.mark.parametrize(("hours", "told_s", "tried"), REHEARSALS)
+def test_a_rehearsal_tells_of_prices_once_the_law_was_tuned_by_them(hours: int, told_s: float, tried: int) -> None:
+    place = on(Where.ONE, hours=hours, seed=1)
+    assert told_from_s(place) == told_s
+    assert len(prices(place)) == tried
 
 
 def test_spot_is_taken_where_it_is_cheaper_and_its_share_is_kept() -> None:

@@ -34,6 +34,7 @@ from wharfage_simulator.tuning import LEVELS, SATURATED, tuned
 KEY = ("replay", "model")
 DAY_S = 86_400.0
 TUNED_ON_DAYS = 4
+LEAST_TUNED_ON_S = DAY_S / 4
 MINUTES_KEPT = 28 * 1440
 _TICK_S = 15.0
 
@@ -184,7 +185,7 @@ class Wharfage:
         kept = round(TUNED_ON_DAYS * DAY_S / _TICK_S)
         arrivals = self._record()[-kept:]
         answer = known.answer
-        if answer is None or not answer.allotment.shapes or len(arrivals) * _TICK_S < DAY_S / 4:
+        if answer is None or not answer.allotment.shapes or len(arrivals) * _TICK_S < LEAST_TUNED_ON_S:
             return None
         portion = max(answer.allotment.shapes, key=lambda each: each.pool.replicas)
         pool = seen.pool(portion.pool.key)

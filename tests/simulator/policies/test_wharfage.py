@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from wharfage_autoscaler.model import Variant
-from wharfage_simulator.policies.wharfage import Asked, Wharfage
+from wharfage_simulator.policies.wharfage import LEAST_TUNED_ON_S, Asked, Wharfage
 
 from tests.builders import QWEN3_8B
 from tests.sights import pool
@@ -33,6 +33,15 @@ def test_of_every_minute_is_written_down(shares: tuple[float, float], written: l
         )
         policy.target(replace(view, bad_1m=shares[tick // 4]))
     assert policy.minutes == written
+
+
+def test_the_law_is_tuned_as_soon_as_a_quarter_of_a_day_is_known() -> None:
+    policy = Wharfage(ASKED, np.full(round(LEAST_TUNED_ON_S / 15.0) - 2, 60.0))
+    tuned = []
+    for at_s in (15.0, 30.0):
+        policy.target(seen(pool(ready=4, good_rps=2.0), now_s=at_s, rps=4.0))
+        tuned.append(policy.experience.tuned_s)
+    assert tuned == [-math.inf, 30.0]
 
 
 def test_many_small_machines_are_not_replaced_by_as_many_large_ones() -> None:
