@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from wharfage_autoscaler.reasons import Reason
@@ -19,7 +19,7 @@ from wharfage_operator.cache import Cache, owner_of, same
 from wharfage_operator.connection import APPLY, FIELD_MANAGER, Connection
 from wharfage_operator.echoes import Echoes
 from wharfage_operator.errors import ApiError, NotYet
-from wharfage_operator.kinds import EVENTS, LLM_DEPLOYMENTS, Key, Kind, Object, key_of, kind_of
+from wharfage_operator.kinds import EVENTS, LLM_DEPLOYMENTS, PODS, Key, Kind, Object, key_of, kind_of
 from wharfage_operator.telemetry import Telemetry
 
 _NOWHERE = "1"
@@ -90,10 +90,25 @@ class Writer:
         """
         return await self._apply(kind_of(wanted), key_of(wanted), wanted, known, manager=manager)
 
-    async def delete(self, obj: Object) -> None:
-        """Delete exactly this object in exactly this state; what is gone already is fine."""
+    async def mark(self, pod: Object, *, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:
+        """Set these on exactly this pod, and take back what was set before and is not among them; gone is fine."""
+        name = {part: pod["metadata"][part] for part in ("name", "namespace")}
+        body = {"apiVersion": PODS.api_version, "kind": PODS.name}
+        metadata = {**name, "labels": dict(labels), "annotations": dict(annotations)}
+        try:
+            answer = await self._apply(PODS, key_of(pod), {**body, "metadata": metadata}, pod)
+        except ApiError as error:
+            if error.status != 404 and not error.replaced:
+                raise
+        else:
+            self._cache.put(PODS, answer)
+
+    async def delete(self, obj: Object, *, as_it_was: bool = True) -> None:
+        """Delete exactly this object, and only `as_it_was` when it was looked at; what is gone already is fine."""
         kind, key, metadata = kind_of(obj), key_of(obj), obj["metadata"]
-        preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        preconditions = {"uid": metadata["uid"]}
+        if as_it_was:
+            preconditions["resourceVersion"] = metadata["resourceVersion"]
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -103,7 +118,7 @@ class Writer:
         try:
             await self._write("DELETE", kind, kind.path(*key), options)
         except ApiError as error:
-            if error.status != 404:
+            if error.status != 404 and (as_it_was or not error.replaced):
                 raise
 
     async def status(self, kind: Kind, obj: Object, status: Object) -> bool:

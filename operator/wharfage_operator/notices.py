@@ -4,7 +4,7 @@ A node that says so is not lost yet, and one that is lost often says nothing mor
 `Notice`; what is done about the pods on it is decided elsewhere (`victims`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 from wharfage_autoscaler.offers import Market
 
+from wharfage_operator.cache import owner_of
+from wharfage_operator.kinds import Key
 from wharfage_operator.platforms import market_of
 
 NO_NODE = "no such node"
@@ -119,6 +121,12 @@ class Notices:
         if before is not None and before.sign == sign_name:
             since_s = min(since_s, before.since_s)
         return Notice(name, fate, sign_name, since_s, spot)
+
+
+def tenants(pods: Iterable[dict[str, Any]], nodes: Collection[str]) -> frozenset[Key]:
+    """The deployments that have pods on these nodes."""
+    there = (pod for pod in pods if (pod.get("spec") or {}).get("nodeName") in nodes)
+    return frozenset(owner for pod in there if (owner := owner_of(pod)) is not None)
 
 
 @cache

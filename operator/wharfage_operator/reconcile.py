@@ -39,10 +39,11 @@ from wharfage_operator.gather import (
 )
 from wharfage_operator.inbox import SUPPLY, moment_s
 from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
-from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, POD_MONITORS, PODS, Key, Object
 from wharfage_operator.loop import Item
 from wharfage_operator.manifests import manifests
 from wharfage_operator.metrics import MetricsSource
+from wharfage_operator.notices import Notices, tenants
 from wharfage_operator.origin import rows
 from wharfage_operator.plan import plan
 from wharfage_operator.pools import observed_fleet
@@ -55,6 +56,7 @@ from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.verdicts import Seen
+from wharfage_operator.victims import farewells, resizes
 from wharfage_operator.workqueue import WorkQueue
 
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
@@ -108,6 +110,7 @@ class Reconciler:
         self._acted: dict[Key, int] = {}
         self._standing: dict[Key, Standing] = {}
         self._woken_for: Supplied | None = None
+        self._notices = Notices()
 
     async def look(self, item: Item) -> None:
         """Look at one object; raises what `loop` knows how to handle."""
@@ -213,13 +216,21 @@ class Reconciler:
         todo = plan(subject.children, settled.objects, owner_uid=subject.uid)
         if todo.conflicts:
             raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
+        sizes = resizes(subject.pools, settled.objects)
+        notice_s = supply.platform.spot_notice_s
+        parting = farewells(subject.pods, self._notices, sizes, notice_s=notice_s, now_s=now)
+        for mark in parting.marks:
+            await self._writer.mark(mark.pod, labels=mark.labels, annotations=mark.annotations)
         for obj in (*todo.applies, *inquiry.creates):
             await self._writer.apply(obj, owner=subject.key, owner_uid=subject.uid)
         for obj in (*todo.deletes, *inquiry.deletes):
             await self._writer.delete(obj)
-        if inquiry.again_s is not None:
-            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), inquiry.again_s)
-        return not todo.empty or bool(inquiry.creates or inquiry.deletes)
+        for pod in parting.ends:
+            await self._writer.delete(pod, as_it_was=False)
+        for again_s in (inquiry.again_s, parting.again_s):
+            if again_s is not None:
+                self._queue.add_after((LLM_DEPLOYMENTS, subject.key), again_s)
+        return not todo.empty or bool(inquiry.creates or inquiry.deletes or parting.marks or parting.ends)
 
     def _stands(self, key: Key, now: "Standing") -> Decision:
         """The decision that led to this target, as long as spec and supply are the same.
@@ -355,6 +366,10 @@ class Reconciler:
 
     def _wake_for_supply(self) -> None:
         """Nodes, NodePools or prices changed: wake whom it concerns, which is nobody if the offers are the same."""
+        noticed = self._notices.heard(self._cache.all(NODES), time.time())
+        for key in tenants(self._cache.all(PODS), noticed.news(self._notices)):
+            self._queue.add((LLM_DEPLOYMENTS, key))
+        self._notices = noticed
         before, supply = self._woken_for, self._supply.now()
         if before is supply:
             return

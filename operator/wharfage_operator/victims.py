@@ -1,0 +1,177 @@
+"""Which replicas go, and how: told to Kubernetes before it takes one, ended in time where the cloud takes a machine.
+
+A replica that is to go is marked with one write: the Service selects it no longer, and its deletion costs less than any
+other, so that the ReplicaSet takes just this one. What remains, draining, is the pod's own doing as soon as it is
+deleted. Where the machine goes for good, the pod is deleted here: its drain needs the time that is left, its ReplicaSet
+orders another at once, and no disruption budget can hold that up.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wharfage_operator.children import SERVING
+from wharfage_operator.metrics import is_ready
+from wharfage_operator.notices import Fate, Notices
+from wharfage_operator.plan import going
+from wharfage_operator.pools import POOL
+
+COST = "controller.kubernetes.io/pod-deletion-cost"
+_TEMPLATE = "pod-template-hash"
+_SERVES, _LEAVES = "true", "leaving"
+_KEPT_COST, _VICTIM_COST = "100", "-1"  # 100 is what the pod's template says
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Replicas that a pool's Deployment has now, and those that it is about to have."""
+
+    now: int
+    then: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a pod's label and annotation shall be: those of a replica that leaves, or those of its template."""
+
+    pod: Object
+    leaves: bool
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Selected by the Service or not."""
+        return {SERVING: _LEAVES if self.leaves else _SERVES}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """How dear its loss is to the ReplicaSet, and to Karpenter."""
+        return {COST: _VICTIM_COST if self.leaves else _KEPT_COST}
+
+
+@dataclass(frozen=True, slots=True)
+class Farewells:
+    """Marks to set before anything else is written, pods to delete after it, and when to look again (seconds)."""
+
+    marks: tuple[Mark, ...] = ()
+    ends: tuple[Object, ...] = ()
+    again_s: float | None = None
+
+
+def resizes(pools: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[str, Any]]) -> dict[str, Resize]:
+    """What becomes of each pool that there is and still shall be, by its hash. Both are Deployments."""
+    then = {_pool(obj): int(obj["spec"]["replicas"]) for obj in wanted if obj["kind"] == "Deployment"}
+    now = {_pool(pool): int(pool["spec"].get("replicas", 1)) for pool in pools}
+    return {name: Resize(now[name], then[name]) for name in now.keys() & then.keys()}
+
+
+def farewells(
+    pods: Iterable[Object],
+    notices: Notices,
+    pools: Mapping[str, Resize],
+    *,
+    notice_s: float,
+    now_s: float,
+    running: Mapping[str, float] | None = None,
+) -> Farewells:
+    """Who goes: those whose machine goes, and the victims of pools that shrink. Who was to go and may stay, stays.
+
+    `notice_s` is what a pod can use of an interruption's notice, `running` are requests under way by the pod's uid.
+    """
+    alive = [pod for pod in pods if not going(pod)]
+    ended, again_s = _ended(alive, [pod for pod in pods if going(pod)], notices, notice_s=notice_s, now_s=now_s)
+    leaving = {_uid(pod) for pod in ended}
+    staying = [pod for pod in alive if _uid(pod) not in leaving]
+    victims = {
+        _uid(pod)
+        for name, resize in pools.items()
+        for pod in _victims([p for p in staying if _pool(p) == name], resize, notices, alive, running or {})
+    }
+    more = [Mark(pod, True) for pod in alive if _uid(pod) in leaving | victims and _serving(pod) == _SERVES]
+    back = [Mark(pod, False) for pod in staying if _uid(pod) not in victims and _may_return(pod, staying, pools)]
+    return Farewells((*more, *back), tuple(ended), again_s)
+
+
+def _ended(
+    alive: list[Object], deleted: list[Object], notices: Notices, *, notice_s: float, now_s: float
+) -> tuple[list[Object], float | None]:
+    """Pods to delete for their machine's sake, and in how many seconds there will be more.
+
+    Of those that serve, no more are sent away at once than stay to take over; the others serve on until half of the
+    notice is gone. The last replica would otherwise turn all requests away for minutes in which it could serve.
+    """
+    doomed = [(notice, pod) for pod in alive if (notice := notices.of(pod)) is not None and notice.ends]
+    names = {_uid(pod) for _, pod in doomed}
+    serving = [pod for pod in alive if is_ready(pod) and _serving(pod) == _SERVES]
+    gone = sum(1 for pod in deleted if (notice := notices.of(pod)) is not None and notice.ends)
+    room = sum(1 for pod in serving if _uid(pod) not in names) - gone
+    ended: list[Object] = []
+    dues: list[float] = []
+    for notice, pod in sorted(doomed, key=lambda each: (each[0].since_s, each[1]["metadata"]["name"])):
+        left_s = notice.since_s + notice_s / 2 - now_s
+        serves = is_ready(pod) and _serving(pod) == _SERVES
+        if serves and notice.fate is Fate.INTERRUPTION and left_s > 0 and room <= 0:
+            dues.append(left_s)
+            continue
+        room -= serves
+        ended.append(pod)
+    return ended, min(dues, default=None)
+
+
+def _victims(
+    pods: list[Object], resize: Resize, notices: Notices, alive: list[Object], running: Mapping[str, float]
+) -> list[Object]:
+    """Whom a pool that shrinks does without.
+
+    Those first that leave already or whose machine is about to be emptied, then those that do not serve, then those
+    that leave a machine empty soonest, have the least to do, and are the youngest, whose caches are the coldest.
+    In the middle of a rollout the Deployment's controller chooses by template, and nobody is marked; nor is anybody
+    where all go.
+    """
+    too_many = len(pods) - resize.then
+    one_template = len({_label(pod, _TEMPLATE) for pod in pods}) == 1
+    if not 0 < resize.then < resize.now or too_many <= 0 or not one_template:
+        return []
+    on_node: dict[str, int] = {}
+    for pod in alive:
+        on_node[_node(pod)] = on_node.get(_node(pod), 0) + 1
+
+    def rank(pod: Object) -> tuple[bool, bool, bool, int, float]:
+        busy = running.get(_uid(pod), 0.0)
+        return (_serving(pod) != _LEAVES, notices.of(pod) is None, is_ready(pod), on_node[_node(pod)], busy)
+
+    youngest = sorted(pods, key=lambda pod: (_created(pod), pod["metadata"]["name"]), reverse=True)
+    return sorted(youngest, key=rank)[:too_many]
+
+
+def _may_return(pod: Object, staying: list[Object], pools: Mapping[str, Resize]) -> bool:
+    """Whether a pod was marked that nobody wants to go any more: its pool has no more pods than it shall have."""
+    resize = pools.get(_pool(pod))
+    if resize is None or _serving(pod) != _LEAVES:
+        return False
+    return sum(1 for each in staying if _pool(each) == _pool(pod)) <= resize.then
+
+
+def _pool(obj: Mapping[str, Any]) -> str:
+    return _label(obj, POOL)
+
+
+def _serving(pod: Object) -> str:
+    return _label(pod, SERVING)
+
+
+def _label(obj: Mapping[str, Any], name: str) -> str:
+    return str((obj["metadata"].get("labels") or {}).get(name, ""))
+
+
+def _node(pod: Object) -> str:
+    return str((pod.get("spec") or {}).get("nodeName") or "")
+
+
+def _uid(pod: Object) -> str:
+    return str(pod["metadata"]["uid"])
+
+
+def _created(pod: Object) -> str:
+    return str(pod["metadata"].get("creationTimestamp") or "")

@@ -1,0 +1,118 @@
+"""Machines that say that they will go, and what becomes of the replicas on them."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, Kind
+
+from tests.cluster.lab import Lab, priced
+from tests.cluster.server import Object, eventually, eventually_is
+
+ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+SPOT = ("spot-1", "spot-2", "spot-3")
+NOTICE_S = 15.0  # of GKE, as platforms.yaml has it
+TAKEN_BACK = "cloud.google.com/impending-node-termination"
+EMPTIED = "ToBeDeletedByClusterAutoscaler"
+CHEAP: Object = {
+    "metadata": {"name": "spots"},
+    "spec": {
+        "provider": "other",
+        "observedAt": "2026-11-01T00:00:00Z",
+        "offers": [
+            {
+                **priced("spot.l4", "L4", 24, "0.80", accelerators=1),
+                "prices": [{"market": "Spot", "usdPerHour": "0.25"}],
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture
+def spots(lab: Lab) -> Iterator[Lab]:
+    """Three spot machines of GKE's with one accelerator each."""
+    labels = {"node.kubernetes.io/instance-type": "spot.l4", "cloud.google.com/gke-spot": "true"}
+    capacity = {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"}
+    for name in SPOT:
+        lab.cluster.fake_node(name, labels, capacity)
+    lab.server.create(OFFER_CATALOGS, CHEAP)
+    yield lab
+    lab.server.delete(OFFER_CATALOGS, "", "spots")
+    for name in SPOT:
+        lab.cluster.kubectl("delete", "node", name)
+
+
+def served(lab: Lab, replicas: int) -> None:
+    """A deployment that runs on spot alone, and has so many replicas."""
+    lab.create(placement={"catalogs": ["spots"], "spot": {"policy": "Require"}}, scaling={"minReplicas": replicas})
+    lab.ready()
+    eventually_is(lambda: len(endpoints(lab)), replicas, what="replicas that clients are sent to")
+
+
+def endpoints(lab: Lab) -> set[str]:
+    """The pods that the Service sends clients to."""
+    return {
+        endpoint["targetRef"]["name"]
+        for found in lab.server.all(ENDPOINT_SLICES, lab.namespace)
+        for endpoint in found.get("endpoints") or ()
+        if endpoint["conditions"].get("ready")
+    }
+
+
+def pods(lab: Lab) -> dict[str, Object]:
+    """The pods that nobody has deleted, by name."""
+    found = lab.server.all(PODS, lab.namespace)
+    return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
+
+
+def on(lab: Lab, node: str) -> str:
+    """The name of the pod on a node."""
+    (name,) = (name for name, pod in pods(lab).items() if pod["spec"].get("nodeName") == node)
+    return name
+
+
+def say(lab: Lab, key: str, *nodes: str) -> None:
+    """Put a taint on nodes, as those do who know what becomes of machines."""
+    for node in nodes:
+        taint = {"key": key, "effect": "NoSchedule"}
+        lab.server.merge(NODES, "", node, {"spec": {"taints": [taint]}})
+
+
+def test_a_machine_that_is_taken_back_gets_no_more_requests_and_its_replica_is_replaced_at_once(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 2)
+    doomed = sorted(pods(spots))[0]
+    kept = set(pods(spots)) - {doomed}
+    say(spots, TAKEN_BACK, pods(spots)[doomed]["spec"]["nodeName"])
+    eventually(lambda: doomed not in endpoints(spots), what="clients go elsewhere")
+    eventually_is(lambda: (doomed in pods(spots), len(pods(spots))), (False, 2), what="another replica is ordered")
+    eventually_is(lambda: len(endpoints(spots)), 2, what="replicas that clients are sent to")
+    assert kept <= endpoints(spots)
+    assert operator.tracebacks == []
+
+
+def test_when_all_machines_are_taken_back_at_once_they_serve_until_half_of_the_notice_is_gone(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 3)
+    before, told_s = endpoints(spots), time.monotonic()
+    say(spots, TAKEN_BACK, *SPOT)
+    eventually(lambda: endpoints(spots) != before, what="drains begin")
+    assert time.monotonic() - told_s >= NOTICE_S / 2
+    eventually(lambda: endpoints(spots).isdisjoint(before), what="all drain")
+    eventually(lambda: set(pods(spots)).isdisjoint(before) and len(pods(spots)) == 3, what="others are ordered")
+    assert operator.tracebacks == []
+
+
+def test_a_pool_that_shrinks_does_without_the_replica_whose_machine_is_to_be_emptied(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="0.5")
+    served(spots, 3)
+    victim = on(spots, "spot-2")
+    eventually(lambda: operator.rests, what="the writes of the start have ended")
+    say(spots, EMPTIED, "spot-2")
+    assert operator.rests
+    assert victim in endpoints(spots)  # whoever empties it may take minutes, in which it serves
+    spots.server.merge(LLM_DEPLOYMENTS, spots.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
+    eventually_is(lambda: (victim in pods(spots), len(pods(spots))), (False, 2), what="the victim, and replicas")
+    eventually(lambda: operator.rests, what="the writes have ended")
+    assert operator.tracebacks == []
