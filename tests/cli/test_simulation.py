@@ -135,6 +135,13 @@ BAD_WORDS: list[Any] = [
     pytest.param(lambda: question.policies(" , "), "--policies: it is empty", id="no policy"),
     pytest.param(lambda: question.seconds("--ttft", "2"), "--ttft: write a duration with a unit", id="no unit"),
     pytest.param(lambda: question.seconds("--lead", "0s"), "--lead: it must be longer than 0", id="no lead time"),
+    pytest.param(
+        lambda: question.asked(
+            QWEN, ttft="2s", tpot="50ms", lead="300s", context_tokens=8192, max_spot_share=float("nan")
+        ),
+        "--max-spot-share: it must be between 0 and 1, not nan",
+        id="a share that is no number",
+    ),
     pytest.param(lambda: question.arrivals("even"), "there is no even; there are renewal, stretched", id="arrivals"),
     pytest.param(lambda: spread.parallel("0"), "--parallel: a number of processes", id="no process"),
     pytest.param(lambda: spread.parallel("dask://"), "--parallel: a number of processes", id="no scheduler"),

@@ -136,6 +136,7 @@ def test_a_token_comes_from_a_file_or_from_the_environment(tmp_path: Path, monke
     [
         pytest.param({"window": "10s"}, "--window: whole seconds from 30 s to 3600 s, not 10s", id="a short window"),
         pytest.param({"window": "90500ms"}, "--window: whole seconds", id="half a second"),
+        pytest.param({"days": nan}, "--days: how far back to look, more than 0, not nan", id="days that are no number"),
         pytest.param({"window": "5"}, "--window: write a duration with a unit", id="no unit"),
         pytest.param({"matches": ("shop",)}, "--match shop: matchers of labels", id="no matcher"),
         pytest.param({"token_file": Path("/none")}, "--prometheus-token-file /none: it cannot be read", id="no token"),

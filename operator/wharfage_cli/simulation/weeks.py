@@ -66,6 +66,8 @@ def recording(
     now_s: float,
 ) -> Recording:
     """What the options say; the last window is the last whole one before now."""
+    if not days > 0.0:  # NaN, too
+        raise QuestionError(f"--days: how far back to look, more than 0, not {days:g}")
     window_s = seconds("--window", window)
     least_s, most_s = _WINDOW_S
     if window_s != round(window_s) or not least_s <= window_s <= most_s:
