@@ -31,11 +31,11 @@ class Objectives(Part):
 
     ttft: FirstToken = Field(
         default=FirstToken(),
-        description="Time to first token. Rounded down to a bucket edge of the engine's histogram.",
+        description="Time to first token. Between two edges of the engine's histogram, shares are interpolated.",
     )
     tpot: NextToken = Field(
         default=NextToken(),
-        description="Time per output token. Rounded down to a bucket edge of the engine's histogram.",
+        description="Time per output token. Between two edges of the engine's histogram, shares are interpolated.",
     )
     attainment: Share = Field(
         default=Decimal("0.99"),
