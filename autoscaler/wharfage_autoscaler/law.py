@@ -12,7 +12,7 @@ UNKNOWN = math.nan
 
 
 class Law(NamedTuple):
-    """What tuning may turn. The defaults hold until four days of load are known (`algorithms.md` 3.2, 3.4)."""
+    """What tuning may turn. The defaults hold until it has: six hours of load are the least."""
 
     headroom: float = 1.2
     """Capacity per unit of the load seen over a minute."""

@@ -3,12 +3,12 @@
 Clouds take machines back in waves: pools of one region fall together far more often than chance would have it. So
 losses are tied: with some chance all pools share one fate, else those of one region do, else each has its own.
 
-    P(out) = across x [one fate for all] + (1 - across) x product over regions of
-             ( within x [one fate for the region] + (1 - within) x [each pool for itself] )
+    P(lost) = across x [one fate for all] + (1 - across) x product over regions of
+              ( within x [one fate for the region] + (1 - within) x [each pool for itself] )
 
-One fate means that a pool is out when a common draw falls below its own chance. A catalog is a region.
+One fate means that a pool is lost when a common draw falls below its own chance. A catalog is a region.
 Ties and priors are fitted to the spot traces of "Can't Be Late" (NSDI 2024, skypilot-org/spot-traces, nine AWS zones,
-V100, 45 days from 2023-02-15): for one to four zones they meet the measured shares of time within 7 %.
+V100, 45 days from 2023-02-15).
 """
 
 import math
@@ -21,9 +21,6 @@ from wharfage_autoscaler.offers import Offer
 HOURS_PER_MONTH = 730.0
 UNKNOWN_INTERRUPTIONS_PER_MONTH = 171.0
 """Where a catalog states none: the median zone of the traces lost its machine .234 times an hour."""
-
-OUTAGE_H = 1.85
-"""How long a zone stayed without a machine, on average, in the same traces."""
 
 MOST_POOLS = 6
 """Patterns of loss are enumerated over this many pools; 2^6 of them."""
@@ -43,9 +40,6 @@ class Ties:
         """The share inside a region where the pools of all regions do not already share one fate."""
         return (self.region - self.across) / (1.0 - self.across)
 
-
-OUT = Ties(across=0.20, region=0.60)
-"""Pools that are out at one instant."""
 
 LOST = Ties(across=0.05, region=0.29)
 """Pools that run now and are lost within the same ten minutes."""
@@ -90,17 +84,6 @@ def interruptions_per_hour(offer: Offer) -> float:
 def loss_chance(per_hour: float, within_s: float) -> float:
     """The chance that a pool that runs now is lost within the time that a replacement takes."""
     return -math.expm1(-per_hour * within_s / 3600.0)
-
-
-def outage_chance(per_hour: float, outage_h: float = OUTAGE_H) -> float:
-    """The share of time that a pool is out, when it is lost so often and for so long."""
-    return per_hour * outage_h / (1.0 + per_hour * outage_h)
-
-
-def out_together(risks: Sequence[Risk], ties: Ties = OUT) -> float:
-    """The chance that all these pools are out at once; 1 for none."""
-    everything = frozenset(risk.pool for risk in risks)
-    return sum(outage.chance for outage in outages(risks, ties) if outage.pools == everything)
 
 
 def outages(risks: Sequence[Risk], ties: Ties = LOST) -> tuple[Outage, ...]:

@@ -61,19 +61,6 @@ def operation(step: StepTime, traffic: Traffic, sequences: float) -> Operation:
     )
 
 
-def at_rate(step: StepTime, traffic: Traffic, requests_per_second: float) -> Operation | None:
-    """The steady state under that rate of arrivals; None where the replica cannot keep up with it."""
-    low, high = IDLE, _most_sequences(step, traffic)
-    point = operation(step, traffic, high)
-    if not 0 <= requests_per_second <= point.requests_per_second:
-        return None
-    while high - low > TOLERANCE * high:
-        middle = math.sqrt(low * high)
-        point = operation(step, traffic, middle)
-        low, high = (middle, high) if point.requests_per_second < requests_per_second else (low, middle)
-    return point
-
-
 def closed_loop(step: StepTime, traffic: Traffic, clients: float) -> Operation:
     """The steady state of that many clients, each sending its next request when the last is answered.
 

@@ -44,9 +44,6 @@ class BootTimes:
 MEASURED = BootTimes((26, 44, 52, 63, 71, 83, 93, 111, 144, 264, 865))
 """Deciles of 103 starts of accelerated machines on five clouds: SpareCores sc-inspector-data, 2026-08, CC BY-SA 4.0."""
 
-AT_ONCE = BootTimes((0.0,))
-"""Machines that stand there already."""
-
 
 def read_boots(path: Path, *, vendors: Sequence[str] = ()) -> BootTimes:
     """The starts of a file with a column `ready_s`, one a row; an empty field is a start that failed, and left out.

@@ -4,14 +4,14 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.accelerators import ACCELERATORS, Accelerator
 from wharfage_autoscaler.capacity import STREAMED_TOKENS_PER_SECOND, Bound, Capacity, Infeasible, capacity
 from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.shapes import KNOWN
-from wharfage_autoscaler.steady import API_S, at_rate, closed_loop, operation
+from wharfage_autoscaler.steady import API_S, closed_loop, operation
 from wharfage_autoscaler.steptime import HOST, StepTime, Theta, step_time
 from wharfage_autoscaler.traffic import Traffic
 
@@ -242,18 +242,6 @@ def test_uncertainty_is_planned_for() -> None:
     assert found.planned(5) == 0
 
 
-@given(traffics, st.floats(0.01, 500))
-def test_the_curve_over_the_rate_is_the_curve_over_concurrency(traffic: Traffic, sequences: float) -> None:
-    step = _step()
-    assume(traffic.resident_tokens * sequences < 0.9 * step.kv_tokens)
-    assume(sequences * (1 + traffic.computed_tokens / traffic.output_tokens) < LIMITS.batched_tokens)
-    point = operation(step, traffic, sequences)
-    found = at_rate(step, traffic, point.requests_per_second)
-    assert found is not None
-    assert found.sequences == pytest.approx(sequences, rel=0.01)
-    assert found.tpot_s == pytest.approx(point.tpot_s, rel=0.01)
-
-
 def test_a_request_waits_for_the_steps_that_are_scheduled_before_it_came() -> None:
     ahead = operation(_step(), CHAT, 32)
     before = operation(step_time(LLAMA_8B, "", H100, 1, LIMITS, host=replace(HOST, steps_ahead=0)), CHAT, 32)
@@ -263,11 +251,6 @@ def test_a_request_waits_for_the_steps_that_are_scheduled_before_it_came() -> No
 def test_an_idle_replica_makes_nobody_wait() -> None:
     idle = operation(_step(), Traffic(1, 250), 1e-6)
     assert idle.ttft_s == pytest.approx(_step().seconds(1, 126) + API_S, rel=0.1)
-
-
-def test_a_rate_beyond_the_replica_has_no_steady_state() -> None:
-    assert at_rate(_step(), CHAT, 1e4) is None
-    assert at_rate(_step(), CHAT, -1) is None
 
 
 @given(traffics, st.integers(1, 2000))

@@ -1,6 +1,7 @@
 """How spot pools fall together, and what survives it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -10,15 +11,12 @@ from hypothesis import strategies as st
 from wharfage_autoscaler.spot import (
     LOST,
     MOST_POOLS,
-    OUT,
     Outage,
     Risk,
     SpotPool,
     Ties,
     interruptions_per_hour,
     loss_chance,
-    out_together,
-    outage_chance,
     outages,
     spot_pool,
     uncovered,
@@ -32,14 +30,6 @@ EAST_A = SpotPool("us-east-1", "p3.2xlarge", "a")
 EAST_B = SpotPool("us-east-1", "p3.2xlarge", "b")
 WEST_A = SpotPool("us-west-2", "p3.2xlarge", "a")
 
-# What nine zones of "Can't Be Late" did: the share of time without a machine, and with none in any of k zones.
-UNAVAILABLE = {
-    "us-east-1": (0.833, 0.533, 0.553, 0.409),
-    "us-east-2": (0.241, 0.318),
-    "us-west-2": (0.117, 0.095, 0.109),
-}
-NONE_IN_ANY_OF = {1: 0.356, 2: 0.159, 3: 0.080, 4: 0.044}
-
 pools = st.builds(SpotPool, st.sampled_from(["east", "west"]), st.just("m"), st.sampled_from("abc"))
 risks = st.lists(
     st.builds(Risk, pools, st.floats(0.0, 1.0)), max_size=MOST_POOLS, unique_by=lambda risk: risk.pool
@@ -47,27 +37,20 @@ risks = st.lists(
 ties = st.tuples(st.floats(0.0, 0.9), st.floats(0.0, 0.9)).map(lambda two: Ties(min(two), max(two)))
 
 
-def test_out_together_as_often_as_the_traces_say() -> None:
-    zones = [
-        Risk(SpotPool(region, "p3.2xlarge", str(zone)), chance)
-        for region, chances in UNAVAILABLE.items()
-        for zone, chance in enumerate(chances)
-    ]
-    for k, measured in NONE_IN_ANY_OF.items():
-        sets = list(combinations(zones, k))
-        assert sum(out_together(some) for some in sets) / len(sets) == pytest.approx(measured, rel=0.07)
+def all_lost(given_risks: Sequence[Risk], tied: Ties = LOST) -> float:
+    """The chance that none of these pools is left."""
+    everything = {risk.pool for risk in given_risks}
+    return sum(outage.chance for outage in outages(given_risks, tied) if outage.pools == everything)
 
 
-def test_three_zones_by_independence_would_be_half_as_risky_as_they_were() -> None:
-    alone = [Risk(pool, 0.356) for pool in (EAST_A, EAST_B, WEST_A)]
-    assert out_together(alone, Ties(0.0, 0.0)) == pytest.approx(0.356**3)
-    assert out_together(alone, OUT) > 2 * 0.356**3
+def test_pools_that_are_tied_by_nothing_are_lost_each_by_itself() -> None:
+    assert all_lost([Risk(pool, 0.356) for pool in (EAST_A, EAST_B, WEST_A)], Ties(0.0, 0.0)) == pytest.approx(0.356**3)
 
 
 def test_two_zones_of_one_region_are_worth_less_than_two_regions() -> None:
     here, there = [Risk(EAST_A, 0.1), Risk(EAST_B, 0.1)], [Risk(EAST_A, 0.1), Risk(WEST_A, 0.1)]
-    assert out_together(here) > 2 * out_together(there)
-    assert out_together(there) > 0.1**2
+    assert all_lost(here) > 2 * all_lost(there)
+    assert all_lost(there) > 0.1**2
 
 
 @quickly
@@ -90,13 +73,12 @@ def test_the_order_of_pools_does_not_matter(given_risks: tuple[Risk, ...]) -> No
 
 @quickly
 @given(risks, ties)
-def test_more_pools_are_never_all_out_more_often(given_risks: tuple[Risk, ...], tied: Ties) -> None:
+def test_more_pools_are_never_all_lost_more_often(given_risks: tuple[Risk, ...], tied: Ties) -> None:
     for fewer in combinations(given_risks, max(0, len(given_risks) - 1)):
-        assert out_together(given_risks, tied) <= out_together(fewer, tied) + 1e-9
+        assert all_lost(given_risks, tied) <= all_lost(fewer, tied) + 1e-9
 
 
-def test_no_pools_are_out_for_certain() -> None:
-    assert out_together(()) == 1.0
+def test_without_pools_nothing_is_lost() -> None:
     assert outages(()) == (Outage(frozenset(), 1.0),)
 
 
@@ -150,7 +132,6 @@ def test_an_offer_without_a_stated_rate_is_as_risky_as_the_median_zone() -> None
 def test_chances_follow_from_rates() -> None:
     assert loss_chance(0.234, 600) == pytest.approx(0.0382, rel=0.01)
     assert loss_chance(0.0, 600) == 0.0
-    assert outage_chance(0.234) == pytest.approx(0.302, rel=0.01)
 
 
 def test_offers_of_one_machine_and_zone_share_a_pool() -> None:
@@ -158,8 +139,3 @@ def test_offers_of_one_machine_and_zone_share_a_pool() -> None:
     two = replace(offer("n1-2gpu", zone="a", catalog="gcp", accelerators=2), machine=one.machine)
     assert spot_pool(one) == spot_pool(two) == SpotPool("gcp", "n1-1gpu", "a")
     assert spot_pool(replace(one, zone="b")) != spot_pool(one)
-
-
-def test_losses_within_minutes_are_tied_less_than_states() -> None:
-    assert LOST.across < OUT.across
-    assert LOST.region < OUT.region

@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from wharfage_autoscaler.offers import Market
-from wharfage_simulator.boots import AT_ONCE, MEASURED, BootTimes, read_boots
+from wharfage_simulator.boots import MEASURED, BootTimes, read_boots
 from wharfage_simulator.market import Marketplace, paired
 from wharfage_simulator.prices import Prices, Steps, read_prices
 from wharfage_simulator.spot import Availability, Runs, converted, main, read_availability
@@ -126,7 +126,6 @@ def test_boots_are_drawn_from_the_measured_starts_the_same_for_the_same_seed() -
 
 def test_a_reserved_machine_stands_there_already() -> None:
     assert Marketplace(engine_start_s=60.0).start_s(replace(offer(), market=Market.RESERVED), 1) == 60.0
-    assert Marketplace(engine_start_s=60.0, boots=AT_ONCE).start_s(SPOT_A, 1) == 60.0
 
 
 def test_boot_times_are_read_of_accelerated_machines(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Chooses(StrEnum):
     """What a policy decides."""
 
     COUNT = "count"
-    """How many replicas of the scene's one pool; a comparison runs it on every pool and reports the best."""
+    """How many replicas of the scene's one pool; a comparison tries the cheapest pools and scores the best."""
     MARKETS = "markets"
     """Zones and markets of the scene's pool, too: any pool of the same weights on the same accelerators."""
     POOLS = "pools"
