@@ -105,6 +105,23 @@ class Telemetry:
         self.questions = Counter(
             "wharfage_prometheus_questions", "Questions to Prometheus", ["outcome"], registry=self.registry
         )
+        self.errands = Counter(
+            "wharfage_worker_errands", "Errands of the worker", ["kind", "outcome"], registry=self.registry
+        )
+        self.errand_seconds = Histogram(
+            "wharfage_worker_errand_seconds",
+            "Duration of one errand once it was begun",
+            ["kind"],
+            buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+            registry=self.registry,
+        )
+        self.worker_starts = Counter("wharfage_worker_starts", "Starts of the worker", registry=self.registry)
+        self.worker_cpu_seconds = Counter(
+            "wharfage_worker_cpu_seconds", "Processor time of the worker's errands", registry=self.registry
+        )
+        self.worker_rss = Gauge(
+            "wharfage_worker_resident_memory_bytes", "Memory of the worker; 0 without one", registry=self.registry
+        )
         self.usd_per_hour = Gauge(
             "wharfage_usd_per_hour", "Cost of a deployment's fleet", ["namespace", "name"], registry=self.registry
         )

@@ -1,0 +1,129 @@
+"""What the operator has worked out by its worker: questions and answers as values, known to both sides of the pipe.
+
+An answer comes from another process, so an errand reads it before anybody believes it. Nothing here imports numpy or
+what it serves: a record is any sequence of floats, an `array` of them best of all, which pickles to eight bytes each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
+
+from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.law import Law
+from wharfage_autoscaler.snapshot import ClusterSnapshot, Key
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Errand(Protocol[T_co]):
+    """One question."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in metrics."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Of those that wait, the least is next."""
+        ...
+
+    def read(self, answer: object) -> T_co:
+        """The answer, if it is one; ValueError for nonsense."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Allotting:
+    """Who gets what (`wharfage_autoscaler.allot`).
+
+    `chain` names a series of questions of which each begins from the last one's answer: "best" for what is needed
+    anywhere, "here" for that on what serves. A worker that was started anew begins without.
+    """
+
+    seen: ClusterSnapshot
+    chain: str
+    kind: ClassVar[str] = "allot"
+    rank: ClassVar[int] = 0
+
+    def read(self, answer: object) -> Mapping[Key, Allotment]:
+        """An allotment for every need that was asked for."""
+        if not isinstance(answer, dict) or answer.keys() != {need.key for need in self.seen.needs}:
+            raise ValueError("no allotment for each need")
+        if not all(isinstance(each, Allotment) for each in answer.values()):
+            raise ValueError("allotments that are none")
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What is expected after the record's end; None while nothing was learned.
+
+    `wants_whole`: it is time to learn, or the worker was started anew, and not all that is known came with the
+    question. Ask again with all of it; until then what it learned before holds, if it has that.
+    """
+
+    forecast: Forecast | None
+    wants_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseeing:
+    """What the load of one deployment will be, as far as `lead_s` and two steps beyond.
+
+    `rates` are per second over steps of `foresight.STEP_S` (300 s), the last of which ends at `end_s`; NaN is a gap.
+    They are the last two hours at least, or all that is known: then `whole`. A deployment of another uid is another.
+    """
+
+    key: Key
+    uid: str
+    rates: Sequence[float]
+    end_s: float
+    whole: bool
+    lead_s: float
+    kind: ClassVar[str] = "foresee"
+    rank: ClassVar[int] = 1
+
+    def read(self, answer: object) -> Foreseen:
+        """A forecast that begins where the record ends, or none."""
+        if not isinstance(answer, Foreseen):
+            raise ValueError("no forecast, nor that there is none")
+        if answer.forecast is not None and answer.forecast.start_s != self.end_s:
+            raise ValueError(f"a forecast from {answer.forecast.start_s}, not from {self.end_s}")
+        return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """The law that would have cost one deployment least lately (`wharfage_simulator.tuning`).
+
+    `arrivals` are requests of the planned kind in each tick of `tick_s`, oldest first, all known. `said` holds by level
+    (those of `LEVELS`) what the forecasts of each tick said for the lead time, NaN before there were any. `filled` and
+    `bad` are the minutes of the last weeks: how full the replicas were, and whether it was bad (`tide.Minute`). The
+    rest is the pool that carries most.
+    """
+
+    key: Key
+    arrivals: Sequence[float]
+    said: Mapping[float, Sequence[float]]
+    filled: Sequence[float]
+    bad: Sequence[bool]
+    planned_rps: float
+    good_rps: float
+    slots: float
+    lead_s: float
+    ttft_s: float
+    least: int
+    most: int
+    usd_per_replica_hour: float
+    usd_per_bad_minute: float
+    tick_s: float = 15.0
+    kind: ClassVar[str] = "tune"
+    rank: ClassVar[int] = 2
+
+    def read(self, answer: object) -> Law:
+        """A law."""
+        if not isinstance(answer, Law):
+            raise ValueError("no law")
+        return answer
