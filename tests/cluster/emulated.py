@@ -1,0 +1,60 @@
+"""The emulator as a process of its own beside the operator under test."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.lab import Lab
+
+SPEED = 40.0
+READS = {
+    "scrape_every_s": "15",
+    "scrape_timeout_s": "0.5",  # of the wall's: a round waits for its slowest pod
+    "time_scale": f"{SPEED:g}",
+    "status_every_s": "0.2",
+}
+"""An operator that measures as in production, in the emulator's time."""
+
+
+class EmulatorProcess:
+    """Engines for the pods of a lab's deployments."""
+
+    def __init__(self, lab: Lab, *, requests_per_second: float, name: str = "chat", minutes: int = 600) -> None:
+        """A steady load of short requests."""
+        trace = lab.folder / f"{name}.csv"
+        rows = [f"{60 * minute},{requests_per_second},128,32" for minute in range(minutes)]
+        trace.write_text("\n".join(["t_s,req_per_s,prompt_tokens,output_tokens", *rows, ""]), encoding="utf-8")
+        self.kept = lab.folder / "ledger.json"
+        self._log = lab.folder / "emulator.log"
+        command = [sys.executable, "-m", "demo.emulator", "--load", f"{lab.namespace}/{name}={trace}"]
+        command += ["--speed", f"{SPEED:g}", "--ledger", str(self.kept)]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=Path(__file__).resolve().parents[2],
+                env={**os.environ, "KUBECONFIG": str(lab.cluster.kubeconfig)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self._log.read_text(encoding="utf-8")
+        self.address = f"http://127.0.0.1:{json.loads(line)['port']}"
+
+    def ledger(self) -> dict[str, Any]:
+        """The run so far."""
+        with urllib.request.urlopen(f"{self.address}/ledger", timeout=5) as answer:
+            read: dict[str, Any] = json.loads(answer.read())
+        return read
+
+    def stop(self) -> None:
+        """SIGTERM; it ends cleanly."""
+        self.process.terminate()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        assert self.process.wait(timeout=10) == 0, self._log.read_text(encoding="utf-8")
