@@ -12,6 +12,9 @@ from wharfage_autoscaler.offers import Market, Offer
 POOL = "wharfage.dev/pool"
 """Label and selector of a pool's pods: the hash in the Deployment's name. As an annotation: the pool in words."""
 
+STAND_INS = "wharfage.dev/stand-ins"
+"""Annotation of a pool's Deployment: how many of its replicas are there beside others that nobody can count on."""
+
 _HASH = 8  # hex digits
 
 
@@ -53,7 +56,7 @@ def description(pool: Pool) -> str:
 
 
 def observed_fleet(deployments: Iterable[dict[str, Any]], offers: Iterable[Offer]) -> Fleet:
-    """The fleet that the pools' Deployments make up, with today's prices.
+    """The fleet that the pools' Deployments make up, with today's prices; stand-ins are not counted.
 
     A pool whose offer is in no catalog any more keeps running; its price is not known and counts as 0.
     """
@@ -63,7 +66,8 @@ def observed_fleet(deployments: Iterable[dict[str, Any]], offers: Iterable[Offer
 
 
 def _observed_pool(deployment: dict[str, Any], known: dict[tuple[str, str, Market, str], Offer]) -> Pool | None:
-    text = (deployment["metadata"].get("annotations") or {}).get(POOL)
+    annotations = deployment["metadata"].get("annotations") or {}
+    text = annotations.get(POOL)
     if text is None or deployment["metadata"].get("deletionTimestamp"):
         return None
     try:
@@ -82,7 +86,8 @@ def _observed_pool(deployment: dict[str, Any], known: dict[tuple[str, str, Marke
             usd_per_hour=0.0,
             node_selector=tuple((key, value) for key, value in row["node_selector"]),
         )
-        pool = Pool(offer, row["variant"], deployment["spec"].get("replicas", 1), row["per_replica"])
+        replicas = deployment["spec"].get("replicas", 1) - int(annotations.get(STAND_INS, "0"))
+        pool = Pool(offer, row["variant"], max(0, replicas), row["per_replica"])
     except (KeyError, TypeError, ValueError):
         return None  # somebody edited the annotation: the pool is no longer known, and is made anew
     ready = (deployment.get("status") or {}).get("readyReplicas", 0)

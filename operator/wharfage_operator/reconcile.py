@@ -56,7 +56,7 @@ from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.verdicts import Seen
-from wharfage_operator.victims import farewells, resizes
+from wharfage_operator.victims import farewells, resizes, with_stand_ins
 from wharfage_operator.workqueue import WorkQueue
 
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
@@ -209,6 +209,8 @@ class Reconciler:
             supply.platform,
             learned=inquiry.learned,
         )
+        notice_s = supply.platform.spot_notice_s
+        wanted = with_stand_ins(wanted, subject.pods, self._notices, notice_s=notice_s, now_s=now)
         patience_s = self._settings.surge_patience_s
         settled = rollouts(wanted, subject.children, subject.pods, patience_s=patience_s, now=now)
         if settled.again_s is not None:
@@ -217,7 +219,6 @@ class Reconciler:
         if todo.conflicts:
             raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
         sizes = resizes(subject.pools, settled.objects)
-        notice_s = supply.platform.spot_notice_s
         parting = farewells(subject.pods, self._notices, sizes, notice_s=notice_s, now_s=now)
         for mark in parting.marks:
             await self._writer.mark(mark.pod, labels=mark.labels, annotations=mark.annotations)

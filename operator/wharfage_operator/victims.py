@@ -3,18 +3,19 @@
 A replica that is to go is marked with one write: the Service selects it no longer, and its deletion costs less than any
 other, so that the ReplicaSet takes just this one. What remains, draining, is the pod's own doing as soon as it is
 deleted. Where the machine goes for good, the pod is deleted here: its drain needs the time that is left, its ReplicaSet
-orders another at once, and no disruption budget can hold that up.
+orders another at once, and no disruption budget can hold that up. Where it may serve on for a while, another is ordered
+beside it, and it is the victim once that one serves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wharfage_operator.children import SERVING
-from wharfage_operator.metrics import is_ready
+from wharfage_operator.metrics import is_reached, is_ready
 from wharfage_operator.notices import Fate, Notices
-from wharfage_operator.plan import going
-from wharfage_operator.pools import POOL
+from wharfage_operator.plan import INTENT, going, intended
+from wharfage_operator.pools import POOL, STAND_INS
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 _TEMPLATE = "pod-template-hash"
@@ -66,8 +67,37 @@ def resizes(pools: Iterable[Mapping[str, Any]], wanted: Iterable[Mapping[str, An
     return {name: Resize(now[name], then[name]) for name in now.keys() & then.keys()}
 
 
+def with_stand_ins(
+    objects: Iterable[Object], pods: Sequence[Object], notices: Notices, *, notice_s: float, now_s: float
+) -> tuple[Object, ...]:
+    """The wanted objects, in which each pool has as many replicas on top as are needed beside those in doubt.
+
+    In doubt are replicas that serve on although their machines are to be emptied, silent, or taken back. They count
+    as long as others do not serve in their place. How many are on top is written on the Deployment, so that nobody
+    takes them for wanted.
+    """
+    ended, _ = _ended(pods, notices, notice_s=notice_s, now_s=now_s)
+    ends = {_uid(pod) for pod in ended}
+    alive = [pod for pod in pods if not going(pod) and _uid(pod) not in ends]
+    if all(notices.of(pod) is None for pod in alive):
+        return tuple(objects)
+    return tuple(_stood_in(obj, alive, notices) if obj["kind"] == "Deployment" else obj for obj in objects)
+
+
+def _stood_in(obj: Object, alive: list[Object], notices: Notices) -> Object:
+    here = [pod for pod in alive if _pool(pod) == _pool(obj)]
+    in_doubt = sum(1 for pod in here if notices.of(pod) is not None)
+    sure = sum(1 for pod in here if notices.of(pod) is None and is_ready(pod))
+    more = min(in_doubt, max(0, obj["spec"]["replicas"] - sure))
+    if not more:
+        return obj
+    annotations = {name: text for name, text in obj["metadata"]["annotations"].items() if name != INTENT}
+    metadata = {**obj["metadata"], "annotations": {**annotations, STAND_INS: str(more)}}
+    return intended({**obj, "metadata": metadata, "spec": {**obj["spec"], "replicas": obj["spec"]["replicas"] + more}})
+
+
 def farewells(
-    pods: Iterable[Object],
+    pods: Sequence[Object],
     notices: Notices,
     pools: Mapping[str, Resize],
     *,
@@ -80,7 +110,7 @@ def farewells(
     `notice_s` is what a pod can use of an interruption's notice, `running` are requests under way by the pod's uid.
     """
     alive = [pod for pod in pods if not going(pod)]
-    ended, again_s = _ended(alive, [pod for pod in pods if going(pod)], notices, notice_s=notice_s, now_s=now_s)
+    ended, again_s = _ended(pods, notices, notice_s=notice_s, now_s=now_s)
     leaving = {_uid(pod) for pod in ended}
     staying = [pod for pod in alive if _uid(pod) not in leaving]
     victims = {
@@ -94,21 +124,21 @@ def farewells(
 
 
 def _ended(
-    alive: list[Object], deleted: list[Object], notices: Notices, *, notice_s: float, now_s: float
+    pods: Sequence[Object], notices: Notices, *, notice_s: float, now_s: float
 ) -> tuple[list[Object], float | None]:
     """Pods to delete for their machine's sake, and in how many seconds there will be more.
 
     Of those that serve, no more are sent away at once than stay to take over; the others serve on until half of the
     notice is gone. The last replica would otherwise turn all requests away for minutes in which it could serve.
     """
-    doomed = [(notice, pod) for pod in alive if (notice := notices.of(pod)) is not None and notice.ends]
+    doomed = [(notice, pod) for pod in pods if (notice := notices.of(pod)) is not None and notice.ends]
     names = {_uid(pod) for _, pod in doomed}
-    serving = [pod for pod in alive if is_ready(pod) and _serving(pod) == _SERVES]
-    gone = sum(1 for pod in deleted if (notice := notices.of(pod)) is not None and notice.ends)
-    room = sum(1 for pod in serving if _uid(pod) not in names) - gone
+    others = sum(1 for pod in pods if is_reached(pod) and _serving(pod) == _SERVES and _uid(pod) not in names)
+    room = others - sum(1 for _, pod in doomed if going(pod))
     ended: list[Object] = []
     dues: list[float] = []
-    for notice, pod in sorted(doomed, key=lambda each: (each[0].since_s, each[1]["metadata"]["name"])):
+    alive = [(notice, pod) for notice, pod in doomed if not going(pod)]
+    for notice, pod in sorted(alive, key=lambda each: (each[0].since_s, each[1]["metadata"]["name"])):
         left_s = notice.since_s + notice_s / 2 - now_s
         serves = is_ready(pod) and _serving(pod) == _SERVES
         if serves and notice.fate is Fate.INTERRUPTION and left_s > 0 and room <= 0:

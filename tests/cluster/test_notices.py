@@ -32,15 +32,19 @@ CHEAP: Object = {
 @pytest.fixture
 def spots(lab: Lab) -> Iterator[Lab]:
     """Three spot machines of GKE's with one accelerator each."""
-    labels = {"node.kubernetes.io/instance-type": "spot.l4", "cloud.google.com/gke-spot": "true"}
-    capacity = {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"}
     for name in SPOT:
-        lab.cluster.fake_node(name, labels, capacity)
+        machine(lab, name)
     lab.server.create(OFFER_CATALOGS, CHEAP)
     yield lab
     lab.server.delete(OFFER_CATALOGS, "", "spots")
-    for name in SPOT:
-        lab.cluster.kubectl("delete", "node", name)
+    lab.cluster.kubectl("delete", "node", "--ignore-not-found", *SPOT, "spot-4")
+
+
+def machine(lab: Lab, name: str) -> None:
+    """One more such machine."""
+    labels = {"node.kubernetes.io/instance-type": "spot.l4", "cloud.google.com/gke-spot": "true"}
+    capacity = {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"}
+    lab.cluster.fake_node(name, labels, capacity)
 
 
 def served(lab: Lab, replicas: int) -> None:
@@ -97,10 +101,25 @@ def test_when_all_machines_are_taken_back_at_once_they_serve_until_half_of_the_n
     served(spots, 3)
     before, told_s = endpoints(spots), time.monotonic()
     say(spots, TAKEN_BACK, *SPOT)
+    eventually_is(lambda: len(pods(spots)), 6, what="replicas, with those that are ordered beside them")
     eventually(lambda: endpoints(spots) != before, what="drains begin")
     assert time.monotonic() - told_s >= NOTICE_S / 2
     eventually(lambda: endpoints(spots).isdisjoint(before), what="all drain")
-    eventually(lambda: set(pods(spots)).isdisjoint(before) and len(pods(spots)) == 3, what="others are ordered")
+    eventually(lambda: set(pods(spots)).isdisjoint(before) and len(pods(spots)) == 3, what="others stay ordered")
+    assert operator.tracebacks == []
+
+
+def test_a_replica_whose_machine_is_to_be_emptied_serves_until_another_does(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 3)
+    before, doomed = endpoints(spots), on(spots, "spot-2")
+    say(spots, EMPTIED, "spot-2")
+    eventually_is(lambda: len(pods(spots)), 4, what="replicas, with the one that is ordered beside them")
+    assert endpoints(spots) == before
+    machine(spots, "spot-4")
+    eventually_is(lambda: doomed in pods(spots), False, what="the one on the machine that is to be emptied is there")
+    eventually(lambda: endpoints(spots) == {*before, on(spots, "spot-4")} - {doomed}, what="another took over")
+    assert (spots.llm() or {})["status"]["summary"]["replicas"] == "3/3"
     assert operator.tracebacks == []
 
 
@@ -108,10 +127,8 @@ def test_a_pool_that_shrinks_does_without_the_replica_whose_machine_is_to_be_emp
     operator = spots.start(platform="gke", resync_s="0.5")
     served(spots, 3)
     victim = on(spots, "spot-2")
-    eventually(lambda: operator.rests, what="the writes of the start have ended")
     say(spots, EMPTIED, "spot-2")
-    assert operator.rests
-    assert victim in endpoints(spots)  # whoever empties it may take minutes, in which it serves
+    eventually_is(lambda: len(pods(spots)), 4, what="replicas, with the one that is ordered beside them")
     spots.server.merge(LLM_DEPLOYMENTS, spots.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
     eventually_is(lambda: (victim in pods(spots), len(pods(spots))), (False, 2), what="the victim, and replicas")
     eventually(lambda: operator.rests, what="the writes have ended")

@@ -28,6 +28,12 @@ def test_a_fleet_reads_back_as_it_was_written() -> None:
     assert observed_fleet([made()], [L4]) == Fleet((pool(L4, 3, ready=2, variant=""),))
 
 
+def test_stand_ins_are_not_taken_for_wanted() -> None:
+    four = made(replicas=4)
+    four["metadata"]["annotations"]["wharfage.dev/stand-ins"] = "1"
+    assert observed_fleet([four], [L4]) == Fleet((pool(L4, 3, ready=2, variant=""),))
+
+
 def test_a_pool_outlives_its_offer_without_a_price() -> None:
     (found,) = observed_fleet([made()], []).pools
     assert found.key == pool(L4, variant="").key

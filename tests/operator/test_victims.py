@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from wharfage_operator.children import SERVING
 from wharfage_operator.notices import Fate, Notice, Notices
-from wharfage_operator.pools import POOL
-from wharfage_operator.victims import COST, Farewells, Resize, farewells, resizes
+from wharfage_operator.plan import INTENT, intended
+from wharfage_operator.pools import POOL, STAND_INS
+from wharfage_operator.victims import COST, Farewells, Resize, farewells, resizes, with_stand_ins
 
 Object = dict[str, Any]
 NOW_S = 1_795_000_000.0
@@ -175,6 +176,42 @@ def test_a_replica_that_nobody_wants_to_go_any_more_comes_back() -> None:
 )
 def test_a_replica_that_left_stays_away(pods: list[Object], pools: dict[str, Resize]) -> None:
     assert farewells(pods, Notices(), pools, notice_s=NOTICE_S, now_s=NOW_S) == Farewells()
+
+
+def asked_for(pods: list[Object], notices: Notices, replicas: int = 2) -> tuple[int, str]:
+    """Replicas of a pool's Deployment, and what its annotation says."""
+    wanted = intended({"kind": "Deployment", "metadata": {"labels": {POOL: "p"}}, "spec": {"replicas": replicas}})
+    (found,) = with_stand_ins([wanted], pods, notices, notice_s=NOTICE_S, now_s=NOW_S)
+    annotations = found["metadata"]["annotations"]
+    assert (annotations[INTENT] == wanted["metadata"]["annotations"][INTENT]) == (found == wanted)
+    return found["spec"]["replicas"], annotations.get(STAND_INS, "0")
+
+
+@pytest.mark.parametrize(
+    ("pods", "notices", "expected"),
+    [
+        ([pod("a", "tired"), pod("b")], said("tired", fate=Fate.DRAIN), (3, "1")),
+        ([pod("a", "mute", ready=False), pod("b")], said("mute", fate=Fate.SILENT), (3, "1")),
+        ([pod("a", "tired"), pod("b"), pod("c", ready=False)], said("tired", fate=Fate.DRAIN), (3, "1")),
+        ([pod("a", "tired"), pod("b"), pod("c")], said("tired", fate=Fate.DRAIN), (2, "0")),
+        ([pod("a", "spot-1"), pod("b", "spot-2")], said("spot-1", "spot-2"), (4, "2")),
+        ([pod("a", "spot-1"), pod("b")], said("spot-1"), (2, "0")),
+        ([pod("a", "tired", pool="another"), pod("b")], said("tired", fate=Fate.DRAIN), (2, "0")),
+        ([pod("a"), pod("b", ready=False)], Notices(), (2, "0")),
+    ],
+    ids=[
+        "one more beside a replica whose machine is to be emptied",
+        "one more beside a replica whose machine is silent",
+        "and no further one while that one starts",
+        "until that one serves",
+        "one more for each that serves on during its notice",
+        "none for one that is deleted, whose ReplicaSet makes another",
+        "none for one of another pool",
+        "none where no machine says anything",
+    ],
+)
+def test_how_many_stand_in(pods: list[Object], notices: Notices, expected: tuple[int, str]) -> None:
+    assert asked_for(pods, notices) == expected
 
 
 def test_pools_that_come_or_go_change_no_size() -> None:
