@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.model import Wanted
 from wharfage_autoscaler.mooring import Mooring
+from wharfage_autoscaler.move import COOLDOWN_S, MIN_SAVINGS
 from wharfage_autoscaler.need import Berth, Key
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.pace import Pace, together
@@ -26,6 +27,12 @@ class Charter:
     shapes: int = 1
     """That may serve together: 1 behind a plain Service, 3 behind the gateway."""
     budget: Budget | None = None
+    priority: int = 100
+    """Among deployments that share machines or dollars."""
+    moves: bool = True
+    """Whether it may move to other shapes for money's sake."""
+    min_savings: float = MIN_SAVINGS
+    cooldown_s: float = COOLDOWN_S
 
     def berth(self, pool: PoolSeen) -> Berth:
         """The pool as the optimiser sees it. KeyError where it has no mooring."""

@@ -44,7 +44,8 @@ class Decision:
     """The fleet to aim for, the trail of steps that led to it, and the next best.
 
     `demand` is None where the count does not follow the load. `allotment` is the one that it works within: that of the
-    snapshot, or another one where it `moves`, which whoever hands out allotments adopts.
+    snapshot, or another one where it `moves`, which whoever hands out allotments adopts. `advised` is what would run if
+    the load decided, where the user decides.
     """
 
     target: Fleet
@@ -53,6 +54,7 @@ class Decision:
     demand: Demand | None = None
     allotment: "Allotment | None" = None
     moves: bool = False
+    advised: Fleet | None = None
 
     def amended(self, target: Fleet, reason: Reason, message: str) -> "Decision":
         """Return this decision with a new target and one more step on its trail."""

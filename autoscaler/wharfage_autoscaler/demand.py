@@ -8,9 +8,10 @@ from wharfage_autoscaler.allotment import Allotment, demand_of
 from wharfage_autoscaler.decision import Decision, Demand
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.law import UNKNOWN, Held, Law, Signals
-from wharfage_autoscaler.model import Mode, Wanted
+from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
+from wharfage_autoscaler.words import replica_words
 
 _BURN_5M, _BURN_30M = 6.0, 3.0  # of the error budget per unit of time; both must exceed, so that no blip counts
 _BURN_GAIN, _BURN_MOST = 0.1, 0.5
@@ -49,8 +50,13 @@ def misses(law: Law, signals: Signals) -> bool:
     return signals.bad_5m / law.bad_budget > _BURN_5M and signals.bad_30m / law.bad_budget > _BURN_30M
 
 
-def replicas_wanted(wanted: Wanted) -> tuple[int, Reason, str]:
-    """The count before any ceiling, why, and the sentence for it."""
+def replicas_wanted(seen: Snapshot) -> tuple[int, Reason, str]:
+    """The count before any ceiling where the load does not decide it, why, and the sentence for it."""
+    wanted = seen.wanted
+    if wanted.mode is Mode.AUTO and wanted.pinned:
+        return wanted.replicas, Reason.PINNED, f"{replica_words(wanted.replicas)}: {wanted.pinned}"
+    if wanted.mode is Mode.AUTO and seen.kept > wanted.min_replicas:
+        return seen.kept, Reason.NO_METRICS, f"{replica_words(seen.kept)} kept: neither load nor allotment is known now"
     if wanted.mode is Mode.AUTO:
         return wanted.min_replicas, Reason.MIN_REPLICAS, f"mode Auto holds minReplicas {wanted.min_replicas}"
     return wanted.replicas, Reason.MANUAL_REPLICAS, f"mode {wanted.mode} runs replicas {wanted.replicas}"
@@ -59,8 +65,8 @@ def replicas_wanted(wanted: Wanted) -> tuple[int, Reason, str]:
 def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     """Say how much is wanted. Where the load decides, the next rule makes a count of it; else the count is set."""
     allotment = seen.allotment
-    if seen.wanted.mode is not Mode.AUTO or allotment is None or not allotment.shapes:
-        count, reason, message = replicas_wanted(seen.wanted)
+    if seen.wanted.mode is not Mode.AUTO or seen.wanted.pinned or allotment is None or not allotment.shapes:
+        count, reason, message = replicas_wanted(seen)
         return decision.amended(shrunk(decision.target, count), reason, message)
     signals = signals_of(seen, allotment, dict(memory.rates))
     wanted = wanted_rps(seen.law, signals, memory.held)

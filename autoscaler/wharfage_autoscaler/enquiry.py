@@ -42,6 +42,7 @@ class Enquiry:
     unfit: Mapping[Shape, Forced]
     prefers_cheaper: bool
     headroom: float
+    charter: Charter
 
     def here(self, best: Allotment) -> Need | None:
         """The need of it on what serves; None where `best` is on that, or nothing of it can be had."""
@@ -61,7 +62,14 @@ class Enquiry:
             force = Forced.UNOBTAINABLE
         if force is None and self.prefers_cheaper:
             force = Forced.TOO_DEAR
-        return Elsewhere(best, ahead, force=force)
+        return Elsewhere(
+            best,
+            ahead,
+            force=force,
+            min_savings=self.charter.min_savings,
+            cooldown_s=self.charter.cooldown_s,
+            enabled=self.charter.moves,
+        )
 
 
 def enquiry(experience: Experience, sight: Sight, charter: Charter) -> Enquiry:
@@ -84,6 +92,8 @@ def enquiry(experience: Experience, sight: Sight, charter: Charter) -> Enquiry:
         shapes=charter.shapes,
         placement=charter.wanted.placement,
         restless=_restless(experience, sight),
+        usd_per_hour_limit=charter.wanted.usd_per_hour_limit,
+        priority=charter.priority,
         usd_per_bad_minute=charter.objectives.usd_per_bad_minute,
         fleet=fleet,
     )
@@ -98,6 +108,7 @@ def enquiry(experience: Experience, sight: Sight, charter: Charter) -> Enquiry:
         unfit=unfit,
         prefers_cheaper=experience.purse.prefers_cheaper,
         headroom=experience.law.headroom,
+        charter=charter,
     )
 
 

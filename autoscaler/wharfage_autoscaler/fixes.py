@@ -24,6 +24,8 @@ FIXES: Mapping[Reason, Fix] = {
         "The count is spec.replicas.", "Change it with `kubectl scale`, or set scaling.mode: Auto."
     ),
     Reason.MIN_REPLICAS: Fix("The count is scaling.minReplicas.", "Raise minReplicas if more should always run."),
+    Reason.PINNED: Fix("The count is that of scaling.pin, until it ends.", "Remove scaling.pin to end it now."),
+    Reason.RECOMMENDED: Fix("What mode Auto would run now.", "Set scaling.mode: Auto to have it."),
     Reason.CHEAPEST_OFFER: Fix("The cheapest obtainable offer that holds the model was chosen."),
     Reason.KEPT_OFFER: Fix("The present offer is kept: a move would save too little."),
     Reason.DEMAND_SEEN: Fix("The count follows the load of the last minute, with headroom."),

@@ -74,7 +74,8 @@ class Wanted:
     variants: tuple[Variant, ...]  # best quality first
     max_model_tokens: int  # context to serve; 0: the model's own, capped by what fits
     mode: Mode = Mode.AUTO
-    replicas: int = 1  # used in Manual and Recommend
+    replicas: int = 1  # used in Manual and Recommend, and while it is pinned
+    pinned: str = ""  # in Auto: until when and why `replicas` overrides the load, in words; empty: it does not
     min_replicas: int = 1
     max_replicas: int = 10
     placement: Placement = Placement()

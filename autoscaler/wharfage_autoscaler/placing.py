@@ -32,7 +32,7 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
         reason, message = refused(seen, found)
         return decision.amended(decision.target, reason, message)
 
-    count, _, _ = replicas_wanted(wanted)
+    count, _, _ = replicas_wanted(seen)
     order = ranked(best.admitted, wanted, count)
     current = _current(seen.fleet, memory, found)
     if current is not None and current.carries(wanted, count) >= order[0].carries(wanted, count):

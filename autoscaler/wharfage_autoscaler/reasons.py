@@ -19,6 +19,8 @@ class Reason(StrEnum):
     # decision steps
     MANUAL_REPLICAS = "ManualReplicas"
     MIN_REPLICAS = "MinReplicas"
+    PINNED = "Pinned"
+    RECOMMENDED = "Recommended"
     CHEAPEST_OFFER = "CheapestOffer"
     KEPT_OFFER = "KeptOffer"
     DEMAND_SEEN = "DemandSeen"

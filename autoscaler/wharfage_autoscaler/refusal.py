@@ -19,7 +19,7 @@ def refused(seen: Snapshot, found: tuple[Options, ...]) -> tuple[Reason, str]:
         return _nothing_to_place(seen.wanted)
     if not seen.offers:
         return Reason.CAPACITY_UNAVAILABLE, "no catalog lists an offer: create an OfferCatalog"
-    count, _, _ = replicas_wanted(seen.wanted)
+    count, _, _ = replicas_wanted(seen)
     misses = sorted((m for look in found for m in look.misses), key=lambda m: (m.short_by_gib, m.offer.key))
     fitting = [c for look in found for c in (*look.unobtainable, *look.against_shares)]
     if fitting:

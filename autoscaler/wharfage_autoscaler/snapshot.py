@@ -40,6 +40,7 @@ class Snapshot:
     forecast: Expectation | None = None
     law: Law = LAW
     elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
+    kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
 
 
 @dataclass(frozen=True, slots=True)

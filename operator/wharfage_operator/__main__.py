@@ -6,24 +6,30 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import uvloop
 from kubernetes.aio.config import ConfigException
+from wharfage_autoscaler.allotment import Allotment
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.snapshot import ClusterSnapshot
 
 from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Past
 from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
+from wharfage_operator.charts import LEAD_S
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection, connect
 from wharfage_operator.echoes import Echoes
+from wharfage_operator.errands import Allotting, Foreseeing, Foreseen
 from wharfage_operator.errors import ApiError
+from wharfage_operator.expectations import Expectations
+from wharfage_operator.foreman import Foreman, WorkerFailed
 from wharfage_operator.gather import Supply
 from wharfage_operator.health import Health, served
 from wharfage_operator.inbox import Inbox
@@ -31,10 +37,12 @@ from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Kind, Object
 from wharfage_operator.lease import Lease
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
+from wharfage_operator.pilotage import Pilotage
 from wharfage_operator.preflight import missing
 from wharfage_operator.reader import is_reader
 from wharfage_operator.reconcile import Reconciler
 from wharfage_operator.refusals import Refusals
+from wharfage_operator.rounds import Rounds, Unsolved
 from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
@@ -146,6 +154,17 @@ async def serve(connection: Connection, settings: Settings) -> int:
         metrics = Prometheus(settings, telemetry, measured)
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
+    supply, foreman = Supply(cache, settings), Foreman(telemetry)
+
+    async def solve(seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
+        try:
+            return await foreman.ask(Allotting(seen, chain), timeout_s=settings.solve_within_s)
+        except WorkerFailed as failure:
+            raise Unsolved(failure.reason) from failure
+
+    async def foresee(errand: Foreseeing) -> Foreseen:
+        return await foreman.ask(errand, timeout_s=settings.solve_within_s)
+
     archive = Archive(
         cache,
         connection,
@@ -155,12 +174,23 @@ async def serve(connection: Connection, settings: Settings) -> int:
         past=_past(settings),
         clock=clock,
     )
+    rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
+    expectations = Expectations(foresee, archive.rows, clock)
+    pilotage = Pilotage(
+        rounds,
+        clock,
+        rows=archive.rows,
+        expectations=expectations,
+        lead=lambda offer: LEAD_S,
+        obtainable=lambda offer: True,
+    )
     reconciler = Reconciler(
         cache=cache,
         queue=queue,
         writer=writer,
-        supply=Supply(cache, settings),
+        supply=supply,
         metrics=metrics,
+        pilotage=pilotage,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         sync=sync,
         settings=settings,
@@ -202,6 +232,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         writer.post_events(lambda: len(queue) > 0),
     ]
     background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
+    background += [when_leading(rounds.run), when_leading(expectations.run)]
     if settings.scrape_every_s > 0:
         background.append(when_leading(metrics.run))
         if settings.history_every_s > 0:
@@ -213,6 +244,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
             ending.set()
             await _stop(tasks, within_s=settings.exit_grace_s)
             queue.close()
+            await foreman.close()
             await lease.release()
             await parts.aclose()
 

@@ -15,6 +15,8 @@ from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Snapshot
+from wharfage_autoscaler.supply import OfferKey
+from wharfage_autoscaler.supply import Supply as Shared
 
 from wharfage_operator.cache import Cache
 from wharfage_operator.errors import Rejected
@@ -30,15 +32,16 @@ from wharfage_operator.kinds import (
     Object,
 )
 from wharfage_operator.metrics import MetricsSource
-from wharfage_operator.obtainable import Obtainability, obtainability
+from wharfage_operator.obtainable import Obtainability, machines, obtainability
 from wharfage_operator.origin import remembered
 from wharfage_operator.platforms import Platform, platform
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.reader import is_reader
 from wharfage_operator.settings import Settings
-from wharfage_operator.spec import NOTHING, Known, offers, wanted
+from wharfage_operator.spec import NOTHING, Known, counted, offers, pinned, wanted
 
 PAUSED = "wharfage.dev/paused"
+_MOST_ATTAINED = 0.9999  # "1" asks for what no measurement can show
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,14 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
 
 
 def objectives(deployment: LLMDeployment) -> Objectives:
-    """How soon and how fast an answer must come, as the user wrote it."""
+    """How soon and how fast an answer must come, as the user wrote it, and what it costs when it does not."""
     written = deployment.spec.objectives
-    return Objectives(written.ttft.p95.total_seconds(), written.tpot.p95.total_seconds())
+    return Objectives(
+        ttft_p95_s=written.ttft.p95.total_seconds(),
+        tpot_p95_s=written.tpot.p95.total_seconds(),
+        attainment=min(_MOST_ATTAINED, max(1.0 - _MOST_ATTAINED, float(written.attainment))),
+        usd_per_bad_minute=float(written.usd_per_bad_minute),
+    )
 
 
 def is_paused(raw: Object) -> bool:
@@ -117,11 +125,15 @@ def snapshot(
     return Snapshot(
         now=now,
         key=subject.key,
-        wanted=wanted(
-            subject.deployment,
-            spot_default=SpotPolicy(settings.spot_default),
-            max_num_seqs=settings.max_num_seqs,
-            learned=learned,
+        wanted=pinned(
+            wanted(
+                subject.deployment,
+                spot_default=SpotPolicy(settings.spot_default),
+                max_num_seqs=settings.max_num_seqs,
+                learned=learned,
+            ),
+            subject.deployment.spec.scaling.pin,
+            now=now,
         ),
         offers=supply.offers,
         fleet=observed_fleet(subject.pools, supply.offers),
@@ -155,6 +167,12 @@ class Supplied:
     platform: Platform
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)  # Unix seconds by catalog
     unreadable: Mapping[str, str] = field(default_factory=dict)  # what is wrong with which catalog
+    machines: Mapping[OfferKey, int] = field(default_factory=dict)  # of offers that are counted
+
+    @property
+    def shared(self) -> Shared:
+        """What deployments share of it."""
+        return Shared(machines=self.machines)
 
 
 class Supply:
@@ -180,6 +198,7 @@ class Supply:
     def _worked_out(self) -> Supplied:
         world = self._world()
         found: list[Offer] = []
+        reserved: dict[OfferKey, int] = {}
         observed_at: dict[str, float] = {}
         unreadable: dict[str, str] = {}
         for raw in self._cache.all(OFFER_CATALOGS):
@@ -189,13 +208,15 @@ class Supply:
                 unreadable[raw["metadata"]["name"]] = complaint(error)
                 continue
             found.extend(offers(catalog, world))
+            reserved |= counted(catalog)
             observed_at[catalog.metadata.name] = catalog.spec.observed_at.timestamp()
         dialect = platform(
             self._settings.platform,
             nodes=self._cache.all(NODES),
             has_node_pools=self._cache.count(NODE_POOLS) > 0,
         )
-        return Supplied(tuple(sorted(found, key=lambda offer: offer.key)), dialect, observed_at, unreadable)
+        there = machines(found, world) | reserved
+        return Supplied(tuple(sorted(found, key=lambda offer: offer.key)), dialect, observed_at, unreadable, there)
 
     def _world(self) -> Obtainability:
         declared = self._settings.node_groups.split(",")

@@ -13,10 +13,12 @@ from typing import Any
 from wharfage_api.priced import INSTANCE_TYPE
 from wharfage_autoscaler.accelerators import accelerator
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.supply import OfferKey
 
 from wharfage_operator.platforms import Expression, market_of
 
 ZONE = "topology.kubernetes.io/zone"
+_BY_NODE = "node "
 _CAPACITY_TYPE = "karpenter.sh/capacity-type"
 _CAPACITY_TYPES = {Market.SPOT: "spot", Market.ON_DEMAND: "on-demand", Market.RESERVED: "reserved"}
 _AWS_FAMILY = re.compile(r"^(?P<family>(?P<category>[a-z]+)\d[a-z0-9-]*)\.(?P<size>[a-z0-9-]+)$")
@@ -75,12 +77,21 @@ def provider(offer: Offer, world: Obtainability) -> str:
     if {offer.name, f"{offer.catalog}/{offer.name}"} & world.declared:
         return f"declared node group {offer.name}"
     node = next((node for node in world.nodes if _matches(node, offer)), None)
-    return f"node {node.name}" if node else ""
+    return f"{_BY_NODE}{node.name}" if node else ""
 
 
 def judged(offers: Iterable[Offer], world: Obtainability) -> tuple[Offer, ...]:
     """The offers, each with what would provide it."""
     return tuple(replace(offer, obtainable=provider(offer, world)) for offer in offers)
+
+
+def machines(offers: Iterable[Offer], world: Obtainability) -> dict[OfferKey, int]:
+    """How many machines there are of the offers that only nodes which are there can give: nobody buys more of them."""
+    return {
+        offer.key: sum(_matches(node, offer) for node in world.nodes)
+        for offer in offers
+        if offer.obtainable.startswith(_BY_NODE)
+    }
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:

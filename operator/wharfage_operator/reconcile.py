@@ -12,10 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
-from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.reasons import Reason
-from wharfage_autoscaler.snapshot import Memory
 
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
@@ -45,6 +43,7 @@ from wharfage_operator.manifests import manifests
 from wharfage_operator.metrics import MetricsSource
 from wharfage_operator.notices import Notices, tenants
 from wharfage_operator.origin import rows
+from wharfage_operator.pilotage import Pilotage
 from wharfage_operator.plan import plan
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.reader import readable, reader
@@ -90,6 +89,7 @@ class Reconciler:
         writer: Writer,
         supply: Supply,
         metrics: MetricsSource,
+        pilotage: Pilotage,
         testimony: Testimony,
         sync: Sync,
         settings: Settings,
@@ -101,11 +101,11 @@ class Reconciler:
         self._writer = writer
         self._supply = supply
         self._metrics = metrics
+        self._pilotage = pilotage
         self._testimony = testimony
         self._sync = sync
         self._settings = settings
         self._telemetry = telemetry
-        self._memories: dict[Key, Memory] = {}
         self._written_at: dict[Key, float] = {}
         self._acted: dict[Key, int] = {}
         self._standing: dict[Key, Standing] = {}
@@ -131,7 +131,7 @@ class Reconciler:
     async def _deployment(self, key: Key) -> None:
         raw = self._cache.get(LLM_DEPLOYMENTS, key)
         if raw is None:
-            self._memories.pop(key, None)
+            self._pilotage.forget(key)
             self._written_at.pop(key, None)
             self._acted.pop(key, None)
             self._standing.pop(key, None)
@@ -192,7 +192,12 @@ class Reconciler:
         seen = snapshot(subject, supply, settings=self._settings, now=now, learned=inquiry.learned)
         if inquiry.under_way and not seen.fleet.pools:
             return held(seen.fleet, inquiry)
-        decision, self._memories[subject.key] = decide(seen, self._memories.get(subject.key, Memory()))
+        decision = self._pilotage.decision(subject, seen)
+        pin = subject.deployment.spec.scaling.pin
+        if seen.wanted.pinned and pin is not None:
+            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), pin.until.timestamp() - now)
+        if self._pilotage.steers(subject.key):
+            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), self._pilotage.tick_wall_s)
         generation = subject.deployment.metadata.generation
         standing = self._stands(subject.key, Standing(generation, supply, inquiry.learned, decision))
         return left_out(standing, inquiry)

@@ -102,6 +102,7 @@ class Settings:
     pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
 
+    solve_within_s: float = _setting(30.0, "deadline of one round of the optimiser; what was allotted last then holds")
     time_scale: float = _setting(
         1.0, "seconds that pass for what is measured and decided in one of the wall's; other than 1 for demos only"
     )

@@ -13,11 +13,13 @@ from wharfage_api.model import Shape
 from wharfage_api.model import Variant as WrittenVariant
 from wharfage_api.offercatalog import OfferCatalog
 from wharfage_api.priced import priced
-from wharfage_api.scaling import Scaling
+from wharfage_api.scaling import Pin, Scaling
 from wharfage_autoscaler.model import ModelShape, Placement, SpotPolicy, Variant, Wanted
-from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.shapes import shape_of
+from wharfage_autoscaler.supply import OfferKey
+from wharfage_autoscaler.traffic import Traffic
 
 from wharfage_operator.errors import Rejected
 from wharfage_operator.obtainable import Obtainability, judged
@@ -61,11 +63,45 @@ def wanted(
     )
 
 
+def pinned(seen: Wanted, pin: Pin | None, *, now: float) -> Wanted:
+    """With the count that is pinned until some time after `now` (Unix seconds), and the words for it."""
+    if pin is None or pin.until.timestamp() <= now:
+        return seen
+    why = f" ({pin.reason})" if pin.reason else ""
+    return replace(seen, replicas=pin.replicas, pinned=f"pinned until {pin.until:%Y-%m-%d %H:%M:%S} UTC{why}")
+
+
+def expected_traffic(deployment: LLMDeployment) -> Traffic | None:
+    """The lengths that the user expects, where both are written."""
+    written = deployment.spec.traffic
+    if written is None or written.prompt_tokens is None or written.output_tokens is None:
+        return None
+    return Traffic(float(written.prompt_tokens.mean), float(written.output_tokens.mean))
+
+
+def expected_peak(deployment: LLMDeployment) -> float | None:
+    """Requests per second of the busiest hour that the user expects, where it is written and forecasts are allowed."""
+    written = deployment.spec.traffic
+    if written is None or written.peak_requests_per_second is None or not deployment.spec.scaling.forecast.enabled:
+        return None
+    return float(written.peak_requests_per_second)
+
+
 def offers(catalog: OfferCatalog, world: Obtainability) -> tuple[Offer, ...]:
     """One offer per price of the catalog, in dollars, each with what would give it in this cluster."""
     declared = frozenset(f"{catalog.metadata.name}/{row.name}" for row in catalog.spec.offers if row.node_group)
     known = Obtainability(world.nodes, world.node_pools, world.declared | declared)
     return judged(priced(catalog), known)
+
+
+def counted(catalog: OfferCatalog) -> dict[OfferKey, int]:
+    """How many machines are reserved, of the prices that say it."""
+    return {
+        (catalog.metadata.name, row.name, price.market, price.zone): price.count
+        for row in catalog.spec.offers
+        for price in row.prices
+        if price.market is Market.RESERVED and price.count
+    }
 
 
 def revision(deployment: LLMDeployment, variant: str) -> str:

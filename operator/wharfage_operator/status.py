@@ -27,12 +27,14 @@ _PLACED = frozenset(
     {
         Reason.CHEAPEST_OFFER,
         Reason.KEPT_OFFER,
+        Reason.ALLOTTED,
         Reason.CAPACITY_UNAVAILABLE,
         Reason.MODEL_DOES_NOT_FIT,
         Reason.UNKNOWN_SHAPE,
         Reason.INVALID_SPEC,
     }
 )
+_DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED})
 _UNKNOWN = "<none>"  # kubectl would leave the cell of an absent field empty
 _MARKETS = {Market.SPOT: " spot", Market.RESERVED: " reserved", Market.ON_DEMAND: ""}
 
@@ -164,8 +166,10 @@ def _load(load: Load | None, before: Mapping[str, Any]) -> Row | None:
 def _decision(decision: Decision, before: Mapping[str, Any], now: float) -> Row:
     """The decision; `at` is when it last said something new."""
     steps = [{"reason": step.reason.value, "message": tidy(step.message)} for step in decision.steps[-_STEPS:]]
-    placed = [step for step in decision.steps if step.reason in _PLACED] or list(decision.steps)
-    content: Row = {"summary": tidy(placed[-1].message) if placed else "nothing to decide", "steps": steps}
+    content: Row = {"summary": tidy(_summary(decision)), "steps": steps}
+    if decision.advised is not None:
+        saved = decision.target.usd_per_hour - decision.advised.usd_per_hour
+        content["savings"] = {"usdPerHour": _figure(max(0.0, saved), None)}
     if decision.rejected:
         content["rejected"] = [
             _known(
@@ -179,6 +183,15 @@ def _decision(decision: Decision, before: Mapping[str, Any], now: float) -> Row:
         ]
     same = {name: value for name, value in before.items() if name != "at"} == content
     return {"at": before["at"] if same and "at" in before else instant(now), **content}
+
+
+def _summary(decision: Decision) -> str:
+    """Where it runs, and what of the load says so many; the steps have the rest."""
+    placed = [step for step in decision.steps if step.reason in _PLACED] or list(decision.steps)
+    demand = next((step for step in decision.steps if step.reason in _DEMAND), None)
+    if not placed:
+        return "nothing to decide"
+    return placed[-1].message if demand is None else f"{placed[-1].message}; {demand.message}"
 
 
 def _row_key(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def accepted(deployment: LLMDeployment, seen: Seen) -> Verdict:
     if problem is not None and problem[0] in _NOT_ACCEPTED:
         return _no(ConditionType.ACCEPTED, *problem)
     spec = deployment.spec
-    if spec.scaling.mode is Mode.AUTO and spec.replicas != 1:
+    if spec.scaling.mode is Mode.AUTO and spec.replicas != 1 and not seen.step(Reason.PINNED):
         message = (
             f"spec.replicas {spec.replicas} is ignored in mode Auto: write scaling.mode: Manual to steer the count "
             "yourself, or scaling.minReplicas and maxReplicas to bound it"

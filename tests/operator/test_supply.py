@@ -42,9 +42,24 @@ def test_nothing_is_worked_out_twice() -> None:
     supply, cache = supplied((OFFER_CATALOGS, catalog()), (NODES, node(1)))
     first = supply.now()
     assert [offer.obtainable for offer in first.offers] == ["node n1"]
-    assert supply.now() is first
+    cache.put(NODES, node(2))
+    assert supply.now() is first, "a node that says something else of itself changes nothing"
+
+
+def test_machines_that_nobody_buys_more_of_are_counted() -> None:
+    supply, cache = supplied((OFFER_CATALOGS, catalog()), (NODES, node(1)))
+    before = supply.now()
     cache.put(NODES, node(2, name="n2"))
-    assert supply.now() is first, "a second node like the first changes nothing"
+    after = supply.now()
+    assert [list(each.machines.values()) for each in (before, after)] == [[1], [2]]
+    assert not newsworthy(before, after)
+
+
+def test_so_are_those_that_are_reserved() -> None:
+    reserved = catalog()
+    reserved["spec"]["offers"][0]["prices"] = [{"market": "Reserved", "usdPerHour": "0.80", "count": 4}]
+    supply, _ = supplied((OFFER_CATALOGS, reserved))
+    assert list(supply.now().machines.values()) == [4]
 
 
 def test_a_node_that_goes_takes_its_offers_away() -> None:

@@ -1,0 +1,215 @@
+"""The chart of one deployment: where its replicas could run, what each would carry there, and what a request is worth.
+
+All of it follows from the spec, the catalogs and the lengths that are planned for, so it is drawn once and looked up at
+every look. What a replica carries takes a millisecond to work out; deployments of the same model share it.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
+from wharfage_autoscaler.charter import Charter
+from wharfage_autoscaler.choice import Candidate, options
+from wharfage_autoscaler.fleet import Fleet, PoolKey
+from wharfage_autoscaler.model import Variant, Wanted
+from wharfage_autoscaler.mooring import Mooring, engine_step
+from wharfage_autoscaler.move import COOLDOWN_S, MIN_SAVINGS
+from wharfage_autoscaler.need import Key
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.pace import Pace
+from wharfage_autoscaler.sight import PoolSeen
+from wharfage_autoscaler.steady import IDLE, operation
+from wharfage_autoscaler.steptime import StepTime
+from wharfage_autoscaler.traffic import Traffic
+from wharfage_autoscaler.work import HEADS, Work, work
+
+from wharfage_operator.history import Row, Rows
+
+USUAL = Traffic(prompt_tokens=900.0, output_tokens=220.0)
+"""Planned for where neither the spec nor four weeks of measurements say anything."""
+
+LEAD_S = 300.0
+"""From order to first answer, before any replica has shown it."""
+
+_ENOUGH_ROWS = 36  # three hours of five minutes
+_STEP = 1.1  # lengths are planned for in steps of a tenth: nothing is worked out anew for less
+_MOST_ENGINES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the user wrote about moves, and the deployment's rank among others."""
+
+    priority: int = 100
+    moves: bool = True
+    min_savings: float = MIN_SAVINGS
+    cooldown_s: float = COOLDOWN_S
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Where a deployment's replicas could run: `pools` without any replica, in a fixed order, each with its mooring.
+
+    `refused` says why the offers that hold the model are no use: the objectives are out of their reach.
+    """
+
+    charter: Charter
+    pools: tuple[PoolSeen, ...]
+    traffic: Traffic
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What one replica of a variant carries on some machine, at which pace; None: the objectives are out of reach."""
+
+    step: StepTime
+    carried: Capacity | None
+    pace: Pace | None
+    refused: str = ""
+
+
+class Charts:
+    """Draws charts; remembers what replicas carry."""
+
+    def __init__(self) -> None:
+        self._engines: dict[tuple[object, ...], _Engine] = {}
+        self._works: dict[tuple[StepTime, Traffic, Objectives], Work] = {}
+
+    def drawn(
+        self,
+        key: Key,
+        wanted: Wanted,
+        objectives: Objectives,
+        traffic: Traffic,
+        offers: Sequence[Offer],
+        fleet: Fleet,
+        terms: Terms,
+    ) -> Chart:
+        """The chart of a deployment among these offers; what it runs on is on it, offered or not."""
+        pools: list[PoolSeen] = []
+        moorings: dict[PoolKey, Mooring] = {}
+        refused: dict[str, None] = {}
+        for candidate in _candidates(wanted, offers, fleet):
+            engine = self._engine(candidate, traffic, objectives)
+            if engine.carried is None:
+                refused[f"{candidate.offer.accelerator} x{candidate.fit.accelerators}: {engine.refused}"] = None
+                continue
+            pool = _pool(candidate, engine, engine.carried)
+            pools.append(pool)
+            moorings[pool.key] = Mooring(candidate.variant, candidate.fit, engine.step, engine.pace)
+        pools.sort(key=lambda pool: pool.key)
+        charter = Charter(
+            key=key,
+            wanted=wanted,
+            objectives=objectives,
+            moorings=moorings,
+            work=self._work(pools, moorings, traffic, objectives),
+            priority=terms.priority,
+            moves=terms.moves,
+            min_savings=terms.min_savings,
+            cooldown_s=terms.cooldown_s,
+        )
+        return Chart(charter, tuple(pools), traffic, tuple(refused))
+
+    def _engine(self, candidate: Candidate, traffic: Traffic, objectives: Objectives) -> _Engine:
+        offer = candidate.offer
+        machine = (offer.accelerator, offer.accelerator_memory_gib, offer.vcpus, offer.memory_gib, offer.accelerators)
+        asked = (candidate.variant, machine, candidate.fit, traffic, objectives)
+        known = self._engines.get(asked)
+        if known is None:
+            known = _worked_out(candidate, traffic, objectives)
+            if len(self._engines) >= _MOST_ENGINES:
+                self._engines.clear()
+            self._engines[asked] = known
+        return known
+
+    def _work(
+        self, pools: Iterable[PoolSeen], moorings: Mapping[PoolKey, Mooring], traffic: Traffic, objectives: Objectives
+    ) -> Work:
+        """What a request is worth on the pool that carries one for the least money."""
+        first = min(pools, key=lambda pool: (pool.usd_per_hour / pool.planned_rps, pool.key), default=None)
+        if first is None:
+            return HEADS
+        asked = moorings[first.key].step, traffic, objectives
+        if asked not in self._works:
+            if len(self._works) >= _MOST_ENGINES:
+                self._works.clear()
+            self._works[asked] = work(*asked)
+        return self._works[asked]
+
+
+def planned_traffic(written: Traffic | None, rows: Rows) -> Traffic:
+    """The lengths to plan for: those of the last weeks, before there are any those that the user expects."""
+    prior = written or USUAL
+    known = [row for row in rows if row is not None and row.requests > 0.0]
+    if len(known) < _ENOUGH_ROWS:
+        return prior
+    requests = sum(row.requests for row in known)
+    return replace(
+        prior,
+        prompt_tokens=_stepped(_mean(known, requests, "prompt_tokens")),
+        output_tokens=_stepped(_mean(known, requests, "output_tokens")),
+    )
+
+
+def _mean(rows: Iterable[Row], requests: float, figure: str) -> float:
+    return max(1.0, sum(float(getattr(row, figure)) for row in rows) / requests)
+
+
+def _stepped(tokens: float) -> float:
+    return round(_STEP ** round(math.log(tokens) / math.log(_STEP)), 1)
+
+
+def _candidates(wanted: Wanted, offers: Sequence[Offer], fleet: Fleet) -> list[Candidate]:
+    """What fits and can be had, spot within its shares included; and what runs, as long as it still fits."""
+    there = {offer.key for offer in offers}
+    running = {pool.key for pool in fleet.pools}
+    others = [pool.offer for pool in fleet.pools if pool.offer.key not in there]
+    found: dict[PoolKey, Candidate] = {}
+    for variant in _served(wanted):
+        sorted_out = options(wanted, variant, (*offers, *others))
+        for candidate in (*sorted_out.admitted, *sorted_out.against_shares):
+            found[candidate.pool(0).key] = candidate
+        for candidate in sorted_out.unobtainable:
+            if candidate.pool(0).key in running:
+                found[candidate.pool(0).key] = candidate
+    return list(found.values())
+
+
+def _served(wanted: Wanted) -> Iterable[Variant]:
+    return (each for each in wanted.variants if each.quality >= wanted.quality_floor and each.shape is not None)
+
+
+def _worked_out(candidate: Candidate, traffic: Traffic, objectives: Objectives) -> _Engine:
+    step = engine_step(candidate.variant, candidate.offer, candidate.fit)
+    carried = capacity(step, traffic, objectives)
+    if isinstance(carried, Infeasible):
+        return _Engine(step, None, None, carried.message)
+    return _Engine(step, carried, _pace(step, carried, traffic))
+
+
+def _pace(step: StepTime, carried: Capacity, traffic: Traffic) -> Pace:
+    """How fast such replicas answer while nobody asks and at their capacity, prompts included."""
+    idle, full = (operation(step, traffic, sequences) for sequences in (IDLE, carried.sequences))
+    answer = traffic.output_tokens
+    return Pace(
+        idle.tpot_s + idle.ttft_s / answer,
+        (carried.sequences / carried.requests_per_second + full.ttft_s) / answer,
+    )
+
+
+def _pool(candidate: Candidate, engine: _Engine, carried: Capacity) -> PoolSeen:
+    return PoolSeen(
+        offer=candidate.offer,
+        variant=candidate.variant.name,
+        accelerators=candidate.fit.accelerators,
+        good_rps=carried.requests_per_second,
+        planned_rps=carried.planned(),
+        slots=float(candidate.fit.max_num_seqs),
+        kv_tokens=float(engine.step.kv_tokens),
+        lead_s=LEAD_S,
+        obtainable=bool(candidate.offer.obtainable),
+    )

@@ -1,0 +1,122 @@
+"""What is expected of every deployment's load: its weeks go to the worker, a forecast of the next minutes comes back.
+
+A forecast is of work, in requests of the planned kind, because the count is. It is asked for once for each row of five
+minutes; where none came it ends with the minutes it was made for, and the law goes by what is measured.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.work import Work
+
+from wharfage_operator.charts import Chart
+from wharfage_operator.clock import Clock
+from wharfage_operator.errands import Foreseeing, Foreseen
+from wharfage_operator.foreman import WorkerFailed
+from wharfage_operator.history import STEP_S, Row, Rows
+from wharfage_operator.kinds import Key
+
+log = logging.getLogger(__name__)
+_EVERY_S = 60.0
+_RECENT = 24  # rows of which a fitted forecaster is told: two hours
+_STALE_S = 2 * STEP_S
+
+Foresee = Callable[[Foreseeing], Awaitable[Foreseen]]
+"""Raises `WorkerFailed`."""
+
+
+@dataclass(slots=True)
+class _Subject:
+    """One deployment whose load is forecast; `known_to_s` is the end of the rows that the last forecast knew."""
+
+    uid: str
+    chart: Chart
+    lead_s: float
+    known_to_s: float = 0.0
+    forecast: Forecast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What the user expects, as long as nothing else is known."""
+
+    requests_per_second: float
+
+    def highest(self, level: float, from_s: float, to_s: float) -> float:
+        """The same at any time."""
+        return self.requests_per_second
+
+
+class Expectations:
+    """The forecasts of all deployments."""
+
+    def __init__(self, foresee: Foresee, rows: Callable[[Key], Rows], clock: Clock) -> None:
+        self._foresee = foresee
+        self._rows = rows
+        self._clock = clock
+        self._subjects: dict[Key, _Subject] = {}
+
+    def of(self, key: Key, uid: str, chart: Chart) -> Forecast | None:
+        """The forecast of a deployment on its present chart; None where there is none yet."""
+        lead_s = max((pool.lead_s for pool in chart.pools), default=0.0)
+        known = self._subjects.get(key)
+        if known is None or known.uid != uid or known.chart.charter.work != chart.charter.work:
+            self._subjects[key] = _Subject(uid, chart, lead_s)
+            return None
+        known.chart, known.lead_s = chart, lead_s
+        return known.forecast
+
+    def forget(self, key: Key) -> None:
+        """The deployment is gone, or its count does not follow the load any more."""
+        self._subjects.pop(key, None)
+
+    async def run(self) -> None:
+        """Ask for each deployment once there is a new row of it, for ever."""
+        while True:
+            await self.turn(self._clock.unix_s)
+            await asyncio.sleep(self._clock.wall_s(_EVERY_S))
+
+    async def turn(self, now_s: float) -> None:
+        """Ask for all of which there is a row that the last forecast did not know; `now_s` in Unix seconds."""
+        for key, subject in list(self._subjects.items()):
+            rows = self._rows(key)
+            if not len(rows) or rows.end_s <= subject.known_to_s or rows.end_s < now_s - _STALE_S:
+                continue
+            try:
+                subject.forecast = await self._asked(key, subject, rows)
+                subject.known_to_s = rows.end_s
+            except WorkerFailed as failure:
+                log.info("no forecast this time", extra={"key": "/".join(key), "error": failure.reason})
+
+    async def _asked(self, key: Key, subject: _Subject, rows: Rows) -> Forecast | None:
+        """The forecast. Who is asked has the weeks already, or says that it wants them."""
+        rates = worked(rows, subject.chart.charter.work)
+        # What a request is worth follows from the chart: on another one, another series begins.
+        uid = f"{subject.uid}/{hash(subject.chart.charter.work):x}"
+
+        async def ask(*, whole: bool) -> Foreseen:
+            told = rates if whole else rates[-_RECENT:]
+            errand = Foreseeing(
+                key=key, uid=uid, rates=told, end_s=float(rows.end_s), whole=whole, lead_s=subject.lead_s
+            )
+            return await self._foresee(errand)
+
+        said = await ask(whole=len(rates) <= _RECENT)
+        if said.wants_whole and len(rates) > _RECENT:
+            said = await ask(whole=True)
+        return said.forecast
+
+
+def worked(rows: Rows, work: Work) -> list[float]:
+    """The work of each row in requests of the planned kind per second; NaN for a gap."""
+    return [math.nan if row is None else _worth(row, work) * row.requests for row in rows]
+
+
+def _worth(row: Row, work: Work) -> float:
+    if row.requests <= 0.0:
+        return 1.0
+    return work.each(row.prompt_tokens / row.requests, row.output_tokens / row.requests)

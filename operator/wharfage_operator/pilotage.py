@@ -1,0 +1,229 @@
+"""Steers every deployment whose count follows its load: what is known of each, and the decision of now.
+
+`wharfage_autoscaler.pilot` says what a look is; here are the places where what it needs is kept. Before any load was
+ever measured, and wherever nothing on the chart can serve, the decision is the one without a load: the cheapest offer
+that holds the model, `minReplicas` of it, or what runs already.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from wharfage_autoscaler.allotment import demand_of, spread
+from wharfage_autoscaler.decide import decide
+from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.enquiry import answered, due
+from wharfage_autoscaler.experience import Experience
+from wharfage_autoscaler.fleet import Fleet, PoolKey
+from wharfage_autoscaler.model import Mode
+from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.pilot import decided, heard, snapshot
+from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.sight import Sight
+from wharfage_autoscaler.snapshot import Memory, Snapshot
+from wharfage_autoscaler.words import offer_words
+
+from wharfage_operator.charts import Chart, Charts, Terms, planned_traffic
+from wharfage_operator.clock import Clock
+from wharfage_operator.expectations import Expectations, Prior
+from wharfage_operator.gather import Subject, objectives
+from wharfage_operator.history import Rows
+from wharfage_operator.kinds import Key
+from wharfage_operator.rounds import Question, Rounds
+from wharfage_operator.sighting import Lead, Obtainable, sighted
+from wharfage_operator.spec import expected_peak, expected_traffic
+
+TICK_S = 15.0
+"""Of the clock between two looks that count as such; what happens between them is decided on at once."""
+
+NOBODY: Mapping[PoolKey, int] = MappingProxyType({})
+_DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED, Reason.NO_METRICS})
+_REDRAWN_S = 86_400.0  # lengths drift; a day later they are planned for anew
+
+
+@dataclass(slots=True)
+class _Voyage:
+    """What is kept of one deployment."""
+
+    uid: str
+    experience: Experience = field(default_factory=Experience)
+    unled: Memory = field(default_factory=Memory)
+    """Of the decisions that no load led."""
+    heard_s: float = float("-inf")
+    chart: Chart | None = None
+    drawn_for: tuple[object, ...] = ()
+    drawn_with: frozenset[PoolKey] = frozenset()
+    """Pools that are on it, or could not be drawn."""
+    drawn_s: float = float("-inf")
+
+
+class Pilotage:
+    """The decisions of all deployments."""
+
+    def __init__(
+        self,
+        rounds: Rounds,
+        clock: Clock,
+        *,
+        rows: Callable[[Key], Rows],
+        expectations: Expectations,
+        lead: Lead,
+        obtainable: Obtainable,
+    ) -> None:
+        """`rows` are the weeks that are known of a deployment's load."""
+        self._rounds = rounds
+        self._expectations = expectations
+        self._clock = clock
+        self._rows = rows
+        self._lead = lead
+        self._obtainable = obtainable
+        self._charts = Charts()
+        self._voyages: dict[Key, _Voyage] = {}
+
+    def forget(self, key: Key) -> None:
+        """The deployment is gone."""
+        self._voyages.pop(key, None)
+        self._leave(key)
+
+    def _leave(self, key: Key) -> None:
+        """Its count does not follow its load now."""
+        self._rounds.forget(key)
+        self._expectations.forget(key)
+
+    @property
+    def tick_wall_s(self) -> float:
+        """The wall's seconds between two looks."""
+        return self._clock.wall_s(TICK_S)
+
+    def steers(self, key: Key) -> bool:
+        """Whether the deployment's count follows its load, so that it is to be looked at every tick."""
+        voyage = self._voyages.get(key)
+        return voyage is not None and voyage.heard_s > float("-inf")
+
+    def decision(self, subject: Subject, seen: Snapshot, *, leaving: Mapping[PoolKey, int] = NOBODY) -> Decision:
+        """What to aim for at `seen.now` (Unix seconds of the wall).
+
+        `leaving` are the serving replicas of each pool whose machines are about to go.
+        """
+        voyage = self._voyages.get(subject.key)
+        if voyage is None or voyage.uid != subject.uid:
+            self.forget(subject.key)
+            voyage = self._voyages[subject.key] = _Voyage(subject.uid)
+        seen = replace(seen, now=self._clock.own_s(seen.now))
+        if seen.wanted.mode is Mode.RECOMMEND:
+            led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving)
+            decision = _unled(voyage, seen)
+            return decision if led is None else advised(decision, led, seen.fleet)
+        if seen.wanted.mode is Mode.AUTO and not seen.wanted.pinned:
+            led = self._led(voyage, subject, seen, leaving)
+            if led is not None:
+                return led
+            seen = replace(seen, kept=_kept(voyage, seen))
+        else:
+            self._leave(subject.key)
+        return _unled(voyage, seen)
+
+    def _led(
+        self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int]
+    ) -> Decision | None:
+        """The decision that the load leads; None where no load was ever known, or nobody knows where to run."""
+        prior = expected_peak(subject.deployment)
+        chart = self._chart(voyage, subject, seen) if prior is not None or _has_sailed(voyage, seen) else None
+        if chart is None or not chart.pools:
+            self._leave(subject.key)
+            return None
+        sight = sighted(
+            chart,
+            seen.fleet,
+            seen.load,
+            now_s=seen.now,
+            lead=self._lead,
+            obtainable=self._obtainable,
+            leaving=leaving,
+        )
+        self._look(voyage, subject.key, sight, chart)
+        if voyage.experience.answer is None:
+            return None
+        forecast = self._expectations.of(subject.key, subject.uid, chart)
+        expected = forecast if forecast is not None or prior is None else Prior(prior)
+        told = snapshot(voyage.experience, sight, chart.charter, expected)
+        decision, memory = decide(replace(told, offers=_known(seen.offers, sight)), voyage.experience.memory)
+        voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
+        return decision
+
+    def _look(self, voyage: _Voyage, key: Key, sight: Sight, chart: Chart) -> None:
+        """Learn from what is seen, fetch an answer, ask the next question."""
+        if sight.now_s - voyage.heard_s >= TICK_S:
+            voyage.experience, _ = heard(voyage.experience, sight, chart.charter)
+            voyage.heard_s = sight.now_s
+        told = self._rounds.answer(key)
+        if told is not None and told.question.charter is chart.charter:
+            asked = told.question.sight
+            voyage.experience = answered(voyage.experience, asked, told.asked, told.best, told.current)
+        question = Question(voyage.experience, sight, chart.charter)
+        self._rounds.ask(key, question, due=due(voyage.experience, sight))
+
+    def _chart(self, voyage: _Voyage, subject: Subject, seen: Snapshot) -> Chart:
+        """The deployment's chart, drawn anew where what it shows has changed, and once a day."""
+        spec = subject.deployment.spec
+        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, spec.scaling.vertical)
+        running = frozenset(pool.key for pool in seen.fleet.pools)
+        stale = seen.now - voyage.drawn_s >= _REDRAWN_S
+        if voyage.chart is None or stale or drawn_for != voyage.drawn_for or not running <= voyage.drawn_with:
+            voyage.chart = self._charts.drawn(
+                subject.key,
+                seen.wanted,
+                objectives(subject.deployment),
+                planned_traffic(expected_traffic(subject.deployment), self._rows(subject.key)),
+                seen.offers,
+                seen.fleet,
+                Terms(
+                    priority=spec.priority,
+                    moves=spec.scaling.vertical.enabled,
+                    min_savings=float(spec.scaling.vertical.min_savings),
+                    cooldown_s=spec.scaling.vertical.cooldown.total_seconds(),
+                ),
+            )
+            voyage.drawn_for, voyage.drawn_s = drawn_for, seen.now
+            voyage.drawn_with = running | frozenset(voyage.chart.charter.moorings)
+        return voyage.chart
+
+
+def advised(decision: Decision, led: Decision, running: Fleet) -> Decision:
+    """The user's decision, with the fleet that the load would ask for."""
+    allotment, demand = led.allotment, led.demand
+    if allotment is None or demand is None:
+        return decision
+    fleet = spread(allotment, demand_of(allotment, int(demand.held.replicas)))
+    pools = ", ".join(f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools) or "nothing"
+    why = next((step.message for step in led.steps if step.reason in _DEMAND), "")
+    message = f"mode Auto would run {pools} at {fleet.usd_per_hour:.2f} usd/h, now {running.usd_per_hour:.2f}; {why}"
+    return replace(decision.amended(decision.target, Reason.RECOMMENDED, message), advised=fleet)
+
+
+def _unled(voyage: _Voyage, seen: Snapshot) -> Decision:
+    """The decision that no load leads. What the law holds follows it, for when the load leads again."""
+    decision, voyage.unled = decide(seen, voyage.unled)
+    memory = voyage.experience.memory
+    if seen.wanted.mode is Mode.AUTO and memory.held.replicas >= 0.0:
+        held = memory.held._replace(replicas=float(decision.target.replicas))
+        voyage.experience = replace(voyage.experience, memory=replace(memory, held=held))
+    return decision
+
+
+def _kept(voyage: _Voyage, seen: Snapshot) -> int:
+    """What runs, if it was once wanted by the load: what is not known now is no reason to do without it."""
+    return min(seen.fleet.replicas, seen.wanted.max_replicas) if _has_sailed(voyage, seen) else 0
+
+
+def _has_sailed(voyage: _Voyage, seen: Snapshot) -> bool:
+    """Whether any load was ever known: before that nothing says that `minReplicas` is too few."""
+    return seen.load is not None or voyage.experience.memory.held.replicas >= 0.0
+
+
+def _known(offers: tuple[Offer, ...], sight: Sight) -> tuple[Offer, ...]:
+    """All offers, for a good refusal; those of which an order would not be filled now as nobody's."""
+    gone = {pool.offer.key for pool in sight.pools if not pool.obtainable}
+    if not gone:
+        return offers
+    return tuple(replace(offer, obtainable="") if offer.key in gone else offer for offer in offers)

@@ -1,0 +1,121 @@
+"""All deployments' questions put to the optimiser together, since they share machines and dollars.
+
+A round begins when anybody's question is due and takes in everybody's: what has not changed since the last round costs
+the optimiser nothing. It solves in another process, so an answer comes later, and is waited for in a pigeonhole until
+the deployment is looked at again. While there is none, what was allotted last holds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.charter import Charter
+from wharfage_autoscaler.enquiry import Enquiry, enquiry
+from wharfage_autoscaler.experience import Experience
+from wharfage_autoscaler.need import Key
+from wharfage_autoscaler.sight import Sight
+from wharfage_autoscaler.snapshot import ClusterSnapshot
+from wharfage_autoscaler.supply import Supply
+
+log = logging.getLogger(__name__)
+_SETTLE_S = 0.5  # questions that become due together are one round
+_PAUSE_S = 5.0  # after a round that failed; doubles
+_LONGEST_PAUSE_S = 300.0
+
+Solve = Callable[[ClusterSnapshot, str], Awaitable[Mapping[Key, Allotment]]]
+"""The allotments of all deployments; the name tells one series of questions from another, each begins from its last.
+
+Raises `Unsolved`.
+"""
+
+
+class Unsolved(Exception):  # noqa: N818 - the state is the name
+    """There is no answer this time; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Of one deployment, as it was last looked at."""
+
+    experience: Experience
+    sight: Sight
+    charter: Charter
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the optimiser said: the best, and the best of what serves where that is something else."""
+
+    question: Question
+    asked: Enquiry
+    best: Allotment
+    current: Allotment | None
+
+
+class Rounds:
+    """Collects questions, asks them together, and keeps the answers until they are fetched."""
+
+    def __init__(self, solve: Solve, supply: Callable[[], Supply], *, answered: Callable[[Key], None]) -> None:
+        """`supply` says what is shared now; `answered` is called with the key of each deployment that has an answer."""
+        self._solve = solve
+        self._supply = supply
+        self._answered = answered
+        self._questions: dict[Key, Question] = {}
+        self._answers: dict[Key, Answered] = {}
+        self._due = asyncio.Event()
+        self.trouble = ""
+        """Why the last round had no answer; empty where it had."""
+
+    def ask(self, key: Key, question: Question, *, due: bool) -> None:
+        """Take in how things stand with a deployment; `due` if it wants an answer soon."""
+        self._questions[key] = question
+        if due and key not in self._answers:
+            self._due.set()
+
+    def answer(self, key: Key) -> Answered | None:
+        """The answer that came since it was last asked for, once."""
+        return self._answers.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """The deployment is gone, or its count does not follow the load any more."""
+        self._questions.pop(key, None)
+        self._answers.pop(key, None)
+
+    async def run(self) -> None:
+        """Hold a round whenever one is due, for ever."""
+        pause_s = _PAUSE_S
+        while True:
+            await self._due.wait()
+            await asyncio.sleep(_SETTLE_S)
+            self._due.clear()
+            try:
+                await self.hold()
+            except Unsolved as error:
+                self.trouble = str(error)
+                log.warning("no allotment this time; what was allotted last holds", extra={"error": str(error)})
+                await asyncio.sleep(pause_s)
+                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
+                self._due.set()
+            else:
+                self.trouble, pause_s = "", _PAUSE_S
+
+    async def hold(self) -> None:
+        """One round. Raises `Unsolved`."""
+        questions = dict(self._questions)
+        if not questions:
+            return
+        asked = {key: enquiry(each.experience, each.sight, each.charter) for key, each in questions.items()}
+        supply = self._supply()
+        best = await self._solve(ClusterSnapshot(tuple(each.need for each in asked.values()), supply), "best")
+        here = {key: need for key, each in asked.items() if key in best and (need := each.here(best[key])) is not None}
+        current: Mapping[Key, Allotment] = {}
+        if here:
+            needs = tuple(here.get(key, each.need) for key, each in asked.items())
+            current = await self._solve(ClusterSnapshot(needs, supply), "here")
+        for key in asked:
+            if key in self._questions and key in best:
+                there = current.get(key) if key in here else None
+                self._answers[key] = Answered(questions[key], asked[key], best[key], there)
+                self._answered(key)

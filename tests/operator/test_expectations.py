@@ -1,0 +1,122 @@
+"""Weeks of rows go to the worker, a forecast comes back: once for each row, and in the units of the chart."""
+
+import asyncio
+import math
+from dataclasses import dataclass, field, replace
+
+import pytest
+from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.model import Mode
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.work import HEADS, Work
+from wharfage_operator.charts import USUAL, Chart, Charts, Terms
+from wharfage_operator.clock import Clock
+from wharfage_operator.errands import Foreseeing, Foreseen
+from wharfage_operator.expectations import Expectations, worked
+from wharfage_operator.foreman import WorkerFailed
+from wharfage_operator.history import STEP_S, Row, Rows
+
+from tests.builders import offer, variant, wanted
+from tests.operator.objects import UID
+
+KEY = ("shop", "chat")
+CHART = Charts().drawn(
+    KEY,
+    wanted(variants=(variant(),), mode=Mode.AUTO),
+    Objectives(),
+    USUAL,
+    (offer(),),
+    Fleet(),
+    Terms(),
+)
+
+
+def rows(count: int) -> Rows:
+    found = Rows()
+    for place in range(count):
+        found = found.with_row(STEP_S * place, Row(2.0, 1800.0, 440.0))
+    return found
+
+
+@dataclass(slots=True)
+class Seer:
+    """A worker that has learned nothing yet, and always says the same."""
+
+    asked: list[Foreseeing] = field(default_factory=list)
+    fails: bool = False
+    forecast: Forecast | None = None
+
+    async def __call__(self, errand: Foreseeing) -> Foreseen:
+        self.asked.append(errand)
+        if self.fails:
+            raise WorkerFailed("it died")
+        return Foreseen(self.forecast, wants_whole=not errand.whole)
+
+
+@dataclass(slots=True)
+class Place:
+    seer: Seer = field(default_factory=Seer)
+    weeks: Rows = field(default_factory=Rows)
+    expectations: Expectations = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.expectations = Expectations(self.seer, lambda key: self.weeks, Clock())
+
+    def of(self, uid: str = UID, chart: Chart = CHART) -> Forecast | None:
+        return self.expectations.of(KEY, uid, chart)
+
+    def turn(self) -> None:
+        asyncio.run(self.expectations.turn(float(self.weeks.end_s)))
+
+
+def test_it_is_asked_once_for_each_row() -> None:
+    place = Place(weeks=rows(10))
+    place.of()
+    place.turn()
+    place.turn()
+    assert len(place.seer.asked) == 1
+    place.weeks = rows(11)
+    place.turn()
+    assert [each.end_s for each in place.seer.asked] == [10 * STEP_S, 11 * STEP_S]
+
+
+def test_weeks_are_sent_only_to_a_worker_that_wants_them() -> None:
+    place = Place(weeks=rows(600))
+    place.of()
+    place.turn()
+    assert [(each.whole, len(each.rates)) for each in place.seer.asked] == [(False, 24), (True, 600)]
+
+
+def test_without_rows_of_late_nobody_is_asked() -> None:
+    place = Place(weeks=rows(10))
+    place.of()
+    asyncio.run(place.expectations.turn(place.weeks.end_s + 3600.0))
+    assert place.seer.asked == []
+
+
+def test_a_worker_that_fails_is_asked_again_at_the_next_turn() -> None:
+    place = Place(seer=Seer(fails=True), weeks=rows(10))
+    place.of()
+    place.turn()
+    place.turn()
+    assert len(place.seer.asked) == 2
+
+
+def test_what_is_expected_is_told_until_it_is_asked_of_another_chart() -> None:
+    said = Forecast(10 * STEP_S, STEP_S, (0.9,), ((3.0, 3.0),))
+    place = Place(seer=Seer(forecast=said), weeks=rows(10))
+    assert place.of() is None
+    place.turn()
+    assert place.of() == said
+    other = replace(CHART, charter=replace(CHART.charter, work=HEADS))
+    assert place.of(chart=other) is None
+    place.turn()
+    first, *_, last = place.seer.asked
+    assert first.uid != last.uid
+
+
+def test_rows_are_work_in_planned_requests_and_gaps_stay_gaps() -> None:
+    found = Rows().with_row(0, Row(2.0, 2000.0, 200.0)).with_row(2 * STEP_S, Row(0.0, 0.0, 0.0))
+    twice = Work(500.0, 100.0, 1.0, 0.0)
+    assert worked(found, twice) == pytest.approx([4.0, math.nan, 0.0], rel=0.01, nan_ok=True)

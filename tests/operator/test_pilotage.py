@@ -1,0 +1,247 @@
+"""The operator's loop over values: load in, counts out, with the optimiser's answers coming later."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from wharfage_autoscaler.allot import allot
+from wharfage_autoscaler.allotment import Allotment, Allotments
+from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.model import Mode, SpotPolicy
+from wharfage_autoscaler.need import Key
+from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.snapshot import ClusterSnapshot, Snapshot
+from wharfage_autoscaler.supply import Supply
+from wharfage_operator.clock import Clock
+from wharfage_operator.errands import Foreseeing, Foreseen
+from wharfage_operator.expectations import Expectations
+from wharfage_operator.gather import Subject
+from wharfage_operator.history import Rows
+from wharfage_operator.pilotage import TICK_S, Pilotage
+from wharfage_operator.rounds import Rounds, Unsolved
+from wharfage_operator.spec import pinned, wanted
+
+from tests.builders import offer
+from tests.operator.objects import UID, deployment
+
+NOW = 1_790_000_000.0
+L4 = offer("g6.xlarge", usd_per_hour=0.8)
+L40S = offer("g6e.xlarge", accelerator="L40S", accelerator_memory_gib=48, usd_per_hour=1.9)
+SPOTS = tuple(replace(L40S, market=Market.SPOT, usd_per_hour=0.7, zone=zone) for zone in "abc")
+
+
+@dataclass(slots=True)
+class World:
+    """One deployment whose orders are filled `lead` ticks later, in an operator that may or may not have its solver."""
+
+    offers: tuple[Offer, ...] = (L4,)
+    spec: dict[str, Any] = field(default_factory=dict)
+    lead: int = 20
+    solves: bool = True
+    gone: set[tuple[str, str, Market, str]] = field(default_factory=set)
+    fleet: Fleet = field(default_factory=Fleet)
+    now: float = NOW
+    decision: Decision = field(default_factory=lambda: Decision(Fleet()))
+    _before: dict[str, Allotments] = field(default_factory=dict)
+    _ordered: list[Fleet] = field(default_factory=list)
+    rounds: Rounds = field(init=False)
+    pilotage: Pilotage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rounds = Rounds(self._solve, Supply, answered=lambda key: None)
+        self.restart()
+
+    def restart(self) -> None:
+        """The operator begins again and remembers nothing."""
+        self.pilotage = Pilotage(
+            self.rounds,
+            Clock(),
+            rows=lambda key: Rows(),
+            expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
+            lead=lambda offer: self.lead * TICK_S,
+            obtainable=lambda offer: offer.key not in self.gone,
+        )
+
+    async def _solve(self, seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
+        if not self.solves:
+            raise Unsolved("the worker is dead")
+        self._before[chain] = allot(seen, self._before.get(chain))
+        return self._before[chain].by_key
+
+    def tick(self, requests_per_second: float | None) -> Decision:
+        """A quarter of a minute under this load; None: it is not known."""
+        self.now += TICK_S
+        asked = deployment(**self.spec)
+        subject = Subject({"metadata": {"uid": UID}}, asked, (), (), None)
+        seen = Snapshot(
+            now=self.now,
+            key=subject.key,
+            wanted=pinned(wanted(asked, spot_default=SpotPolicy.FORBID), asked.spec.scaling.pin, now=self.now),
+            offers=self.offers,
+            fleet=self.fleet,
+            load=None if requests_per_second is None else load(requests_per_second),
+        )
+        self.decision = self.pilotage.decision(subject, seen)
+        with suppress(Unsolved):
+            asyncio.run(self.rounds.hold())
+        self._ordered.append(self.decision.target)
+        self.fleet = self._filled()
+        return self.decision
+
+    def _filled(self) -> Fleet:
+        """What runs: of each pool what was wanted all along for as long as it takes to come."""
+        lately = self._ordered[-self.lead :]
+        pools = []
+        for pool in self.decision.target.pools:
+            least = min((each.pool(pool.key) or replace(pool, replicas=0)).replicas for each in lately)
+            pools.append(replace(pool, ready=least if len(lately) == self.lead else min(least, pool.ready)))
+        return Fleet(tuple(pools))
+
+    def lose(self, *offers: Offer) -> None:
+        """All machines of these are taken back, and there are no others."""
+        keys = {each.key for each in offers}
+        self.gone |= keys
+        self.fleet = Fleet(tuple(pool for pool in self.fleet.pools if pool.offer.key not in keys))
+        self._ordered.clear()
+
+    def ticks(self, count: int, requests_per_second: float | None) -> Decision:
+        """So many of them."""
+        for _ in range(count):
+            self.tick(requests_per_second)
+        return self.decision
+
+
+async def _nobody_knows(errand: Foreseeing) -> Foreseen:
+    return Foreseen(None, wants_whole=False)
+
+
+def load(requests_per_second: float) -> Load:
+    """Of the usual lengths, in every window."""
+    return Load(
+        window_s=60.0,
+        requests_per_second=requests_per_second,
+        prompt_tokens_per_second=900 * requests_per_second,
+        output_tokens_per_second=220 * requests_per_second,
+        running=5 * requests_per_second,
+        waiting=0.0,
+        requests_per_second_15s=requests_per_second,
+        requests_per_second_5m=requests_per_second,
+        bad_share_1m=0.0,
+        bad_share_5m=0.0,
+        bad_share_30m=0.0,
+        requests_finished_per_second=requests_per_second,
+    )
+
+
+def reasons(decision: Decision) -> set[Reason]:
+    return {step.reason for step in decision.steps}
+
+
+def test_before_any_load_is_known_the_least_replicas_run_on_the_cheapest_offer() -> None:
+    world = World((L4, L40S), {"scaling": {"minReplicas": 2}})
+    decision = world.ticks(3, None)
+    assert [(pool.offer, pool.replicas) for pool in decision.target.pools] == [(L4, 2)]
+
+
+def test_the_count_follows_the_load_up_and_down_again() -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    world.ticks(5, 0.3)
+    few = world.decision.target.replicas
+    world.ticks(60, 10.0)
+    many = world.decision.target.replicas
+    assert many > 3 * few
+    assert reasons(world.decision) & {Reason.DEMAND_SEEN}
+    world.ticks(400, 0.3)
+    assert world.decision.target.replicas == few
+
+
+def test_no_ceiling_is_crossed_whatever_comes() -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 5}})
+    world.ticks(60, 500.0)
+    assert world.decision.target.replicas == 5
+
+
+def test_what_runs_is_kept_while_the_load_is_not_known_any_more() -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    many = world.ticks(60, 10.0).target.replicas
+    assert world.ticks(200, None).target.replicas == many
+
+
+def test_a_restart_takes_nothing_away_while_the_solver_is_not_there() -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    many = world.ticks(60, 10.0).target.replicas
+    world.solves = False
+    world.restart()
+    assert world.ticks(8, 10.0).target.replicas == many
+
+
+def test_the_peak_that_the_user_expects_is_provided_for_before_any_load_is_known() -> None:
+    world = World(lead=4, spec={"traffic": {"peakRequestsPerSecond": "10"}, "scaling": {"maxReplicas": 40}})
+    assert world.ticks(10, None).target.replicas >= 10
+    assert reasons(world.decision) & {Reason.DEMAND_FORECAST}
+
+
+def test_a_pin_overrides_the_load_until_it_ends_and_the_load_goes_on_from_there() -> None:
+    until = datetime.fromtimestamp(NOW + 100 * TICK_S, UTC).isoformat().replace("+00:00", "Z")
+    pin = {"replicas": 7, "until": until, "reason": "launch"}
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40, "pin": pin}})
+    assert world.ticks(60, 0.3).target.replicas == 7
+    assert "launch" in next(step.message for step in world.decision.steps if step.reason is Reason.PINNED)
+    counts = [world.tick(0.3).target.replicas for _ in range(200)]
+    assert counts[-1] == 1
+    assert max(before - after for before, after in pairwise(counts)) == 1
+
+
+def test_recommend_runs_what_is_written_and_says_what_the_load_would_ask_for() -> None:
+    world = World(lead=4, spec={"scaling": {"mode": "Recommend", "maxReplicas": 40}, "replicas": 9})
+    decision = world.ticks(60, 0.3)
+    assert decision.target.replicas == 9
+    assert decision.advised is not None
+    assert decision.advised.replicas == 1
+    assert "mode Auto would run 1x" in next(s.message for s in decision.steps if s.reason is Reason.RECOMMENDED)
+
+
+def test_without_a_solver_the_first_replicas_run_all_the_same() -> None:
+    world = World(solves=False)
+    assert world.ticks(3, 0.3).target.replicas == 1
+
+
+def test_it_moves_to_larger_machines_once_the_load_is_worth_it_and_never_serves_less_meanwhile() -> None:
+    world = World((L4, L40S), {"scaling": {"maxReplicas": 40}}, lead=8)
+    world.ticks(10, 0.2)
+    assert {pool.offer for pool in world.fleet.pools} == {L4}
+    served = []
+    for _ in range(400):
+        world.tick(12.0)
+        served.append(sum(_carried(pool) for pool in world.fleet.pools))
+    assert {pool.offer for pool in world.decision.target.pools} == {L40S}
+    grown = next(place for place, rate in enumerate(served) if rate >= 12.0)
+    assert min(served[grown:]) >= 12.0
+
+
+def test_what_spot_cannot_give_comes_from_machines_that_can_be_had() -> None:
+    spec = {"scaling": {"maxReplicas": 60}, "placement": {"spot": {"policy": "Allow"}}}
+    world = World((L40S, *SPOTS), spec, lead=4)
+    world.ticks(300, 60.0)
+    assert any(pool.offer.market is Market.SPOT and pool.ready for pool in world.fleet.pools)
+    world.lose(*SPOTS)
+    decision = world.ticks(3, 60.0)
+    assert all(pool.offer == L40S for pool in decision.target.pools if pool.replicas)
+    assert sum(_carried(replace(pool, ready=pool.replicas)) for pool in decision.target.pools) >= 60.0
+
+
+def test_manual_replicas_are_not_the_loads_business() -> None:
+    world = World(spec={"scaling": {"mode": Mode.MANUAL.value}, "replicas": 3})
+    assert world.ticks(10, 50.0).target.replicas == 3
+
+
+def _carried(pool: Pool) -> float:
+    """Requests of the usual lengths that its serving replicas carry, roughly as planned."""
+    return pool.ready * {"L4": 1.09, "L40S": 5.38}[pool.offer.accelerator]
