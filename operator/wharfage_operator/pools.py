@@ -8,6 +8,7 @@ from typing import Any
 
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.supply import OfferKey
 
 POOL = "wharfage.dev/pool"
 """Label and selector of a pool's pods: the hash in the Deployment's name. As an annotation: the pool in words."""
@@ -27,6 +28,11 @@ def pool_hash(key: PoolKey) -> str:
 def pool_name(name: str, key: PoolKey) -> str:
     """Name of the pool's Deployment; a deployment's name is at most 52 characters, so this is at most 61."""
     return f"{name}-{pool_hash(key)}"
+
+
+def offers_by_pool(fleet: Fleet) -> dict[str, OfferKey]:
+    """The offer of each pool, by the hash that its pods carry."""
+    return {pool_hash(pool.key): pool.offer.key for pool in fleet.pools}
 
 
 def description(pool: Pool) -> str:
