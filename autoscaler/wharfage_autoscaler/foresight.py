@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.forecaster import Fitted
-from wharfage_autoscaler.forecasters.selection import selected
+from wharfage_autoscaler.forecasters.selection import named, selected
 from wharfage_autoscaler.history import DAY_S, History
 
 STEP_S = 300.0
@@ -43,6 +43,14 @@ class Foresight:
         if self.fitted is None or now_s - self.updated_s < _UPDATED_EVERY_S:
             return self
         return replace(self, fitted=self.fitted.updated(recent), updated_s=now_s)
+
+    def refitted(self, name: str, whole: History, now_s: float) -> "Foresight":
+        """What was lost is fitted again: the forecaster that was chosen then, without choosing; 0.1 s instead of 2.
+
+        The same as it was where the history is too short for a choice, or nobody has that name.
+        """
+        chosen = named(name, whole)
+        return self if chosen is None else Foresight(name, chosen.fit(whole), now_s, now_s)
 
     def expected(self, recent: History, lead_s: float) -> Forecast | None:
         """As far as a replica started two steps later needs it; None while nothing is learned."""

@@ -74,6 +74,8 @@ class Foreseeing:
 
     `rates` are per second over steps of `foresight.STEP_S` (300 s), the last of which ends at `end_s`; NaN is a gap.
     They are the last two hours at least, or all that is known: then `whole`. A deployment of another uid is another.
+    `forecaster` is the one that was chosen last, where that is known: a worker that was started anew goes on with it
+    until the deployment's turn to choose comes (`rota`), since choosing takes seconds.
     """
 
     key: Key
@@ -82,6 +84,7 @@ class Foreseeing:
     end_s: float
     whole: bool
     lead_s: float
+    forecaster: str = ""
     kind: ClassVar[str] = "foresee"
     rank: ClassVar[int] = 1
 

@@ -101,7 +101,13 @@ class Expectations:
         async def ask(*, whole: bool) -> Foreseen:
             told = rates if whole else rates[-_RECENT:]
             errand = Foreseeing(
-                key=key, uid=uid, rates=told, end_s=float(rows.end_s), whole=whole, lead_s=subject.lead_s
+                key=key,
+                uid=uid,
+                rates=told,
+                end_s=float(rows.end_s),
+                whole=whole,
+                lead_s=subject.lead_s,
+                forecaster="" if subject.forecast is None else subject.forecast.forecaster,
             )
             return await self._foresee(errand)
 

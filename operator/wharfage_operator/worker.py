@@ -9,7 +9,7 @@ import logging
 import multiprocessing
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -22,6 +22,7 @@ from wharfage_autoscaler.odds import learned
 from wharfage_autoscaler.snapshot import Key
 
 from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
+from wharfage_operator.rota import last_turn_s
 from wharfage_operator.workbench import serve
 
 _FORGOTTEN_AFTER_S = 3600.0
@@ -67,7 +68,7 @@ class Worker:
         recent = known.recent(round(RECENT_S / STEP_S))
         kept = self._kept.get(errand.key)
         before = kept.foresight if kept is not None and kept.uid == errand.uid else Foresight()
-        foresight = before.after(recent, (lambda: known) if errand.whole else None, errand.end_s)
+        foresight = _after(before, errand, known, recent)
         self._kept[errand.key] = _Kept(errand.uid, foresight, errand.end_s)
         self._forget(errand.end_s)
         return Foreseen(foresight.expected(recent, errand.lead_s), foresight.due(errand.end_s))
@@ -76,6 +77,18 @@ class Worker:
         """Deployments that nobody has asked about for an hour are gone."""
         for key in [key for key, kept in self._kept.items() if kept.asked_s < now_s - _FORGOTTEN_AFTER_S]:
             del self._kept[key]
+
+
+def _after(before: Foresight, errand: Foreseeing, known: History, recent: History) -> Foresight:
+    """Learned at the deployment's turn of the day; whenever it is learned at another time, its turn comes sooner."""
+    after = before
+    if before.fitted is None and errand.whole and errand.forecaster:
+        after = before.refitted(errand.forecaster, known, errand.end_s)
+    if after is before:
+        after = before.after(recent, (lambda: known) if errand.whole else None, errand.end_s)
+    if after.learned_s == before.learned_s:
+        return after
+    return replace(after, learned_s=last_turn_s(errand.key, after.learned_s))
 
 
 def tuned(errand: Tuning) -> Law:

@@ -1,6 +1,7 @@
 """A forecaster through the days: when it learns, when it follows, and what it says where nobody has the record."""
 
 import numpy as np
+import pytest
 from wharfage_autoscaler.foresight import STEP_S, Foresight
 from wharfage_autoscaler.history import DAY_S, History
 
@@ -57,3 +58,16 @@ def test_it_reaches_two_steps_beyond_the_lead_time() -> None:
     assert forecast is not None
     assert forecast.start_s == DAY_S
     assert forecast.end_s == DAY_S + 5 * STEP_S
+
+
+def test_what_was_lost_is_fitted_again_without_choosing() -> None:
+    known = record(4 * DAY_S)
+    again = Foresight().refitted("ridge", known, 4 * DAY_S)
+    assert again.forecaster == "ridge"
+    assert again.fitted is not None
+    assert not again.due(4 * DAY_S + 3600.0)
+
+
+@pytest.mark.parametrize(("name", "days"), [("ridge", 1.5), ("crystal ball", 4.0)])
+def test_where_there_is_no_such_choice_nothing_is_fitted(name: str, days: float) -> None:
+    assert Foresight().refitted(name, record(days * DAY_S), days * DAY_S) == Foresight()

@@ -14,6 +14,7 @@ from wharfage_autoscaler.law import LAW
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
 from wharfage_operator.foreman import Foreman, WorkerFailed
+from wharfage_operator.rota import due
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.worker import Worker, tuned
 from wharfage_simulator.tuning import LEVELS, grid
@@ -95,6 +96,31 @@ def test_a_night_later_it_goes_on_with_what_it_knows_and_asks_for_the_whole() ->
     assert night.forecast is not None
     assert night.wants_whole
     assert not worker.foreseen(foreseeing(2 * DAY_S, whole=True)).wants_whole
+
+
+def test_a_worker_started_anew_goes_on_with_the_forecaster_that_was_chosen() -> None:
+    errand = replace(foreseeing(4 * DAY_S, whole=True), forecaster="seasonal")
+    anew = Worker().foreseen(errand)
+    assert anew.forecast is not None
+    assert anew.forecast.forecaster == "seasonal"
+    assert not anew.wants_whole
+
+
+@pytest.mark.parametrize("forecaster", ["", "crystal ball"])
+def test_without_a_known_forecaster_it_chooses(forecaster: str) -> None:
+    errand = foreseeing(4 * DAY_S, whole=True)
+    assert Worker().answer(replace(errand, forecaster=forecaster)) == Worker().answer(errand)
+
+
+def test_each_deployment_learns_again_at_its_own_time_of_day() -> None:
+    later_s, seen = DAY_S + 12 * 3600.0, set()
+    for key in (("shop", f"chat-{number}") for number in range(6)):
+        worker, errand = Worker(), replace(foreseeing(DAY_S, whole=True), key=key)
+        assert not worker.foreseen(errand).wants_whole
+        wants = worker.foreseen(replace(errand, whole=False, end_s=later_s)).wants_whole
+        assert wants == due(key, DAY_S, later_s)
+        seen.add(wants)
+    assert seen == {True, False}
 
 
 def test_a_deployment_made_anew_has_nothing_of_the_old_one() -> None:

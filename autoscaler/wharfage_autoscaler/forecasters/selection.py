@@ -77,6 +77,13 @@ def selected(
     return Selected(next(each for each in able if each.name == name), scores)
 
 
+def named(name: str, history: History, candidates: Sequence[Forecaster] = CANDIDATES) -> Forecaster | None:
+    """The forecaster of that name, where the history is enough for it; a young deployment's is no choice."""
+    if history.known_s < YOUNG_BELOW_S:
+        return None
+    return next((each for each in candidates if each.name == name and each.least_s <= history.known_s), None)
+
+
 def preferred(scores: Sequence[Score], current: str) -> str:
     """The name with the least loss, or the current one where that is within 2 %; the earlier of equals."""
     best = min(scores, key=lambda score: score.pinball)
