@@ -11,7 +11,7 @@ ARG BUILDER=${BASE}
 FROM ${BUILDER} AS requirements
 WORKDIR /requirements
 COPY pyproject.toml ./
-RUN ["python3", "-c", "import pathlib, tomllib; project = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']; pathlib.Path('operator.txt').write_text('\\n'.join([*project['dependencies'], *project['optional-dependencies']['operator'], *project['optional-dependencies']['offers']]))"]
+RUN ["python3", "-c", "import pathlib, tomllib; project = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']; pathlib.Path('operator.txt').write_text('\\n'.join([*project['dependencies'], *(name for extra in ('operator', 'worker', 'offers') for name in project['optional-dependencies'][extra])]))"]
 
 FROM ${BUILDER} AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

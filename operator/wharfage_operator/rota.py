@@ -2,7 +2,7 @@
 
 import zlib
 
-from wharfage_operator.kinds import Key
+from wharfage_autoscaler.snapshot import Key
 
 _DAY_S = 86_400.0
 

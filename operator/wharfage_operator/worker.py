@@ -1,4 +1,4 @@
-"""The operator's one child process, and the only one that imports scipy, scikit-learn and numba.
+"""The operator's one child process, and the only one that imports scipy and numba.
 
 It keeps what makes the next errand cheap: the last allotments of each chain, and one fitted forecaster for each
 deployment. None of it is lost for good when the process is killed: allotments are worked out from nothing, and for a
