@@ -22,7 +22,6 @@ from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Past
 from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
-from wharfage_operator.charts import LEAD_S
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection, connect
 from wharfage_operator.echoes import Echoes
@@ -35,6 +34,7 @@ from wharfage_operator.health import Health, served
 from wharfage_operator.inbox import Inbox
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Kind, Object
 from wharfage_operator.lease import Lease
+from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
 from wharfage_operator.pilotage import Pilotage
@@ -176,13 +176,14 @@ async def serve(connection: Connection, settings: Settings) -> int:
     )
     rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
     expectations = Expectations(foresee, archive.rows, clock)
+    lookout = Lookout(cache, clock)
     pilotage = Pilotage(
         rounds,
         clock,
         rows=archive.rows,
         expectations=expectations,
-        lead=lambda offer: LEAD_S,
-        obtainable=lambda offer: True,
+        lead=lookout.lead_s,
+        obtainable=lookout.obtainable,
     )
     reconciler = Reconciler(
         cache=cache,
@@ -191,6 +192,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         supply=supply,
         metrics=metrics,
         pilotage=pilotage,
+        lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         sync=sync,
         settings=settings,

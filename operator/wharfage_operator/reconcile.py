@@ -37,11 +37,11 @@ from wharfage_operator.gather import (
 )
 from wharfage_operator.inbox import SUPPLY, moment_s
 from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
-from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, POD_MONITORS, PODS, Key, Object
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
+from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item
 from wharfage_operator.manifests import manifests
 from wharfage_operator.metrics import MetricsSource
-from wharfage_operator.notices import Notices, tenants
 from wharfage_operator.origin import rows
 from wharfage_operator.pilotage import Pilotage
 from wharfage_operator.plan import plan
@@ -55,7 +55,7 @@ from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.verdicts import Seen
-from wharfage_operator.victims import farewells, resizes, with_stand_ins
+from wharfage_operator.victims import farewells, leaving, resizes, with_stand_ins
 from wharfage_operator.workqueue import WorkQueue
 
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
@@ -90,6 +90,7 @@ class Reconciler:
         supply: Supply,
         metrics: MetricsSource,
         pilotage: Pilotage,
+        lookout: Lookout,
         testimony: Testimony,
         sync: Sync,
         settings: Settings,
@@ -102,6 +103,7 @@ class Reconciler:
         self._supply = supply
         self._metrics = metrics
         self._pilotage = pilotage
+        self._lookout = lookout
         self._testimony = testimony
         self._sync = sync
         self._settings = settings
@@ -110,7 +112,6 @@ class Reconciler:
         self._acted: dict[Key, int] = {}
         self._standing: dict[Key, Standing] = {}
         self._woken_for: Supplied | None = None
-        self._notices = Notices()
 
     async def look(self, item: Item) -> None:
         """Look at one object; raises what `loop` knows how to handle."""
@@ -192,7 +193,9 @@ class Reconciler:
         seen = snapshot(subject, supply, settings=self._settings, now=now, learned=inquiry.learned)
         if inquiry.under_way and not seen.fleet.pools:
             return held(seen.fleet, inquiry)
-        decision = self._pilotage.decision(subject, seen)
+        self._lookout.heard(subject.key, subject.pods, seen.fleet, now_s=now)
+        gone = leaving(seen.fleet, subject.pods, self._lookout.notices)
+        decision = self._pilotage.decision(subject, seen, leaving=gone)
         pin = subject.deployment.spec.scaling.pin
         if seen.wanted.pinned and pin is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), pin.until.timestamp() - now)
@@ -215,7 +218,7 @@ class Reconciler:
             learned=inquiry.learned,
         )
         notice_s = supply.platform.spot_notice_s
-        wanted = with_stand_ins(wanted, subject.pods, self._notices, notice_s=notice_s, now_s=now)
+        wanted = with_stand_ins(wanted, subject.pods, self._lookout.notices, notice_s=notice_s, now_s=now)
         patience_s = self._settings.surge_patience_s
         settled = rollouts(wanted, subject.children, subject.pods, patience_s=patience_s, now=now)
         if settled.again_s is not None:
@@ -224,7 +227,7 @@ class Reconciler:
         if todo.conflicts:
             raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
         sizes = resizes(subject.pools, settled.objects)
-        parting = farewells(subject.pods, self._notices, sizes, notice_s=notice_s, now_s=now)
+        parting = farewells(subject.pods, self._lookout.notices, sizes, notice_s=notice_s, now_s=now)
         for mark in parting.marks:
             await self._writer.mark(mark.pod, labels=mark.labels, annotations=mark.annotations)
         for obj in (*todo.applies, *inquiry.creates):
@@ -278,6 +281,8 @@ class Reconciler:
         if again_s is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, key), again_s)
         fleet = observed_fleet(subject.pools, supply.offers)
+        if self._lookout.heard(key, subject.pods, fleet, witnesses, now_s=now):
+            self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)
         previous = subject.raw.get("status") or {}
         models = previous.get("models") or []
         if inquired:
@@ -372,10 +377,8 @@ class Reconciler:
 
     def _wake_for_supply(self) -> None:
         """Nodes, NodePools or prices changed: wake whom it concerns, which is nobody if the offers are the same."""
-        noticed = self._notices.heard(self._cache.all(NODES), time.time())
-        for key in tenants(self._cache.all(PODS), noticed.news(self._notices)):
+        for key in self._lookout.look(time.time()):
             self._queue.add((LLM_DEPLOYMENTS, key))
-        self._notices = noticed
         before, supply = self._woken_for, self._supply.now()
         if before is supply:
             return

@@ -30,9 +30,13 @@ def sighted(
 ) -> Sight:
     """The sight of now. A pool of the fleet that the chart does not know is none: it goes when others serve.
 
-    What runs and what waits is measured for all together; each pool has its part by the replicas that serve.
+    What runs and what waits is measured for all together; each pool has its part by the replicas that serve. Those that
+    are `leaving` serve no more. Where no offer can be had, it is as if all could: what serves is not given up for
+    nothing, and an order that waits may be filled yet.
     """
-    serving = sum(pool.ready for pool in fleet.pools)
+    serving = sum(max(0, pool.ready - leaving.get(pool.key, 0)) for pool in fleet.pools)
+    if not any(pool.obtainable and obtainable(pool.offer) for pool in chart.pools):
+        obtainable = _always
     pools = tuple(_seen(pool, fleet, load, serving, lead, obtainable, leaving.get(pool.key, 0)) for pool in chart.pools)
     if load is None:
         return Sight(now_s=now_s, pools=pools, traffic=chart.traffic)
@@ -60,7 +64,7 @@ def _seen(
     if there is None:
         same = lead_s == pool.lead_s and can_be_had == pool.obtainable
         return pool if same else replace(pool, lead_s=lead_s, obtainable=can_be_had)
-    ready = min(there.ready, there.replicas)
+    ready = max(0, min(there.ready, there.replicas) - leaving)
     part = ready / serving if load is not None and serving else 0.0
     return replace(
         pool,
@@ -68,11 +72,15 @@ def _seen(
         obtainable=can_be_had,
         ready=ready,
         starting=there.replicas - ready,
-        leaving=min(leaving, ready),
+        leaving=leaving,
         running=part * load.running if load is not None else 0.0,
         waiting=part * load.waiting if load is not None else 0.0,
         kv_used=(load.kv_used or 0.0) if load is not None else 0.0,
     )
+
+
+def _always(_: Offer) -> bool:
+    return True
 
 
 def _known(value: float | None, otherwise: float = math.nan) -> float:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wharfage_autoscaler.fleet import Fleet, PoolKey
+
 from wharfage_operator.children import SERVING
 from wharfage_operator.metrics import is_reached, is_ready
 from wharfage_operator.notices import Fate, Notices
 from wharfage_operator.plan import INTENT, going, intended
-from wharfage_operator.pools import POOL, STAND_INS
+from wharfage_operator.pools import POOL, STAND_INS, pool_hash
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 _TEMPLATE = "pod-template-hash"
@@ -72,9 +74,9 @@ def with_stand_ins(
 ) -> tuple[Object, ...]:
     """The wanted objects, in which each pool has as many replicas on top as are needed beside those in doubt.
 
-    In doubt are replicas that serve on although their machines are to be emptied, silent, or taken back. They count
-    as long as others do not serve in their place. How many are on top is written on the Deployment, so that nobody
-    takes them for wanted.
+    In doubt are replicas that serve on although their machines are to be emptied or silent: they count as long as
+    others do not serve in their place. One that serves on within its machine's notice is on top until it is ended.
+    How many are on top is written on the Deployment, so that nobody takes them for wanted.
     """
     ended, _ = _ended(pods, notices, notice_s=notice_s, now_s=now_s)
     ends = {_uid(pod) for pod in ended}
@@ -85,15 +87,27 @@ def with_stand_ins(
 
 
 def _stood_in(obj: Object, alive: list[Object], notices: Notices) -> Object:
-    here = [pod for pod in alive if _pool(pod) == _pool(obj)]
-    in_doubt = sum(1 for pod in here if notices.of(pod) is not None)
-    sure = sum(1 for pod in here if notices.of(pod) is None and is_ready(pod))
-    more = min(in_doubt, max(0, obj["spec"]["replicas"] - sure))
+    told = [(notices.of(pod), pod) for pod in alive if _pool(pod) == _pool(obj)]
+    doomed = sum(1 for notice, _ in told if notice is not None and notice.ends)
+    in_doubt = sum(1 for notice, _ in told if notice is not None) - doomed
+    sure = sum(1 for notice, pod in told if notice is None and is_ready(pod))
+    more = doomed + min(in_doubt, max(0, obj["spec"]["replicas"] - sure))
     if not more:
         return obj
     annotations = {name: text for name, text in obj["metadata"]["annotations"].items() if name != INTENT}
     metadata = {**obj["metadata"], "annotations": {**annotations, STAND_INS: str(more)}}
     return intended({**obj, "metadata": metadata, "spec": {**obj["spec"], "replicas": obj["spec"]["replicas"] + more}})
+
+
+def leaving(fleet: Fleet, pods: Iterable[Object], notices: Notices) -> dict[PoolKey, int]:
+    """Of each pool's serving replicas, those that nobody can count on."""
+    names = {pool_hash(pool.key): pool.key for pool in fleet.pools}
+    found: dict[PoolKey, int] = {}
+    for pod in pods:
+        key = names.get(_pool(pod))
+        if key is not None and is_reached(pod) and notices.of(pod) is not None:
+            found[key] = found.get(key, 0) + 1
+    return found
 
 
 def farewells(

@@ -11,6 +11,7 @@ from tests.cluster.server import Object, eventually, eventually_is
 
 ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 SPOT = ("spot-1", "spot-2", "spot-3")
+FIXED = ("fixed-1", "fixed-2", "fixed-3", "fixed-4")
 NOTICE_S = 15.0  # of GKE, as platforms.yaml has it
 TAKEN_BACK = "cloud.google.com/impending-node-termination"
 EMPTIED = "ToBeDeletedByClusterAutoscaler"
@@ -21,8 +22,8 @@ CHEAP: Object = {
         "observedAt": "2026-11-01T00:00:00Z",
         "offers": [
             {
-                **priced("spot.l4", "L4", 24, "0.80", accelerators=1),
-                "prices": [{"market": "Spot", "usdPerHour": "0.25"}],
+                **priced("one.l4", "L4", 24, "0.80", accelerators=1),
+                "prices": [{"market": "Spot", "usdPerHour": "0.25"}, {"market": "OnDemand", "usdPerHour": "0.80"}],
             }
         ],
     },
@@ -40,9 +41,9 @@ def spots(lab: Lab) -> Iterator[Lab]:
     lab.cluster.kubectl("delete", "node", "--ignore-not-found", *SPOT, "spot-4")
 
 
-def machine(lab: Lab, name: str) -> None:
-    """One more such machine."""
-    labels = {"node.kubernetes.io/instance-type": "spot.l4", "cloud.google.com/gke-spot": "true"}
+def machine(lab: Lab, name: str, *, spot: bool = True) -> None:
+    """One more machine of the kind."""
+    labels = {"node.kubernetes.io/instance-type": "one.l4", **({"cloud.google.com/gke-spot": "true"} if spot else {})}
     capacity = {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"}
     lab.cluster.fake_node(name, labels, capacity)
 
@@ -119,7 +120,7 @@ def test_a_replica_whose_machine_is_to_be_emptied_serves_until_another_does(spot
     machine(spots, "spot-4")
     eventually_is(lambda: doomed in pods(spots), False, what="the one on the machine that is to be emptied is there")
     eventually(lambda: endpoints(spots) == {*before, on(spots, "spot-4")} - {doomed}, what="another took over")
-    assert (spots.llm() or {})["status"]["summary"]["replicas"] == "3/3"
+    eventually_is(lambda: (spots.llm() or {})["status"]["summary"]["replicas"], "3/3", what="replicas in the status")
     assert operator.tracebacks == []
 
 
@@ -133,3 +134,35 @@ def test_a_pool_that_shrinks_does_without_the_replica_whose_machine_is_to_be_emp
     eventually_is(lambda: (victim in pods(spots), len(pods(spots))), (False, 2), what="the victim, and replicas")
     eventually(lambda: operator.rests, what="the writes have ended")
     assert operator.tracebacks == []
+
+
+@pytest.fixture
+def either(spots: Lab) -> Iterator[Lab]:
+    """The same machines, and four on-demand ones of the kind at three times the price."""
+    for name in FIXED:
+        machine(spots, name, spot=False)
+    yield spots
+    spots.cluster.kubectl("delete", "node", *FIXED)
+
+
+def test_when_spot_is_taken_back_on_demand_takes_over_at_once(either: Lab) -> None:
+    operator = either.start(platform="gke", resync_s="600")
+    either.create(
+        placement={"catalogs": ["spots"], "spot": {"policy": "Prefer"}},
+        scaling={"minReplicas": 2},
+        traffic={"peakRequestsPerSecond": "2"},
+    )
+    what = "wanted and serving replicas by market"
+    eventually_is(lambda: by_market(either), {"OnDemand": (2, 2), "Spot": (2, 2)}, within_s=60, what=what)
+    say(either, TAKEN_BACK, *SPOT)
+    eventually_is(lambda: by_market(either), {"OnDemand": (4, 4)}, what=what)
+    eventually_is(lambda: {pod["spec"].get("nodeName") for pod in pods(either).values()}, set(FIXED), what="machines")
+    reasons = [step["reason"] for step in (either.llm() or {})["status"]["decision"]["steps"]]
+    assert "SpotInterrupted" in reasons
+    assert operator.tracebacks == []
+
+
+def by_market(lab: Lab) -> dict[str, tuple[int, int]]:
+    """How many replicas of each market are wanted, and serve."""
+    rows = ((lab.llm() or {}).get("status") or {}).get("fleet") or ()
+    return {row["market"]: (row["wanted"], row["ready"]) for row in rows}

@@ -245,3 +245,10 @@ def test_manual_replicas_are_not_the_loads_business() -> None:
 def _carried(pool: Pool) -> float:
     """Requests of the usual lengths that its serving replicas carry, roughly as planned."""
     return pool.ready * {"L4": 1.09, "L40S": 5.38}[pool.offer.accelerator]
+
+
+def test_what_serves_is_kept_where_neither_it_nor_anything_else_can_be_had() -> None:
+    world = World(lead=4)
+    many = world.ticks(40, 10.0).target.replicas
+    world.gone.add(L4.key)
+    assert world.ticks(40, 10.0).target.replicas == many > 1

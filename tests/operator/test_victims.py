@@ -3,11 +3,15 @@
 from typing import Any
 
 import pytest
+from wharfage_autoscaler.fleet import Fleet
 from wharfage_operator.children import SERVING
 from wharfage_operator.notices import Fate, Notice, Notices
 from wharfage_operator.plan import INTENT, intended
-from wharfage_operator.pools import POOL, STAND_INS
+from wharfage_operator.pools import POOL, STAND_INS, pool_hash
 from wharfage_operator.victims import COST, Farewells, Resize, farewells, resizes, with_stand_ins
+from wharfage_operator.victims import leaving as leaving_of
+
+from tests.builders import offer, pool
 
 Object = dict[str, Any]
 NOW_S = 1_795_000_000.0
@@ -195,7 +199,8 @@ def asked_for(pods: list[Object], notices: Notices, replicas: int = 2) -> tuple[
         ([pod("a", "tired"), pod("b"), pod("c", ready=False)], said("tired", fate=Fate.DRAIN), (3, "1")),
         ([pod("a", "tired"), pod("b"), pod("c")], said("tired", fate=Fate.DRAIN), (2, "0")),
         ([pod("a", "spot-1"), pod("b", "spot-2")], said("spot-1", "spot-2"), (4, "2")),
-        ([pod("a", "spot-1"), pod("b")], said("spot-1"), (2, "0")),
+        ([pod("a", "spot-1"), pod("b", "spot-2"), pod("c"), pod("d")], said("spot-1", "spot-2"), (2, "0")),
+        ([pod("a", "spot-1"), pod("b", "spot-2"), pod("c")], said("spot-1", "spot-2"), (3, "1")),
         ([pod("a", "tired", pool="another"), pod("b")], said("tired", fate=Fate.DRAIN), (2, "0")),
         ([pod("a"), pod("b", ready=False)], Notices(), (2, "0")),
     ],
@@ -205,13 +210,27 @@ def asked_for(pods: list[Object], notices: Notices, replicas: int = 2) -> tuple[
         "and no further one while that one starts",
         "until that one serves",
         "one more for each that serves on during its notice",
-        "none for one that is deleted, whose ReplicaSet makes another",
+        "none for those that are deleted, whose ReplicaSet makes others",
+        "one that serves on during its notice is not taken for one of those that are wanted",
         "none for one of another pool",
         "none where no machine says anything",
     ],
 )
 def test_how_many_stand_in(pods: list[Object], notices: Notices, expected: tuple[int, str]) -> None:
     assert asked_for(pods, notices) == expected
+
+
+def test_serving_replicas_that_nobody_can_count_on_are_told_by_pool() -> None:
+    kept = pool(offer("g6.xlarge"), 3)
+    name = pool_hash(kept.key)
+    pods = [
+        pod("a", "spot-1", pool=name),
+        pod("b", "mute", pool=name, ready=False),
+        pod("c", "spot-1", pool=name, deleted=True),
+        pod("d", pool=name),
+        pod("e", "spot-1", pool="another"),
+    ]
+    assert leaving_of(Fleet((kept,)), pods, said("spot-1", "mute")) == {kept.key: 1}
 
 
 def test_pools_that_come_or_go_change_no_size() -> None:

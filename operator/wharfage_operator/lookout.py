@@ -1,0 +1,58 @@
+"""What this process has heard of machines: notices, lead times and shortages, which all deployments have in common.
+
+Three values, each replaced by what the next look makes of it. Nothing is lost for long when they are: the nodes and
+pods that there are tell most of it again.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.offers import Offer
+
+from wharfage_operator.cache import Cache
+from wharfage_operator.clock import Clock
+from wharfage_operator.kinds import NODES, PODS, Key, Object
+from wharfage_operator.leads import PRIOR, Lead, Leads
+from wharfage_operator.notices import Notices, tenants
+from wharfage_operator.pools import offers_by_pool
+from wharfage_operator.shortages import PATIENCE, Shortages, reports
+
+
+class Lookout:
+    """Keeps them. Times are those of the wall but where it says otherwise."""
+
+    def __init__(self, cache: Cache, clock: Clock) -> None:
+        """The cache has the nodes; the clock says how much faster than the wall's the world's time runs."""
+        self._cache = cache
+        self._clock = clock
+        self._patience = PATIENCE.scaled(clock.scale)
+        self.notices = Notices()
+        self.leads = Leads(prior=Lead(clock.wall_s(PRIOR.machine_s), clock.wall_s(PRIOR.engine_s)))
+        self.shortages = Shortages()
+
+    def look(self, now_s: float) -> frozenset[Key]:
+        """Look at all nodes; returns the deployments that have pods where something else is said than before."""
+        before, self.notices = self.notices, self.notices.heard(self._cache.all(NODES), now_s)
+        news = self.notices.news(before)
+        return tenants(self._cache.all(PODS), news) if news else frozenset()
+
+    def heard(
+        self, key: Key, pods: Sequence[Object], fleet: Fleet, events: Iterable[Object] = (), *, now_s: float
+    ) -> bool:
+        """Learn from a deployment's replicas and what is said of them; returns whether what can be had has changed."""
+        offers = offers_by_pool(fleet)
+        self.leads = self.leads.heard(key, pods, offers)
+        told = reports(pods, tuple(events), self.notices, offers, self.leads, now_s=now_s, patience=self._patience)
+        before, self.shortages = self.shortages, self.shortages.heard(told, now_s, self._patience)
+        return any(
+            before.obtainable(offer, now_s) != self.shortages.obtainable(offer, now_s) for offer in offers.values()
+        )
+
+    def lead_s(self, offer: Offer, owner: Key | None = None) -> float:
+        """Seconds of the world from an order to the first answer."""
+        return self.leads.of(offer.key, owner).total_s * self._clock.scale
+
+    def obtainable(self, offer: Offer, now_s: float | None = None) -> bool:
+        """Whether an order would be filled now, as far as one knows."""
+        return self.shortages.obtainable(offer.key, time.time() if now_s is None else now_s)
