@@ -15,6 +15,7 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.kinds import NODES, PODS, Key, Object
 from wharfage_operator.leads import PRIOR, Lead, Leads
 from wharfage_operator.notices import Notices, tenants
+from wharfage_operator.platforms import Platform
 from wharfage_operator.pools import offers_by_pool
 from wharfage_operator.shortages import PATIENCE, Shortages, reports
 
@@ -48,6 +49,10 @@ class Lookout:
         return any(
             before.obtainable(offer, now_s) != self.shortages.obtainable(offer, now_s) for offer in offers.values()
         )
+
+    def notice_s(self, platform: Platform) -> float:
+        """What a pod can use of an interruption's notice."""
+        return self._clock.wall_s(platform.spot_notice_s)
 
     def lead_s(self, offer: Offer, owner: Key | None = None) -> float:
         """Seconds of the world from an order to the first answer."""

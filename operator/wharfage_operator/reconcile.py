@@ -217,7 +217,7 @@ class Reconciler:
             supply.platform,
             learned=inquiry.learned,
         )
-        notice_s = supply.platform.spot_notice_s
+        notice_s = self._lookout.notice_s(supply.platform)
         wanted = with_stand_ins(wanted, subject.pods, self._lookout.notices, notice_s=notice_s, now_s=now)
         patience_s = self._settings.surge_patience_s
         settled = rollouts(wanted, subject.children, subject.pods, patience_s=patience_s, now=now)

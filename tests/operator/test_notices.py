@@ -1,9 +1,10 @@
 """What nodes say of their end, by every program that says it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from wharfage_operator.notices import NO_NODE, Fate, Notice, Notices, signs
+from wharfage_operator.notices import NO_NODE, Fate, Notice, Notices, Sign, signs
 
 from tests.operator.objects import node
 
@@ -184,3 +185,14 @@ def test_every_sign_is_named_once_and_says_whose_it_is() -> None:
     names = [(sign.name, sign.message) for sign in signs()]
     assert len(set(names)) == len(names)
     assert all(sign.by for sign in signs())
+
+
+def test_the_reference_lists_every_sign_as_it_is() -> None:
+    def row(sign: Sign) -> str:
+        told = f", its message has `{sign.message}`" if sign.message else ""
+        what = f"taint `{sign.name}`" if sign.is_taint else f"condition `{sign.name}` is {sign.status}{told}"
+        return f"| {what} | {sign.by} | {sign.means} | {sign.on_spot} |"
+
+    text = (Path(__file__).parents[2] / "docs/reference/notices.md").read_text("utf-8")
+    table = text.partition("| sign |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert table == [row(sign) for sign in signs()]
