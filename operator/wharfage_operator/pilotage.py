@@ -157,7 +157,12 @@ class Pilotage:
             voyage.experience, _ = heard(voyage.experience, sight, chart.charter)
             voyage.heard_s = sight.now_s
         told = self._rounds.answer(key)
-        if told is not None and told.question.charter is chart.charter:
+        # An answer to a question of before a move is about machines that are being left.
+        if (
+            told is not None
+            and told.question.charter is chart.charter
+            and told.question.experience.answer is voyage.experience.answer
+        ):
             asked = told.question.sight
             voyage.experience = answered(voyage.experience, asked, told.asked, told.best, told.current)
         question = Question(voyage.experience, sight, chart.charter)

@@ -129,7 +129,7 @@ def load(requests_per_second: float) -> Load:
         requests_per_second=requests_per_second,
         prompt_tokens_per_second=900 * requests_per_second,
         output_tokens_per_second=220 * requests_per_second,
-        running=5 * requests_per_second,
+        running=9 * requests_per_second,
         waiting=0.0,
         requests_per_second_15s=requests_per_second,
         requests_per_second_5m=requests_per_second,
@@ -224,6 +224,15 @@ def test_it_moves_to_larger_machines_once_the_load_is_worth_it_and_never_serves_
     assert {pool.offer for pool in world.decision.target.pools} == {L40S}
     grown = next(place for place, rate in enumerate(served) if rate >= 12.0)
     assert min(served[grown:]) >= 12.0
+
+
+def test_after_a_move_the_count_is_of_the_new_machines_though_the_answer_to_an_older_question_comes() -> None:
+    world = World((L4, L40S), {"scaling": {"maxReplicas": 40}}, lead=8)
+    world.ticks(10, 0.2)
+    world.ticks(200, 12.0)
+    assert {pool.offer for pool in world.fleet.pools} == {L40S}
+    world.ticks(60, 90.0)  # forty of the small ones carry 26
+    assert sum(_carried(pool) for pool in world.fleet.pools) >= 90.0
 
 
 def test_what_spot_cannot_give_comes_from_machines_that_can_be_had() -> None:
