@@ -56,6 +56,10 @@ class Prometheus:
         }
         return load(told(lately, key), sum(map(is_reached, pods)), objectives)
 
+    def running(self, key: Key) -> Mapping[str, float]:
+        """Of no pod: the questions are about deployments."""
+        return {}
+
     async def run(self) -> None:
         """Ask for ever."""
         timeout = aiohttp.ClientTimeout(total=self._settings.prometheus_timeout_s)

@@ -6,7 +6,7 @@ cannot be, is asked less and less often.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,10 @@ class MetricsSource(Protocol):
 
     def load(self, key: Key, pods: tuple[Object, ...], objectives: Objectives) -> Load | None:
         """The load of a deployment, whose pods these are; None when it is not known."""
+        ...
+
+    def running(self, key: Key) -> Mapping[str, float]:
+        """Requests under way by the pod's uid, of pods of which it is known."""
         ...
 
 
@@ -85,6 +89,11 @@ class Scrape:
             window_s=self._settings.scrape_window_s,
             stale_s=3 * self._settings.scrape_every_s,
         )
+
+    def running(self, key: Key) -> Mapping[str, float]:
+        """Requests under way by the pod's uid, as last read."""
+        pods = self._pods.get(key, {})
+        return {uid: pod.track.last.running for uid, pod in pods.items() if pod.track.last is not None}
 
     async def run(self) -> None:
         """Read all ready pods again and again."""

@@ -227,7 +227,8 @@ class Reconciler:
         if todo.conflicts:
             raise taken(todo.conflicts[0], subject.key, retry_s=self._settings.conflict_every_s)
         sizes = resizes(subject.pools, settled.objects)
-        parting = farewells(subject.pods, self._lookout.notices, sizes, notice_s=notice_s, now_s=now)
+        running = self._metrics.running(subject.key)
+        parting = farewells(subject.pods, self._lookout.notices, sizes, notice_s=notice_s, now_s=now, running=running)
         for mark in parting.marks:
             await self._writer.mark(mark.pod, labels=mark.labels, annotations=mark.annotations)
         for obj in (*todo.applies, *inquiry.creates):

@@ -137,6 +137,15 @@ async def test_two_readings_make_a_load_and_wake_whose_it_is() -> None:
     assert world.outcomes("read") == 2
 
 
+async def test_what_each_pod_has_to_do_is_known_once_it_was_read() -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.1"), replica("b", "127.7.7.2"), replica("c", "127.7.7.4"))
+    async with engine("127.7.7.1", text(page(running=7.0))), engine("127.7.7.2", text(page(running=2.0))):
+        await world.ticks(1)
+    assert world.scrape.running(KEY) == {"uid-a": 7.0, "uid-b": 2.0}
+    assert world.scrape.running(("shop", "another")) == {}
+
+
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
