@@ -5,6 +5,7 @@ deployment. None of it is lost for good when the process is killed: allotments a
 forecaster the whole record is asked for.
 """
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -28,6 +29,8 @@ from wharfage_operator.workbench import serve
 _FORGOTTEN_AFTER_S = 3600.0
 _LESS_URGENT = 5
 """Than the operator's own loop, which answers the API server meanwhile."""
+_COLLECTED_EVERY = (10_000, 20, 20)
+"""As in the operator: a question makes a hundred thousand objects, none of which wait for the collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,7 @@ def apart(errand: Tuning) -> Law:
 
 
 def _tell(errand: Tuning, writing: Connection) -> None:
+    gc.disable()  # it would write to every page that is shared with the worker
     try:
         writing.send(tuned(errand))
     except Exception as error:  # told to whoever waits, and raised there
@@ -147,6 +151,8 @@ def main() -> None:
     """Serve the operator that started this."""
     logging.basicConfig(level="WARNING", stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     os.nice(_LESS_URGENT)
+    gc.freeze()  # what is imported stays
+    gc.set_threshold(*_COLLECTED_EVERY)
     serve(Worker().answer)
 
 

@@ -12,6 +12,7 @@ from wharfage_autoscaler.foresight import STEP_S
 from wharfage_autoscaler.history import DAY_S
 from wharfage_autoscaler.law import LAW
 from wharfage_autoscaler.snapshot import ClusterSnapshot
+from wharfage_autoscaler.supply import Supply
 from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
 from wharfage_operator.foreman import Foreman, WorkerFailed
 from wharfage_operator.rota import due
@@ -62,6 +63,20 @@ def tuning(*, days: float = 1.0, bad: bool = False) -> Tuning:
         usd_per_replica_hour=3.0,
         usd_per_bad_minute=3.0,
     )
+
+
+def test_a_question_is_the_same_on_the_other_side() -> None:
+    errand = Allotting(replace(SEEN, supply=Supply({berth().offer.key: 3})), "here")
+    assert pickle.loads(pickle.dumps(errand)) == errand
+
+
+def test_what_deployments_have_in_common_is_sent_once() -> None:
+    shared = [berth(offer(f"m-{number}")) for number in range(100)]
+    one, ten = (
+        ClusterSnapshot(tuple(need(*map(replace, shared), key=("shop", str(number))) for number in range(count)))
+        for count in (1, 10)
+    )
+    assert len(pickle.dumps(Allotting(ten, "best"))) < 4 * len(pickle.dumps(Allotting(one, "best")))
 
 
 def test_allotments_are_those_of_the_core() -> None:
