@@ -4,7 +4,7 @@ A node that says so is not lost yet, and one that is lost often says nothing mor
 `Notice`; what is done about the pods on it is decided elsewhere (`victims`).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -87,7 +87,7 @@ class Notices:
         seen = {node["metadata"]["name"]: node for node in nodes}
         if not seen:
             return self
-        spot = {name: market_of(node["metadata"].get("labels") or {}) is Market.SPOT for name, node in seen.items()}
+        spot = {name: self.nodes[name] if name in self.nodes else _is_spot(node) for name, node in seen.items()}
         found = {name: notice for name, node in seen.items() if (notice := self._said(node, spot[name], now_s))}
         for name in (self.nodes.keys() | self.by_node.keys()) - seen.keys():
             before = self.by_node.get(name)
@@ -108,15 +108,11 @@ class Notices:
 
     def _said(self, node: Object, spot: bool, now_s: float) -> Notice | None:
         """The gravest sign of a node."""
-        name = node["metadata"]["name"]
-        before = self.by_node.get(name)
-        found = [
-            (sign.on_spot if spot else sign.means, sign.name, since_s)
-            for sign in signs()
-            if (since_s := _since_s(sign, node, now_s)) is not None
-        ]
+        found = [(sign.on_spot if spot else sign.means, sign.name, since_s) for sign, since_s in _shown(node, now_s)]
         if not found:
             return None
+        name = node["metadata"]["name"]
+        before = self.by_node.get(name)
         fate, sign_name, since_s = min(found, key=lambda each: (_ORDER.index(each[0]), each[2]))
         if before is not None and before.sign == sign_name:
             since_s = min(since_s, before.since_s)
@@ -149,16 +145,29 @@ def _sign(row: Mapping[str, str]) -> Sign:
     )
 
 
-def _since_s(sign: Sign, node: Object, now_s: float) -> float | None:
-    """Since when a node shows a sign; None where it does not, `now_s` where it does not say since when."""
-    if sign.is_taint:
-        taints = (taint for taint in node.get("spec", {}).get("taints") or () if taint.get("key") == sign.name)
-        return min((_taint_s(taint, now_s) for taint in taints), default=None)
+@cache
+def _by_name() -> Mapping[tuple[bool, str], Sign]:
+    """The signs by what they are looked up by: most nodes show none, and there may be thousands."""
+    return MappingProxyType({(sign.is_taint, sign.name): sign for sign in signs()})
+
+
+def _shown(node: Object, now_s: float) -> Iterator[tuple[Sign, float]]:
+    """The signs that a node shows, each with since when; `now_s` where it does not say."""
+    known = _by_name()
+    for taint in node.get("spec", {}).get("taints") or ():
+        sign = known.get((True, taint.get("key", "")))
+        if sign is not None:
+            yield sign, _taint_s(taint, now_s)
     for condition in node.get("status", {}).get("conditions") or ():
-        told = (condition.get("type"), condition.get("status"))
-        if told == (sign.name, sign.status) and sign.message in (condition.get("message") or ""):
-            return _instant_s(condition.get("lastTransitionTime"), now_s)
-    return None
+        sign = known.get((False, condition.get("type", "")))
+        if sign is None or condition.get("status") != sign.status:
+            continue
+        if sign.message in (condition.get("message") or ""):
+            yield sign, _instant_s(condition.get("lastTransitionTime"), now_s)
+
+
+def _is_spot(node: Object) -> bool:
+    return market_of(node["metadata"].get("labels") or {}) is Market.SPOT
 
 
 def _taint_s(taint: Object, now_s: float) -> float:

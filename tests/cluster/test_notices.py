@@ -124,6 +124,18 @@ def test_a_replica_whose_machine_is_to_be_emptied_serves_until_another_does(spot
     assert operator.tracebacks == []
 
 
+def test_a_replica_whose_machine_vanished_without_a_word_is_replaced_at_once(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 2)
+    lost = sorted(pods(spots))[0]
+    kept = set(pods(spots)) - {lost}
+    spots.server.delete(NODES, "", pods(spots)[lost]["spec"]["nodeName"])
+    # Kubernetes itself leaves such a pod in the Service for 40 s and more, until it is collected as garbage.
+    eventually_is(lambda: (lost in pods(spots), len(pods(spots))), (False, 2), what="another replica is ordered")
+    eventually(lambda: len(endpoints(spots)) == 2 and endpoints(spots) > kept, what="clients go to it")
+    assert operator.tracebacks == []
+
+
 def test_a_pool_that_shrinks_does_without_the_replica_whose_machine_is_to_be_emptied(spots: Lab) -> None:
     operator = spots.start(platform="gke", resync_s="0.5")
     served(spots, 3)
