@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -220,6 +221,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     def refresh() -> None:
         telemetry.queue.set(len(queue))
         telemetry.leader.set(lease.leads)
+        lookout.tell(telemetry, time.time())
         for kind in WATCHED:
             telemetry.objects.labels(kind.plural).set(cache.count(kind))
             telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))

@@ -14,10 +14,11 @@ from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
 from wharfage_operator.kinds import NODES, PODS, Key, Object
 from wharfage_operator.leads import PRIOR, Lead, Leads
-from wharfage_operator.notices import Notices, tenants
+from wharfage_operator.notices import Fate, Notices, tenants
 from wharfage_operator.platforms import Platform
 from wharfage_operator.pools import offers_by_pool
 from wharfage_operator.shortages import PATIENCE, Shortages, reports
+from wharfage_operator.telemetry import Telemetry
 
 
 class Lookout:
@@ -61,3 +62,16 @@ class Lookout:
     def obtainable(self, offer: Offer, now_s: float | None = None) -> bool:
         """Whether an order would be filled now, as far as one knows."""
         return self.shortages.obtainable(offer.key, time.time() if now_s is None else now_s)
+
+    def tell(self, telemetry: Telemetry, now_s: float) -> None:
+        """Show it as metrics: offers that were ever ordered, those that were short lately, and nodes with a notice."""
+        for offer in self.leads.starts:
+            lead = self.leads.of(offer)
+            telemetry.lead.labels(*offer, "machine").set(lead.machine_s * self._clock.scale)
+            telemetry.lead.labels(*offer, "engine").set(lead.engine_s * self._clock.scale)
+        telemetry.shortage.clear()
+        for offer in self.shortages.by_offer:
+            telemetry.shortage.labels(*offer).set(not self.shortages.obtainable(offer, now_s))
+        for fate in Fate:
+            count = sum(1 for notice in self.notices.by_node.values() if notice.fate is fate)
+            telemetry.notices.labels(fate).set(count)

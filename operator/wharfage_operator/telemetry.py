@@ -125,6 +125,22 @@ class Telemetry:
         self.usd_per_hour = Gauge(
             "wharfage_usd_per_hour", "Cost of a deployment's fleet", ["namespace", "name"], registry=self.registry
         )
+        offer = ["catalog", "offer", "market", "zone"]
+        self.lead = Gauge(
+            "wharfage_lead_seconds",
+            "From an order to the first answer: until there is a machine, and from there until its engine is ready",
+            [*offer, "part"],
+            registry=self.registry,
+        )
+        self.shortage = Gauge(
+            "wharfage_offer_short",
+            "1 while an offer is left alone: its machines do not come",
+            offer,
+            registry=self.registry,
+        )
+        self.notices = Gauge(
+            "wharfage_nodes_noticed", "Nodes that say that they go, by what it means", ["means"], registry=self.registry
+        )
         self.prices_observed = Gauge(
             "wharfage_prices_observed_timestamp_seconds",
             "When a catalog's prices were true, in Unix seconds",

@@ -10,6 +10,7 @@ from wharfage_operator.kinds import NODES, PODS
 from wharfage_operator.leads import PRIOR
 from wharfage_operator.lookout import Lookout
 from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.telemetry import Telemetry
 
 from tests.builders import offer, pool
 from tests.operator.objects import node
@@ -75,3 +76,26 @@ def test_a_loss_that_one_deployment_tells_is_known_to_all() -> None:
 
 def test_lead_times_are_of_the_world_that_runs_faster() -> None:
     assert Lookout(Cache(), Clock(scale=40.0)).lead_s(SPOT) == PRIOR.total_s
+
+
+def test_what_was_heard_is_shown_as_metrics() -> None:
+    cache, lookout = place()
+    cache.put(NODES, seen("gpu-1", version=2, spec=DISRUPTED))
+    lookout.look(NOW_S + 1.0)
+    pods = [ready(pod) for pod in cache.owned(("shop", "chat"), kinds=(PODS,))]
+    lookout.heard(("shop", "chat"), pods, FLEET, now_s=NOW_S + 1.0)
+    telemetry = Telemetry()
+    lookout.tell(telemetry, NOW_S + 2.0)
+    of = {"catalog": "cloud", "offer": "g6.xlarge", "market": "Spot", "zone": ""}
+    read = telemetry.registry.get_sample_value
+    assert read("wharfage_offer_short", of) == 1.0
+    assert read("wharfage_nodes_noticed", {"means": "Interruption"}) == 1.0
+    assert read("wharfage_lead_seconds", {**of, "part": "engine"}) == lookout.leads.of(SPOT.key).engine_s
+    lookout.tell(telemetry, NOW_S + 3600.0)
+    assert read("wharfage_offer_short", of) == 0.0
+
+
+def ready(pod: Object) -> Object:
+    """The pod once its engine answers, 100 s after it had its machine."""
+    condition = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-18T11:01:40Z"}
+    return {**pod, "status": {"conditions": [*pod["status"]["conditions"], condition]}}
