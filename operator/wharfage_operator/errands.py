@@ -25,15 +25,10 @@ T_co = TypeVar("T_co", covariant=True)
 class Errand(Protocol[T_co]):
     """One question."""
 
-    @property
-    def kind(self) -> str:
-        """Its name in metrics."""
-        ...
-
-    @property
-    def rank(self) -> int:
-        """Of those that wait, the least is next."""
-        ...
+    kind: ClassVar[str]
+    """Its name in metrics."""
+    rank: ClassVar[int]
+    """Of those that wait, the least is next."""
 
     def read(self, answer: object) -> T_co:
         """The answer, if it is one; ValueError for nonsense."""

@@ -27,8 +27,8 @@ class Echo:
 
     text: str = ""
     after_s: float = 0.0
-    rank: int = 0
     kind: ClassVar[str] = "echo"
+    rank: ClassVar[int] = 0
 
     def done(self) -> object:
         time.sleep(self.after_s)
@@ -38,6 +38,18 @@ class Echo:
         if not isinstance(answer, str):
             raise ValueError("no text")
         return answer
+
+
+class Later(Echo):
+    """The same, after all of those."""
+
+    rank = 1
+
+
+class Last(Echo):
+    """The same, after all others."""
+
+    rank = 2
 
 
 @dataclass(frozen=True, slots=True)

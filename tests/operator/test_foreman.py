@@ -14,7 +14,7 @@ from wharfage_operator.foreman import Foreman, WorkerFailed
 from wharfage_operator.telemetry import Telemetry
 
 from tests.operator import stubs
-from tests.operator.stubs import Does, Echo, Sleeps
+from tests.operator.stubs import Does, Echo, Last, Later, Sleeps
 
 
 @asynccontextmanager
@@ -159,12 +159,12 @@ async def test_a_worker_that_died_between_two_errands_is_not_missed() -> None:
 async def test_the_least_rank_goes_first_and_then_the_first_that_asked() -> None:
     done: list[str] = []
 
-    async def ask(made: Foreman, text: str, rank: int) -> None:
-        done.append(await made.ask(Echo(text, rank=rank), timeout_s=10))
+    async def ask(made: Foreman, errand: Echo) -> None:
+        done.append(await made.ask(errand, timeout_s=10))
 
     async with foreman() as made:
-        orders = (("under way", 2), ("tune", 2), ("fit 1", 1), ("fit 2", 1), ("allot", 0))
-        await asyncio.gather(*(ask(made, *order) for order in orders))
+        errands = (Last("under way"), Last("tune"), Later("fit 1"), Later("fit 2"), Echo("allot"))
+        await asyncio.gather(*(ask(made, errand) for errand in errands))
     assert done == ["allot", "fit 1", "fit 2", "under way", "tune"]
 
 
