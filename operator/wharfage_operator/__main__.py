@@ -177,7 +177,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     )
     rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
     expectations = Expectations(foresee, archive.rows, clock)
-    lookout = Lookout(cache, clock)
+    lookout = Lookout(cache, clock, wait_least_s=settings.machine_patience_s)
     pilotage = Pilotage(
         rounds,
         clock,

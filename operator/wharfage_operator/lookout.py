@@ -6,6 +6,7 @@ pods that there are tell most of it again.
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.offers import Offer
@@ -24,11 +25,14 @@ from wharfage_operator.telemetry import Telemetry
 class Lookout:
     """Keeps them. Times are those of the wall but where it says otherwise."""
 
-    def __init__(self, cache: Cache, clock: Clock) -> None:
-        """The cache has the nodes; the clock says how much faster than the wall's the world's time runs."""
+    def __init__(self, cache: Cache, clock: Clock, *, wait_least_s: float = PATIENCE.wait_least_s) -> None:
+        """The cache has the nodes; the clock says how much faster than the wall's the world's time runs.
+
+        `wait_least_s` is of the wall: machines may boot faster in a demo, the control plane around them does not.
+        """
         self._cache = cache
         self._clock = clock
-        self._patience = PATIENCE.scaled(clock.scale)
+        self._patience = replace(PATIENCE.scaled(clock.scale), wait_least_s=wait_least_s)
         self.notices = Notices()
         self.leads = Leads(prior=Lead(clock.wall_s(PRIOR.machine_s), clock.wall_s(PRIOR.engine_s)))
         self.shortages = Shortages()

@@ -45,6 +45,9 @@ class Settings:
     )
     conflict_every_s: float = _setting(10.0, "a name that somebody else holds is tried again after so long")
     surge_patience_s: float = _setting(600.0, "new replicas without a machine for so long: old ones end first")
+    machine_patience_s: float = _setting(
+        60.0, "no machine of an offer for so long, and twice as long as usual: the offer counts as short for a while"
+    )
     events_after_s: float = _setting(5.0, "a pod that waits longer has its events read for the true cause")
     events_every_s: float = _setting(15.0, "and again after so long")
     status_every_s: float = _setting(300.0, "moving figures are copied into the status at most so often")

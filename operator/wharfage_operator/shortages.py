@@ -161,9 +161,11 @@ def reports(
     """What became of a deployment's orders, as far as its pods tell.
 
     `events` are those about them, `offers` those of its pools by the pool's hash. A pod that waits in a rollout tells
-    nothing: it may wait for the pod whose place it takes.
+    nothing: it may wait for the pod whose place it takes. Waiting counts from the offer's last machine on: of ten that
+    are ordered at once one boots for ten minutes, and while others come the offer can be had.
     """
     found: list[Report] = []
+    came_s = _last_came_s(pods, offers)
     templates = {pool: {_label(pod, _TEMPLATE) for pod in pods if _label(pod, POOL) == pool} for pool in offers}
     for pod in pods:
         pool = _label(pod, POOL)
@@ -174,28 +176,50 @@ def reports(
         if notice is not None and notice.is_loss:
             found.append(Report(offer, News.LOST, notice.since_s))
             continue
-        told = None if going(pod) else _told(pod, events, offer, leads, now_s, patience)
+        told = None if going(pod) else _told(pod, events, offer, leads, now_s, patience, came_s.get(offer, 0.0))
         if told is not None and (told.news is News.CAME or len(templates[pool]) == 1):
             found.append(told)
     return tuple(found)
 
 
 def _told(
-    pod: Object, events: Sequence[Object], offer: OfferKey, leads: Leads, now_s: float, patience: Patience
+    pod: Object,
+    events: Sequence[Object],
+    offer: OfferKey,
+    leads: Leads,
+    now_s: float,
+    patience: Patience,
+    last_came_s: float,
 ) -> Report | None:
     """What one pod tells: it got its machine, or it waits, in vain or not."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    condition = next((row for row in conditions if row.get("type") == "PodScheduled"), None)
-    since = condition.get("lastTransitionTime") if condition is not None else None
-    if condition is None or not since:
+    placed, since_s = _placed(pod)
+    if since_s is None:
         return None
-    since_s = datetime.fromisoformat(since).timestamp()
-    if condition.get("status") == "True":
+    if placed:
         return Report(offer, News.CAME, since_s)
     if hindrance(pod, events, now=now_s).reason is Reason.CAPACITY_UNAVAILABLE:
         return Report(offer, News.REFUSED, since_s)
-    waits = now_s - since_s > patience.wait_s(leads.of(offer).machine_s)
+    waits = now_s - max(since_s, last_came_s) > patience.wait_s(leads.of(offer).machine_s)
     return Report(offer, News.WAITS, since_s) if waits else None
+
+
+def _last_came_s(pods: Sequence[Object], offers: Mapping[str, OfferKey]) -> dict[OfferKey, float]:
+    """When each offer last gave a machine to a pod that is still there."""
+    found: dict[OfferKey, float] = {}
+    for pod in pods:
+        offer = offers.get(_label(pod, POOL))
+        placed, since_s = _placed(pod)
+        if offer is not None and placed and since_s is not None:
+            found[offer] = max(since_s, found.get(offer, since_s))
+    return found
+
+
+def _placed(pod: Object) -> tuple[bool, float | None]:
+    """Whether a pod has a machine, and since when it has one or waits; None where nobody has looked at it yet."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    condition: Object = next((row for row in conditions if row.get("type") == "PodScheduled"), {})
+    since = condition.get("lastTransitionTime")
+    return condition.get("status") == "True", datetime.fromisoformat(since).timestamp() if since else None
 
 
 def _short(known: Shortage | None, cause: News, now_s: float, patience: Patience) -> Shortage:

@@ -27,7 +27,7 @@ def promised(lab: Lab) -> Iterator[Lab]:
 
 
 def test_an_offer_whose_machines_never_come_is_given_up_for_the_next(promised: Lab) -> None:
-    operator = promised.start(time_scale="20", resync_s="1")
+    operator = promised.start(time_scale="20", machine_patience_s="3", resync_s="1")
     # Twice the usual wait of 83 s for a machine, at twenty times real speed.
     promised.create(
         placement={"catalogs": ["ghosts", "cluster-lab"], "accelerators": ["L4"]},

@@ -57,6 +57,8 @@ PROMISE = event("Nominated", "Pod should schedule on: nodeclaim/gpu-x", about="c
         ((pod(ago_s=10.0, scheduled="True", node="gpu-2"),), (), [News.CAME]),
         ((pod(ago_s=900.0), pod("chat-b", ago_s=9e3, scheduled="True", pod_template_hash="u")), (), [News.CAME]),
         ((pod(ago_s=900.0, **{POOL: "another"}),), (), []),
+        ((pod(ago_s=900.0), pod("chat-b", ago_s=150.0, scheduled="True")), (), [News.CAME]),
+        ((pod(ago_s=900.0), pod("chat-b", ago_s=300.0, scheduled="True")), (), [News.WAITS, News.CAME]),
     ],
     ids=[
         "it waits as long as orders do",
@@ -66,6 +68,8 @@ PROMISE = event("Nominated", "Pod should schedule on: nodeclaim/gpu-x", about="c
         "it has its machine",
         "in a rollout it waits for the place of another",
         "it is of no pool that is known",
+        "it waits long, and another's machine came a while ago",
+        "it waits long, and no other's machine came for as long as orders take twice",
     ],
 )
 def test_what_a_pod_tells_of_its_offer(
