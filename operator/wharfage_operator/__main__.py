@@ -15,12 +15,13 @@ from typing import Any
 import uvloop
 from kubernetes.aio.config import ConfigException
 from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 
 from wharfage_operator.apply import Writer
-from wharfage_operator.archive import Archive, Past
+from wharfage_operator.archive import Archive, Before, Past
 from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
@@ -155,6 +156,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         metrics = Prometheus(settings, telemetry, measured)
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
+    archiving = settings.scrape_every_s > 0 and settings.history_every_s > 0
     supply, foreman = Supply(cache, settings), Foreman(telemetry)
 
     async def solve(seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
@@ -173,6 +175,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         load_of,
         every_s=settings.history_every_s,
         past=_past(settings),
+        learned=lambda key, uid: pilotage.experience(key, uid),
         clock=clock,
     )
     rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
@@ -183,8 +186,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
         clock,
         rows=archive.rows,
         expectations=expectations,
-        lead=lookout.lead_s,
-        obtainable=lookout.obtainable,
+        market=lookout,
+        before=archive.before if archiving else lambda key, uid: Before(Experience(), measured=False),
     )
     reconciler = Reconciler(
         cache=cache,
@@ -239,8 +242,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
     background += [when_leading(rounds.run), when_leading(expectations.run)]
     if settings.scrape_every_s > 0:
         background.append(when_leading(metrics.run))
-        if settings.history_every_s > 0:
-            background.append(when_leading(archive.run))
+    if archiving:
+        background.append(when_leading(archive.run))
     ending = asyncio.Event()
     async with AsyncExitStack() as parts:
 

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment, Allotments
 from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode, SpotPolicy
@@ -19,6 +21,7 @@ from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Snapshot
 from wharfage_autoscaler.supply import Supply
+from wharfage_operator.archive import Before
 from wharfage_operator.clock import Clock
 from wharfage_operator.errands import Foreseeing, Foreseen
 from wharfage_operator.expectations import Expectations
@@ -31,6 +34,7 @@ from wharfage_operator.spec import pinned, wanted
 from tests.builders import offer
 from tests.operator.objects import UID, deployment
 
+KEY = ("shop", "chat")
 NOW = 1_790_000_000.0
 L4 = offer("g6.xlarge", usd_per_hour=0.8)
 L40S = offer("g6e.xlarge", accelerator="L40S", accelerator_memory_gib=48, usd_per_hour=1.9)
@@ -45,6 +49,7 @@ class World:
     spec: dict[str, Any] = field(default_factory=dict)
     lead: int = 20
     solves: bool = True
+    before: Before | None = field(default_factory=lambda: Before(Experience(), measured=False))
     gone: set[tuple[str, str, Market, str]] = field(default_factory=set)
     fleet: Fleet = field(default_factory=Fleet)
     now: float = NOW
@@ -59,15 +64,20 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        """The operator begins again and remembers nothing."""
         self.pilotage = Pilotage(
             self.rounds,
             Clock(),
             rows=lambda key: Rows(),
             expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
-            lead=lambda offer: self.lead * TICK_S,
-            obtainable=lambda offer: offer.key not in self.gone,
+            market=self,
+            before=lambda key, uid: self.before,
         )
+
+    def lead_s(self, offer: Offer, owner: Key) -> float:
+        return self.lead * TICK_S
+
+    def obtainable(self, offer: Offer) -> bool:
+        return offer.key not in self.gone
 
     async def _solve(self, seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
         if not self.solves:
@@ -174,12 +184,27 @@ def test_what_runs_is_kept_while_the_load_is_not_known_any_more() -> None:
     assert world.ticks(200, None).target.replicas == many
 
 
-def test_a_restart_takes_nothing_away_while_the_solver_is_not_there() -> None:
+@pytest.mark.parametrize("measured", [10.0, None], ids=["the load is known", "the load is not known"])
+@pytest.mark.parametrize("solves", [True, False], ids=["a solver", "no solver"])
+def test_a_restart_takes_nothing_away_of_what_was_written_down(solves: bool, measured: float | None) -> None:
     world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
     many = world.ticks(60, 10.0).target.replicas
-    world.solves = False
+    known = world.pilotage.experience(KEY, UID)
+    assert known is not None
+    world.solves, world.before = solves, Before(known, measured=True)
     world.restart()
-    assert world.ticks(8, 10.0).target.replicas == many
+    assert [world.tick(measured).target.replicas for _ in range(8)] == [many] * 8
+
+
+@pytest.mark.parametrize(
+    "before", [None, Before(Experience(), measured=True)], ids=["not read back yet", "of another release"]
+)
+def test_nor_while_nobody_knows_what_was_known(before: Before | None) -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    many = world.ticks(60, 10.0).target.replicas
+    world.before = before
+    world.restart()
+    assert [world.tick(None).target.replicas for _ in range(8)] == [many] * 8
 
 
 def test_the_peak_that_the_user_expects_is_provided_for_before_any_load_is_known() -> None:
