@@ -78,7 +78,7 @@ class Laws:
         return found
 
     def forget(self, key: Key) -> None:
-        """The deployment is gone, or its count does not follow the load any more."""
+        """The deployment is gone."""
         self._subjects.pop(key, None)
 
     async def run(self) -> None:
@@ -91,7 +91,10 @@ class Laws:
         """Tune all that are due; `now_s` in Unix seconds."""
         for key, subject in list(self._subjects.items()):
             tuned_s = subject.question.experience.tuned_s
-            if subject.found is not None or not due(key, tuned_s, now_s) or now_s - subject.asked_s < _AGAIN_S:
+            steered = now_s - subject.question.sight.now_s < _AGAIN_S
+            if not steered or subject.found is not None or not due(key, tuned_s, now_s):
+                continue
+            if now_s - subject.asked_s < _AGAIN_S:
                 continue
             subject.asked_s = now_s
             errand = tuning(key, subject.question, self._course(key, subject), subject.minutes)

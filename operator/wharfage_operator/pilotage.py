@@ -32,6 +32,7 @@ from wharfage_operator.expectations import Expectations, Prior
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.history import Rows
 from wharfage_operator.kinds import Key
+from wharfage_operator.laws import Laws
 from wharfage_operator.rounds import Question, Rounds
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_peak, expected_traffic
@@ -87,6 +88,7 @@ class Pilotage:
         *,
         rows: Callable[[Key], Rows],
         expectations: Expectations,
+        laws: Laws,
         market: Market,
         before: Callable[[Key, str], Before | None],
     ) -> None:
@@ -97,6 +99,7 @@ class Pilotage:
         """
         self._rounds = rounds
         self._expectations = expectations
+        self._laws = laws
         self._clock = clock
         self._rows = rows
         self._market = market
@@ -107,6 +110,7 @@ class Pilotage:
     def forget(self, key: Key) -> None:
         """The deployment is gone."""
         self._voyages.pop(key, None)
+        self._laws.forget(key)
         self._leave(key)
 
     def _leave(self, key: Key) -> None:
@@ -196,8 +200,12 @@ class Pilotage:
     def _look(self, voyage: _Voyage, key: Key, sight: Sight, chart: Chart) -> None:
         """Learn from what is seen, fetch an answer, ask the next question."""
         if sight.now_s - voyage.heard_s >= TICK_S:
-            voyage.experience, _ = heard(voyage.experience, sight, chart.charter)
+            voyage.experience, entry = heard(voyage.experience, sight, chart.charter)
             voyage.heard_s = sight.now_s
+            here = Question(voyage.experience, sight, chart.charter)
+            self._laws.note(key, voyage.uid, here, entry, self._expectations.of(key, voyage.uid, chart))
+            if (law := self._laws.law(key)) is not None:
+                voyage.experience = replace(voyage.experience, law=law, tuned_s=sight.now_s)
         told = self._rounds.answer(key)
         # An answer to a question of before a move is about machines that are being left.
         if (

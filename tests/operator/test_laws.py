@@ -144,6 +144,7 @@ async def test_a_worker_that_failed_is_asked_again_a_quarter_of_an_hour_later() 
     assert len(place.tuner.asked) == 1
     assert place.laws.law(KEY) is None
     place.tuner.fails = False
+    place.live(NOW + 900.0, NOW + 900.0 + TICK_S)
     await place.laws.turn(NOW + 900.0)
     assert place.laws.law(KEY) == TUNED
 
@@ -179,3 +180,10 @@ async def test_who_is_gone_is_not_tuned() -> None:
     await place.laws.turn(NOW)
     assert place.tuner.asked == []
     assert place.laws.law(KEY) is None
+
+
+async def test_who_is_not_steered_any_more_is_not_tuned() -> None:
+    place = Place(rows=weeks(NOW, 1000))
+    place.live(NOW, NOW + TICK_S)
+    await place.laws.turn(NOW + HOUR_S)
+    assert place.tuner.asked == []

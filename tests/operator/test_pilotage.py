@@ -14,6 +14,7 @@ from wharfage_autoscaler.allotment import Allotment, Allotments
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.law import LAW, Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode, SpotPolicy
 from wharfage_autoscaler.need import Key
@@ -23,10 +24,11 @@ from wharfage_autoscaler.snapshot import ClusterSnapshot, Snapshot
 from wharfage_autoscaler.supply import Supply
 from wharfage_operator.archive import Before
 from wharfage_operator.clock import Clock
-from wharfage_operator.errands import Foreseeing, Foreseen
+from wharfage_operator.errands import Foreseeing, Foreseen, Tuning
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject
-from wharfage_operator.history import Rows
+from wharfage_operator.history import Row, Rows
+from wharfage_operator.laws import Laws
 from wharfage_operator.pilotage import TICK_S, Pilotage
 from wharfage_operator.rounds import Rounds, Unsolved
 from wharfage_operator.spec import pinned, wanted
@@ -56,11 +58,14 @@ class World:
     decision: Decision = field(default_factory=lambda: Decision(Fleet()))
     _before: dict[str, Allotments] = field(default_factory=dict)
     _ordered: list[Fleet] = field(default_factory=list)
+    weeks: Rows = field(default_factory=Rows)
     rounds: Rounds = field(init=False)
+    laws: Laws = field(init=False)
     pilotage: Pilotage = field(init=False)
 
     def __post_init__(self) -> None:
         self.rounds = Rounds(self._solve, Supply, answered=lambda key: None)
+        self.laws = Laws(_tuned, lambda key: self.weeks, Clock())
         self.restart()
 
     def restart(self) -> None:
@@ -69,6 +74,7 @@ class World:
             Clock(),
             rows=lambda key: Rows(),
             expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
+            laws=self.laws,
             market=self,
             before=lambda key, uid: self.before,
         )
@@ -126,6 +132,13 @@ class World:
         for _ in range(count):
             self.tick(requests_per_second)
         return self.decision
+
+
+TUNED = LAW._replace(headroom=1.7)
+
+
+async def _tuned(errand: Tuning) -> Law:
+    return TUNED
 
 
 async def _nobody_knows(errand: Foreseeing) -> Foreseen:
@@ -286,3 +299,16 @@ def test_what_serves_is_kept_where_neither_it_nor_anything_else_can_be_had() -> 
     many = world.ticks(40, 10.0).target.replicas
     world.gone.add(L4.key)
     assert world.ticks(40, 10.0).target.replicas == many > 1
+
+
+def test_a_law_that_was_tuned_steers_from_the_next_tick_on_and_is_to_be_written_down() -> None:
+    world = World()
+    before = world.ticks(60, 4.0).target.replicas
+    for place in range(100):
+        world.weeks = world.weeks.with_row(int(NOW) // 300 * 300 + 300 * (place - 100), Row(4.0, 3600.0, 880.0))
+    asyncio.run(world.laws.turn(world.now))
+    assert world.ticks(60, 4.0).target.replicas > before
+    known = world.pilotage.experience(("shop", "chat"), UID)
+    assert known is not None
+    assert known.law == TUNED
+    assert world.now - 60 * TICK_S <= known.tuned_s <= world.now
