@@ -5,6 +5,7 @@ it would in a pod. The cluster's supervisor owns the process: it ends with the c
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -16,7 +17,13 @@ PROCESS = "wharfage-operator"
 LINES = 15
 
 
-def start_operator(cluster: Cluster, kubectl: Kubectl, *, namespace: str) -> None:
+NOBODY_ANSWERS = {"scrape_every_s": "0"}
+"""Settings where nobody stands behind the fake pods."""
+
+
+def start_operator(
+    cluster: Cluster, kubectl: Kubectl, *, namespace: str, settings: Mapping[str, str] = NOBODY_ANSWERS
+) -> None:
     """Run `wharfage-operator` in the cluster, as the ServiceAccount that the chart made in `namespace`."""
     kubeconfig = service_account_kubeconfig(kubectl, cluster.folder, namespace=namespace)
     environment = {
@@ -24,8 +31,8 @@ def start_operator(cluster: Cluster, kubectl: Kubectl, *, namespace: str) -> Non
         "WHARFAGE_NAMESPACE": namespace,
         "WHARFAGE_HTTP_HOST": "127.0.0.1",
         "WHARFAGE_HTTP_PORT": "0",
-        "WHARFAGE_SCRAPE_EVERY_S": "0",  # fake pods answer nothing
     }
+    environment |= {f"WHARFAGE_{name.upper()}": value for name, value in settings.items()}
     cluster.start(PROCESS, [sys.executable, "-m", "wharfage_operator"], environment=environment)
 
 

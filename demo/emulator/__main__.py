@@ -7,12 +7,14 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import aiohttp
@@ -21,16 +23,20 @@ from wharfage_autoscaler.need import Key
 from wharfage_operator.children import OWNER
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, Kind
 from wharfage_operator.pools import POOL
+from wharfage_simulator.minutes import MINUTE_S
 from wharfage_simulator.tables import TraceError
 from wharfage_simulator.traces import RateTrace, RequestTrace, read_trace
 
 from demo.emulator.answers import answering
+from demo.emulator.engines import any_engine
 from demo.emulator.feed import Server, connected
-from demo.emulator.world import SERVICE, Pod, Row, World
+from demo.emulator.served import warm
+from demo.emulator.world import SERVICE, Row, World
 
 ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 NODE_CLAIMS = Kind("karpenter.sh", "v1", "nodeclaims", "NodeClaim", namespaced=False)
 _ROW_S = 15.0  # of the engines' time
+_LEAST_SHARE = 0.05  # of a load that grows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,10 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.emulator", description=__doc__)
     parser.add_argument("--load", action="append", default=[], metavar="NAMESPACE/NAME=TRACE", required=True)
     parser.add_argument("--speed", type=float, default=40.0, help="the engines' seconds in one of the wall's")
-    parser.add_argument("--lead-in-s", type=float, default=0.0, help="begin with so much of the trace's first rate")
+    parser.add_argument(
+        "--lead-in-s",
+        type=float,
+        default=0.0,
+        help="begin with so much of the trace's first rate, not judged",
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--step-s", type=float, default=0.05, help="the engines are run so often, by the wall's clock")
+    parser.add_argument("--empty-s", type=float, default=0.0, help="end machines that were empty for so long; 0: never")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ledger", type=Path, default=None, help="write the run's ledger here, as JSON")
     options = parser.parse_args(arguments)
@@ -49,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traces = dict(_load(text, lead_in_s=options.lead_in_s) for text in options.load)
     except (TraceError, ValueError, OSError) as wrong:
         parser.error(str(wrong))
+    warm(any_engine())
     asyncio.run(_run(World(traces, seed=options.seed), options))
     return 0
 
@@ -57,7 +70,7 @@ async def _run(world: World, options: argparse.Namespace) -> None:
     rows: list[Row] = []
 
     def ledger() -> dict[str, Any]:
-        return written(world, rows, speed=options.speed)
+        return written(world, rows, speed=options.speed, since_s=options.lead_in_s)
 
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,49 +108,54 @@ async def _engines(server: Server, world: World, rows: list[Row], options: argpa
     began_s, ending = time.monotonic(), set[str]()
     while True:
         now_s = (time.monotonic() - began_s) * options.speed
-        for pod in world.step(now_s):
-            if pod.uid not in ending:
-                ending.add(pod.uid)
-                asyncio.get_running_loop().create_task(_end(server, pod, ending))
+        ended = [(each.uid, PODS.path(each.namespace, each.name)) for each in world.step(now_s)]
+        if options.empty_s > 0.0:
+            ended += [(name, NODE_CLAIMS.path(name=name)) for name in world.books.empty(now_s, options.empty_s)]
+        for uid, path in ended:
+            if uid not in ending:
+                ending.add(uid)
+                asyncio.get_running_loop().create_task(_end(server, path, uid, ending))
         if world.served and (not rows or world.row().t_s - rows[-1].t_s >= _ROW_S):
             rows.append(world.row())
         await asyncio.sleep(options.step_s)
 
 
-async def _end(server: Server, pod: Pod, ending: set[str]) -> None:
-    """Say that the containers of a pod have ended, as its kubelet would."""
-    now = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
+async def _end(server: Server, path: str, uid: str, ending: set[str]) -> None:
+    """Say that the containers of a pod have ended, as its kubelet would; or that a machine is to end."""
     try:
-        await server.call("DELETE", PODS.path(pod.namespace, pod.name), now)
+        await server.call("DELETE", path, {"gracePeriodSeconds": 0})
     except (aiohttp.ClientError, TimeoutError, OSError):
-        ending.discard(pod.uid)  # tried again at the next step
+        ending.discard(uid)  # tried again at the next step
 
 
-def written(world: World, rows: Sequence[Row], *, speed: float) -> dict[str, Any]:
-    """The ledger of a run; times are the engines' seconds since the load began."""
+def written(world: World, rows: Sequence[Row], *, speed: float, since_s: float = 0.0) -> dict[str, Any]:
+    """The ledger of a run, judged from `since_s` on; times are the engines' seconds since the load began."""
     begun_s = min(world.begun_s.values(), default=world.now_s)
     judged = {"/".join(key): served.minutes() for key, served in world.served.items()}
+    first = math.ceil(since_s / MINUTE_S)
+
+    def within(at_s: float | None) -> float | None:
+        return None if at_s is None else at_s - begun_s
+
     return {
         "speed": speed,
         "seconds": world.now_s - begun_s,
-        "usd": world.books.usd(world.now_s, since_s=begun_s),
+        "since_s": since_s,
+        "lead_s": median(world.leads_s) if world.leads_s else None,
+        "usd": world.books.usd(world.now_s, since_s=begun_s + since_s),
         "unpriced": sorted(world.books.unpriced),
         "deployments": {
             name: {
-                "requests": int(each.requests.sum()),
-                "bad_requests": int(each.bad.sum()),
-                "bad_minutes": each.bad_minutes()[0],
-                "minutes": each.bad_minutes()[1],
+                "requests": int(each.requests[first:].sum()),
+                "bad_requests": int(each.bad[first:].sum()),
+                "bad_minutes": each.bad_minutes(since_s=since_s)[0],
+                "minutes": each.bad_minutes(since_s=since_s)[1],
                 "bad_share": [None if np.isnan(share) else round(float(share), 4) for share in each.bad_share],
             }
             for name, each in judged.items()
         },
         "machines": [
-            {
-                **asdict(each),
-                "from_s": each.from_s - begun_s,
-                "to_s": None if each.to_s is None else each.to_s - begun_s,
-            }
+            {**asdict(each), "from_s": within(each.from_s), "to_s": within(each.to_s)}
             for each in world.books.rentals.values()
         ],
         "rows": [asdict(row) for row in rows],
@@ -154,21 +172,20 @@ def _load(text: str, *, lead_in_s: float) -> tuple[Key, RateTrace | RequestTrace
 
 
 def led_in(trace: RateTrace, seconds: float) -> RateTrace:
-    """The trace with some time of its first window's load before it."""
+    """The trace with some time before it in which its first load grows from a twentieth of it."""
     count = round(seconds / trace.window_s)
 
-    def longer(values: Any) -> Any:
-        return None if values is None else np.concatenate([np.full(count, values[0]), values])
+    def longer(values: Any, shares: Any) -> Any:
+        return None if values is None else np.concatenate([values[0] * shares, values])
 
-    return RateTrace(
-        trace.name,
-        trace.start_s - count * trace.window_s,
-        trace.window_s,
-        longer(trace.req_per_s),
-        longer(trace.prompt_tokens),
-        longer(trace.output_tokens),
-        trace.bridged,
-        longer(trace.cached_tokens),
+    same, growing = np.ones(count), np.linspace(_LEAST_SHARE, 1.0, count)
+    return replace(
+        trace,
+        start_s=trace.start_s - count * trace.window_s,
+        req_per_s=longer(trace.req_per_s, growing),
+        prompt_tokens=longer(trace.prompt_tokens, same),
+        output_tokens=longer(trace.output_tokens, same),
+        cached_tokens=longer(trace.cached_tokens, same),
     )
 
 

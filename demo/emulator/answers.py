@@ -7,6 +7,7 @@ that is routed here: the host is the pod's address either way. On an address tha
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
@@ -21,10 +22,18 @@ _NEVER_S = 3600.0
 async def answering(world: World, ledger: Callable[[], dict[str, Any]], *, host: str, port: int) -> AsyncIterator[int]:
     """Answer until the block ends; the port that was taken."""
 
+    def _of_the_run(path: str) -> web.Response:
+        match path:
+            case "/ledger":
+                return web.json_response(ledger())
+            case "/now":
+                return web.json_response(asdict(world.row()))
+        return web.Response(status=502)
+
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         pod = world.at(request.host.rpartition(":")[0] or request.host)
         if pod is None:
-            return web.json_response(ledger()) if request.path == "/ledger" else web.Response(status=502)
+            return _of_the_run(request.path)
         if request.path == "/health":
             return web.Response()
         if request.path != "/metrics":

@@ -1,4 +1,8 @@
-"""What the machines of a run cost: every node from its order to its end, at the catalogs' price."""
+"""What the machines of a run cost: every node from its order to its end, at the catalogs' price.
+
+And which of them are empty. Karpenter looks for those every 10 s and waits 15 s more to be sure, whatever it is told:
+at forty times the speed that is a quarter of an hour, so a run may end them in its own time.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -15,6 +19,7 @@ ZONE = "topology.kubernetes.io/zone"
 MARKET = "karpenter.sh/capacity-type"
 _MARKETS = {"spot": Market.SPOT, "reserved": Market.RESERVED}
 _CLAIM = "NodeClaim"
+_FIRST_POD_S = 600.0  # the scheduler may look at a pod again only after 10 s of the wall's
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Rental:
     """One machine; times in the engines' seconds, `to_s` None while it runs."""
 
     node: str
+    claim: str
     machine: str
     market: Market
     zone: str
@@ -43,6 +49,8 @@ class Books:
     unpriced: set[str] = field(default_factory=set)
     _prices: dict[tuple[str, Market, str], float] = field(default_factory=dict)
     _ordered_s: dict[str, float] = field(default_factory=dict)
+    _used_s: dict[str, float] = field(default_factory=dict)
+    """When each node last had a pod."""
 
     def price(self, catalogs: Iterable[Object]) -> None:
         """Learn what machines cost."""
@@ -63,7 +71,13 @@ class Books:
             if uid in self.rentals:
                 self.rentals[uid] = replace(self.rentals[uid], to_s=now_s)
             return
+        owners = [row["name"] for row in node["metadata"].get("ownerReferences") or () if row["kind"] == _CLAIM]
+        claim = owners[0] if owners else ""
         if uid in self.rentals:
+            known = self.rentals[uid]
+            if claim and not known.claim:  # it is told a moment after the node is there
+                ordered_s = self._ordered_s.get(claim, known.from_s)
+                self.rentals[uid] = replace(known, claim=claim, from_s=min(known.from_s, ordered_s))
             return
         machine, zone = labels.get(MACHINE, ""), labels.get(ZONE, "")
         market = _MARKETS.get(labels.get(MARKET, ""), Market.ON_DEMAND)
@@ -71,9 +85,23 @@ class Books:
         if usd_per_hour is None:
             self.unpriced.add(machine or node["metadata"]["name"])
             return
-        owners = [row["name"] for row in node["metadata"].get("ownerReferences") or () if row["kind"] == _CLAIM]
-        from_s = min((self._ordered_s.get(name, now_s) for name in owners), default=now_s)
-        self.rentals[uid] = Rental(node["metadata"]["name"], machine, market, zone, usd_per_hour, from_s)
+        name = node["metadata"]["name"]
+        from_s = self._ordered_s.get(claim, now_s)
+        self.rentals[uid] = Rental(name, claim, machine, market, zone, usd_per_hour, from_s)
+        self._used_s[name] = now_s + _FIRST_POD_S
+
+    def used(self, nodes: Iterable[str], now_s: float) -> None:
+        """These nodes have a pod."""
+        for name in nodes:
+            self._used_s[name] = now_s
+
+    def empty(self, now_s: float, seconds: float) -> list[str]:
+        """The claims of the machines on which nothing has run for so long."""
+        return [
+            each.claim
+            for each in self.rentals.values()
+            if each.to_s is None and each.claim and now_s - self._used_s[each.node] >= seconds
+        ]
 
     def usd_per_hour(self) -> dict[str, float]:
         """What runs now costs, by market."""

@@ -12,12 +12,17 @@ from wharfage_api import LLMDeployment, OfferCatalog
 from wharfage_api.priced import priced
 from wharfage_autoscaler.fit import Miss, fit
 from wharfage_autoscaler.fleet import Pool
+from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.mooring import engine_step
 from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.shapes import shape_of
 from wharfage_operator.gather import objectives
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.spec import served_name, wanted
 from wharfage_simulator.profile import EngineProfile
+
+_ANY_MODEL = "hf://Qwen/Qwen3-8B"
 
 Object: TypeAlias = dict[str, Any]
 Machine: TypeAlias = tuple[str, str, int, float]
@@ -72,6 +77,28 @@ def engines(deployment: Object, catalogs: Iterable[Object]) -> Engines:
     if not profiles:
         raise NoEngineError(f"{written.metadata.namespace}/{written.metadata.name}: no engine: {why}")
     return Engines(served_name(written), min(contexts), objectives(written), tuple(profiles), places)
+
+
+def any_engine() -> Engines:
+    """An engine that is like any other, to try things with."""
+    variant = Variant("", 1.0, "", _ANY_MODEL, shape_of(_ANY_MODEL))
+    offer = Offer(
+        catalog="any",
+        name="any",
+        market=Market.ON_DEMAND,
+        zone="",
+        machine="any",
+        accelerator="L4",
+        accelerators=1,
+        accelerator_memory_gib=24.0,
+        vcpus=8.0,
+        memory_gib=32.0,
+        usd_per_hour=1.0,
+    )
+    seat = fit(variant, offer, max_model_tokens=8192)
+    assert not isinstance(seat, Miss)
+    profile = EngineProfile("any", engine_step(variant, offer, seat))
+    return Engines("any", seat.max_model_tokens, Objectives(), (profile,), {})
 
 
 def _machine(pool: Pool) -> Machine:

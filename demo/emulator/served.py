@@ -4,6 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from wharfage_autoscaler.capacity import Infeasible, capacity
+from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.steptime import StepTime
+from wharfage_autoscaler.traffic import Traffic
 from wharfage_simulator.gauges import Recorder
 from wharfage_simulator.minutes import Minutes, minutes
 from wharfage_simulator.records import Outcome
@@ -31,6 +35,8 @@ class Moment:
     waiting: int
     pods: int
     """That are sent requests."""
+    carried_rps: float
+    """What these carry within the objectives, by the capacity model."""
 
 
 class Served:
@@ -48,6 +54,8 @@ class Served:
         self._free = list(range(_SLOTS - 1, -1, -1))
         self._receiving: frozenset[str] = frozenset()
         self._gauges = self.replicas.gauges()
+        self._good_rps = [_good_rps(each.step, trace, engines.objectives) for each in engines.profiles]
+        self._carried_rps = 0.0
 
     @property
     def pods(self) -> Collection[str]:
@@ -73,6 +81,8 @@ class Served:
                 self._tally.begin(slot, self.replicas.gauges())
             self.replicas.serve(self._slots[uid], profile)
         self._receiving = frozenset(receiving)
+        # A Service sends each the same: all of them carry what the weakest does.
+        self._carried_rps = len(receiving) * min((self._good_rps[each] for each in receiving.values()), default=0.0)
         interval = self.replicas.run(max(until_s, self.replicas.now_s))
         self._tally.add(interval, self.replicas.requests)
         self._recorder.add(interval)
@@ -103,6 +113,7 @@ class Served:
             int(self._gauges.running[slots].sum()),
             int(self._gauges.waiting[slots].sum()) + self.replicas.parked,
             len(self._receiving),
+            self._carried_rps,
         )
 
     def minutes(self) -> Minutes:
@@ -116,6 +127,30 @@ class Served:
     def failed(self) -> int:
         """Requests that nobody served: no pod was there, or they can never fit."""
         return int(np.isin(self.replicas.requests["outcome"], (Outcome.REFUSED, Outcome.ABANDONED, Outcome.LOST)).sum())
+
+
+def warm(engines: Engines) -> None:
+    """Compile what a replay runs, where no cache has it: ten seconds and more that no load should wait for."""
+    lengths = np.full(2, 2, dtype=np.int32)
+    load = RequestTrace("warm", 0.0, 2.0, np.array([0.0, 1.0]), lengths, lengths, np.zeros(2, dtype=np.int32))
+    served = Served(load, engines)
+    served.step(0.5, {"a": 0, "b": 0}, {"a", "b"})
+    served.step(3.0, {"a": 0}, {"a"})
+    served.moment()
+    served.minutes()
+
+
+def _good_rps(step: StepTime, trace: RequestTrace, objectives: Objectives) -> float:
+    """What an engine carries of such requests; 0 where it misses the objectives whatever it is sent."""
+    prompt = float(trace.prompt_tokens.mean())
+    mix = Traffic(
+        prompt_tokens=prompt,
+        output_tokens=max(1.0, float(trace.output_tokens.mean())),
+        prefix_hit_share=float(trace.cached_tokens.mean()) / prompt,
+        prompt_cv=float(trace.prompt_tokens.std()) / prompt,
+    )
+    carried = capacity(step, mix, objectives)
+    return 0.0 if isinstance(carried, Infeasible) else carried.requests_per_second
 
 
 def _known(value: float) -> float | None:

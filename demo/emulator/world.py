@@ -30,6 +30,7 @@ class Pod:
     owner: str
     pool: str
     address: str
+    node: str
     mischief: str
     grace_s: float | None
     """How long it may take to end, once it was told to; by the engines' clock."""
@@ -46,6 +47,7 @@ class Row:
 
     t_s: float
     arrived_rps: float
+    carried_rps: float
     bad_share: float | None
     running: int
     waiting: int
@@ -65,12 +67,16 @@ class World:
     begun_s: dict[Key, float] = field(default_factory=dict)
     """When each deployment's trace began: with the first pod that its Service sends anything."""
     now_s: float = 0.0
+    leads_s: list[float] = field(default_factory=list)
+    """From a pod's creation to its place among the endpoints, of all that were seen to come."""
+    _waiting_s: dict[str, float] = field(default_factory=dict)
     _pods: dict[str, Pod] = field(default_factory=dict)
     _pools: dict[tuple[str, str], Object] = field(default_factory=dict)
     _slices: dict[str, tuple[Key, frozenset[str]]] = field(default_factory=dict)
     _deployments: dict[Key, Object] = field(default_factory=dict)
     _catalogs: dict[str, Object] = field(default_factory=dict)
     _engines: dict[Key, Engines] = field(default_factory=dict)
+    _profiles: dict[tuple[str, str], int | None] = field(default_factory=dict)
     _told_to_end_s: dict[str, float] = field(default_factory=dict)
     _by_address: dict[str, str] = field(default_factory=dict)
 
@@ -79,10 +85,13 @@ class World:
         seen = pod(raw)
         if gone:
             self._pods.pop(seen.uid, None)
+            self._waiting_s.pop(seen.uid, None)
             self._told_to_end_s.pop(seen.uid, None)
             if self._by_address.get(seen.address) == seen.uid:
                 del self._by_address[seen.address]
             return
+        if seen.uid not in self._pods and not seen.address:
+            self._waiting_s[seen.uid] = self.now_s
         self._pods[seen.uid] = seen
         if seen.address:
             self._by_address[seen.address] = seen.uid
@@ -93,7 +102,9 @@ class World:
         """The Deployment of a pool; what it said is remembered, since its pods may outlive it."""
         labels = raw["metadata"].get("labels") or {}
         if not gone and POOL in labels:
-            self._pools[raw["metadata"]["namespace"], labels[POOL]] = raw
+            where = (raw["metadata"]["namespace"], labels[POOL])
+            self._pools[where] = raw
+            self._profiles.pop(where, None)
 
     def endpoints(self, raw: Object, gone: bool) -> None:
         """An EndpointSlice."""
@@ -130,6 +141,7 @@ class World:
     def step(self, now_s: float) -> list[Pod]:
         """Let every engine run until then; the pods that have finished what they had and are to end."""
         self.now_s = now_s
+        self.books.used({each.node for each in self._pods.values() if each.node}, now_s)
         for key in self.traces:
             receiving = self._receiving(key)
             if receiving and key not in self.served:
@@ -156,6 +168,7 @@ class World:
         return Row(
             t_s=self.now_s - min(self.begun_s.values(), default=self.now_s),
             arrived_rps=sum(rates),
+            carried_rps=sum(each.carried_rps for each in told),
             bad_share=max(missed, default=None),
             running=sum(each.running for each in told),
             waiting=sum(each.waiting for each in told),
@@ -174,12 +187,22 @@ class World:
         found: dict[str, int] = {}
         uids = {uid for whose, those in self._slices.values() if whose == key for uid in those}
         for each in (self._pods[uid] for uid in sorted(uids) if uid in self._pods):
-            pool = self._pools.get((each.namespace, each.pool))
-            of = self._engines_of(key)
-            profile = of.of(pool) if of is not None and pool is not None else None
+            profile = self._profile_of(each)
             if profile is not None:
                 found[each.uid] = profile
+                if each.uid in self._waiting_s:
+                    self.leads_s.append(self.now_s - self._waiting_s.pop(each.uid))
         return found
+
+    def _profile_of(self, each: Pod) -> int | None:
+        """The engine of a pod, which is that of its pool; None while that has not been heard of."""
+        where = (each.namespace, each.pool)
+        if where not in self._profiles:
+            of, pool = self._engines_of(each.key), self._pools.get(where)
+            if of is None or pool is None:
+                return None
+            self._profiles[where] = of.of(pool)
+        return self._profiles[where]
 
     def _engines_of(self, key: Key) -> Engines | None:
         if key not in self._engines:
@@ -208,6 +231,7 @@ def pod(raw: Object) -> Pod:
         owner=labels.get(OWNER, ""),
         pool=labels.get(POOL, ""),
         address=(raw.get("status") or {}).get("podIP", ""),
+        node=(raw.get("spec") or {}).get("nodeName", ""),
         mischief=(metadata.get("annotations") or {}).get(MISCHIEF, ""),
         grace_s=float(metadata.get("deletionGracePeriodSeconds") or 0) if deleting else None,
     )

@@ -49,6 +49,9 @@ def books() -> Books:
 def test_a_machine_is_paid_for_from_its_order_to_its_end() -> None:
     kept = books()
     kept.ordered({"metadata": {"name": "claim-x"}}, HOUR_S)
+    fresh = node("x")
+    del fresh["metadata"]["ownerReferences"]  # Karpenter adds them a moment later
+    kept.node(fresh, 1.5 * HOUR_S, gone=False)
     kept.node(node("x"), 1.5 * HOUR_S, gone=False)
     assert kept.usd(2 * HOUR_S) == {"Spot": 0.5}
     kept.node(node("x"), 3 * HOUR_S, gone=True)
@@ -75,3 +78,20 @@ def test_a_machine_without_a_price_is_named_and_not_taken_for_free() -> None:
     kept = books()
     kept.node(node("x", machine="unheard-of"), 0.0, gone=False)
     assert (kept.usd(HOUR_S), kept.unpriced) == ({}, {"unheard-of"})
+
+
+def test_a_machine_that_was_used_and_is_empty_for_a_while_may_end() -> None:
+    kept = books()
+    kept.node(node("x"), 0.0, gone=False)
+    kept.used({"x"}, 300.0)
+    assert kept.empty(350.0, 60.0) == []
+    assert kept.empty(360.0, 60.0) == ["claim-x"]
+    kept.node(node("x"), 400.0, gone=True)
+    assert kept.empty(900.0, 60.0) == []
+
+
+def test_a_machine_that_waits_for_its_first_pod_is_given_time() -> None:
+    kept = books()
+    kept.node(node("x"), 0.0, gone=False)
+    assert kept.empty(600.0, 60.0) == []
+    assert kept.empty(660.0, 60.0) == ["claim-x"]
