@@ -15,18 +15,20 @@ from typing import Any
 import uvloop
 from kubernetes.aio.config import ConfigException
 from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.experience import Experience
+from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 
 from wharfage_operator.apply import Writer
-from wharfage_operator.archive import Archive, Past
+from wharfage_operator.archive import Archive, Before, Past
 from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection, connect
 from wharfage_operator.echoes import Echoes
-from wharfage_operator.errands import Allotting, Foreseeing, Foreseen
+from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
 from wharfage_operator.errors import ApiError
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.foreman import Foreman, WorkerFailed
@@ -34,6 +36,7 @@ from wharfage_operator.gather import Supply
 from wharfage_operator.health import Health, served
 from wharfage_operator.inbox import Inbox
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Kind, Object
+from wharfage_operator.laws import Laws
 from wharfage_operator.lease import Lease
 from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item, work
@@ -155,6 +158,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         metrics = Prometheus(settings, telemetry, measured)
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
+    archiving = settings.scrape_every_s > 0 and settings.history_every_s > 0
     supply, foreman = Supply(cache, settings), Foreman(telemetry)
 
     async def solve(seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
@@ -166,6 +170,9 @@ async def serve(connection: Connection, settings: Settings) -> int:
     async def foresee(errand: Foreseeing) -> Foreseen:
         return await foreman.ask(errand, timeout_s=settings.solve_within_s)
 
+    async def tune(errand: Tuning) -> Law:
+        return await foreman.ask(errand, timeout_s=settings.solve_within_s)
+
     archive = Archive(
         cache,
         connection,
@@ -173,18 +180,21 @@ async def serve(connection: Connection, settings: Settings) -> int:
         load_of,
         every_s=settings.history_every_s,
         past=_past(settings),
+        learned=lambda key, uid: pilotage.experience(key, uid),
         clock=clock,
     )
     rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
     expectations = Expectations(foresee, archive.rows, clock)
+    laws = Laws(tune, archive.rows, clock)
     lookout = Lookout(cache, clock, wait_least_s=settings.machine_patience_s)
     pilotage = Pilotage(
         rounds,
         clock,
         rows=archive.rows,
         expectations=expectations,
-        lead=lookout.lead_s,
-        obtainable=lookout.obtainable,
+        laws=laws,
+        market=lookout,
+        before=archive.before if archiving else lambda key, uid: Before(Experience(), measured=False),
     )
     reconciler = Reconciler(
         cache=cache,
@@ -236,11 +246,11 @@ async def serve(connection: Connection, settings: Settings) -> int:
         writer.post_events(lambda: len(queue) > 0),
     ]
     background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
-    background += [when_leading(rounds.run), when_leading(expectations.run)]
+    background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
     if settings.scrape_every_s > 0:
         background.append(when_leading(metrics.run))
-        if settings.history_every_s > 0:
-            background.append(when_leading(archive.run))
+    if archiving:
+        background.append(when_leading(archive.run))
     ending = asyncio.Event()
     async with AsyncExitStack() as parts:
 

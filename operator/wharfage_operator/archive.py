@@ -1,4 +1,4 @@
-"""Keeps four weeks of every deployment's load through restarts: a ConfigMap beside each, written now and then.
+"""Keeps four weeks of every deployment's load through restarts, and what was learned of it: a ConfigMap beside each.
 
 Every minute the load of the last minute is noted; five of them make a row, three at least. The ConfigMap belongs to
 its LLMDeployment, so it goes with it; it has a field manager and a label of its own, and the operator neither watches
@@ -7,14 +7,17 @@ one is set.
 """
 
 import asyncio
+import json
 import logging
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.load import Load
 
+from wharfage_operator import logbook
 from wharfage_operator.apply import Writer, owned_by
 from wharfage_operator.cache import Cache
 from wharfage_operator.children import Identity
@@ -28,13 +31,25 @@ from wharfage_operator.kinds import CONFIG_MAPS, LLM_DEPLOYMENTS, Key, Object
 log = logging.getLogger(__name__)
 MANAGER = "wharfage-history"
 LABEL = "wharfage.dev/history"
-_ROWS = "rows"
+_ROWS, _EXPERIENCE = "rows", "experience"
 _EVERY_S = 60.0
 _FEWEST = 3  # of five minutes
 _PASTS_A_TURN = 5  # each asks a Prometheus for weeks
 
 Past = Callable[[Key], Awaitable[Rows]]
 """What others remember of a deployment, a Prometheus say; no rows where they do not."""
+
+
+Learned = Callable[[Key, str], Experience | None]
+"""What the pilot knows of a deployment of that uid; None where it knows nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What an earlier process knew of a deployment, and whether any load of it was ever `measured`."""
+
+    experience: Experience
+    measured: bool
 
 
 @dataclass(slots=True)
@@ -45,7 +60,9 @@ class _Kept:
     rows: Rows = field(default_factory=Rows)
     noted: list[Row] = field(default_factory=list)
     slot_s: int = 0
-    restored: bool = False
+    before: Before | None = None
+    landmarks: tuple[object, ...] = ()
+    """Of the experience that was written last: where they have changed it is written at once."""
     filled: bool = False
     changed: bool = False
     due_s: float = 0.0
@@ -63,22 +80,29 @@ class Archive:
         *,
         every_s: float,
         past: Past | None = None,
+        learned: Learned = lambda key, uid: None,
         clock: Clock | None = None,
     ) -> None:
-        """`load` tells what a deployment does now; a ConfigMap is written at most every `every_s`."""
+        """`load` tells what a deployment does now; a ConfigMap is written every `every_s`, and at landmarks."""
         self._cache = cache
         self._connection = connection
         self._writer = writer
         self._load = load
         self._every_s = every_s
         self._past = past
+        self._learned = learned
         self._clock = clock or Clock()
         self._kept: dict[Key, _Kept] = {}
 
     def rows(self, key: Key) -> Rows:
         """What is known of a deployment's past; no rows while it has not been read back."""
         kept = self._kept.get(key)
-        return kept.rows if kept is not None and kept.restored else Rows()
+        return kept.rows if kept is not None and kept.before is not None else Rows()
+
+    def before(self, key: Key, uid: str) -> Before | None:
+        """What was read back of a deployment; None while it was not."""
+        kept = self._kept.get(key)
+        return kept.before if kept is not None and kept.uid == uid else None
 
     async def run(self) -> None:
         """Note, restore and write for ever."""
@@ -96,12 +120,13 @@ class Archive:
         asked = 0
         for key, kept in list(self._kept.items()):
             try:
-                if not kept.restored:
+                if kept.before is None:
                     await self._restore(key, kept)
                 if self._past is not None and not kept.filled and asked < _PASTS_A_TURN:
                     asked += 1
                     kept.rows, kept.filled, kept.changed = kept.rows.filled(await self._past(key)), True, True
-                if kept.changed and now_s >= kept.due_s and not self._paused(key):
+                due = kept.changed and now_s >= kept.due_s
+                if (due or self._at_landmark(key, kept)) and not self._paused(key):
                     await self._write(key, kept, now_s)
             except (ApiError, NotYet) as error:
                 log.info("the history of the load waits", extra={"key": "/".join(key), "error": str(error)})
@@ -124,13 +149,19 @@ class Archive:
 
     async def _restore(self, key: Key, kept: _Kept) -> None:
         found = await self._found(key, kept.uid)
-        before = Rows()
+        rows, experience = Rows(), None
         if found is not None:
             try:
-                before = read((found.get("binaryData") or {}).get(_ROWS, ""))
+                rows = read((found.get("binaryData") or {}).get(_ROWS, ""))
             except ValueError as error:
                 log.warning("the history of the load begins anew", extra={"key": "/".join(key), "error": str(error)})
-        kept.rows, kept.restored = kept.rows.filled(before), True
+            experience = logbook.read(_parsed((found.get("data") or {}).get(_EXPERIENCE, "")))
+        kept.rows = kept.rows.filled(rows)
+        kept.before = Before(experience or Experience(), measured=found is not None)
+
+    def _at_landmark(self, key: Key, kept: _Kept) -> bool:
+        experience = self._learned(key, kept.uid)
+        return experience is not None and landmarks(experience) != kept.landmarks
 
     async def _found(self, key: Key, uid: str) -> Object | None:
         """The ConfigMap; ApiError 409 where the name belongs to somebody else."""
@@ -142,8 +173,9 @@ class Archive:
 
     async def _write(self, key: Key, kept: _Kept, now_s: float) -> None:
         known = await self._found(key, kept.uid)
-        await self._writer.keep(config_map(key, kept.uid, kept.rows), known, manager=MANAGER)
-        kept.changed, kept.due_s = False, now_s + self._every_s
+        experience = self._learned(key, kept.uid) or (kept.before.experience if kept.before else Experience())
+        await self._writer.keep(config_map(key, kept.uid, kept.rows, experience), known, manager=MANAGER)
+        kept.changed, kept.due_s, kept.landmarks = False, now_s + self._every_s, landmarks(experience)
 
 
 def config_map_key(key: Key) -> Key:
@@ -151,7 +183,13 @@ def config_map_key(key: Key) -> Key:
     return key[0], f"{key[1]}-history"
 
 
-def config_map(key: Key, uid: str, rows: Rows) -> Object:
+def landmarks(experience: Experience) -> tuple[object, ...]:
+    """What must survive the next minute: that its count follows its load, its moves, the law that was tuned."""
+    memory = experience.memory
+    return memory.held.replicas >= 0.0, memory.moved_s, experience.bound_for, experience.tuned_s
+
+
+def config_map(key: Key, uid: str, rows: Rows, experience: Experience) -> Object:
     """A deployment's history as an object, which goes when the deployment goes."""
     namespace, name = config_map_key(key)
     owner = Identity(*key, uid).reference
@@ -161,7 +199,15 @@ def config_map(key: Key, uid: str, rows: Rows) -> Object:
         "kind": CONFIG_MAPS.name,
         "metadata": metadata,
         "binaryData": {_ROWS: written(rows)},
+        "data": {_EXPERIENCE: json.dumps(logbook.written(experience))},
     }
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _mean(noted: list[Row]) -> Row:

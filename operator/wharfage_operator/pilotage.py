@@ -7,7 +7,9 @@ that holds the model, `minReplicas` of it, or what runs already.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 from wharfage_autoscaler.allotment import demand_of, spread
 from wharfage_autoscaler.decide import decide
@@ -23,14 +25,16 @@ from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 from wharfage_autoscaler.words import offer_words
 
+from wharfage_operator.archive import Before
 from wharfage_operator.charts import Chart, Charts, Terms, planned_traffic
 from wharfage_operator.clock import Clock
 from wharfage_operator.expectations import Expectations, Prior
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.history import Rows
 from wharfage_operator.kinds import Key
+from wharfage_operator.laws import Laws
 from wharfage_operator.rounds import Question, Rounds
-from wharfage_operator.sighting import Lead, Obtainable, sighted
+from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_peak, expected_traffic
 
 TICK_S = 15.0
@@ -38,7 +42,20 @@ TICK_S = 15.0
 
 NOBODY: Mapping[PoolKey, int] = MappingProxyType({})
 _DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED, Reason.NO_METRICS})
+_AS_RUNS = -1.0  # the law begins with what runs: what it last held may have been written down minutes before
 _REDRAWN_S = 86_400.0  # lengths drift; a day later they are planned for anew
+
+
+class Market(Protocol):
+    """What is known of offers beyond their price."""
+
+    def lead_s(self, offer: Offer, owner: Key) -> float:
+        """Seconds from an order of that deployment to the first answer."""
+        ...
+
+    def obtainable(self, offer: Offer) -> bool:
+        """Whether an order would be filled now."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,6 +64,10 @@ class _Voyage:
 
     uid: str
     experience: Experience = field(default_factory=Experience)
+    restored: bool = False
+    """Whether it is known what an earlier process knew."""
+    sailed: bool = False
+    """Whether any load was measured before."""
     unled: Memory = field(default_factory=Memory)
     """Of the decisions that no load led."""
     heard_s: float = float("-inf")
@@ -67,22 +88,29 @@ class Pilotage:
         *,
         rows: Callable[[Key], Rows],
         expectations: Expectations,
-        lead: Lead,
-        obtainable: Obtainable,
+        laws: Laws,
+        market: Market,
+        before: Callable[[Key, str], Before | None],
     ) -> None:
-        """`rows` are the weeks that are known of a deployment's load."""
+        """`rows` are the weeks that are known of a deployment's load.
+
+        `before` is what an earlier process knew of a deployment of that uid; while it is None nobody knows yet, and
+        nothing that runs is taken away.
+        """
         self._rounds = rounds
         self._expectations = expectations
+        self._laws = laws
         self._clock = clock
         self._rows = rows
-        self._lead = lead
-        self._obtainable = obtainable
+        self._market = market
+        self._before = before
         self._charts = Charts()
         self._voyages: dict[Key, _Voyage] = {}
 
     def forget(self, key: Key) -> None:
         """The deployment is gone."""
         self._voyages.pop(key, None)
+        self._laws.forget(key)
         self._leave(key)
 
     def _leave(self, key: Key) -> None:
@@ -110,6 +138,7 @@ class Pilotage:
             self.forget(subject.key)
             voyage = self._voyages[subject.key] = _Voyage(subject.uid)
         seen = replace(seen, now=self._clock.own_s(seen.now))
+        self._restore(voyage, subject)
         if seen.wanted.mode is Mode.RECOMMEND:
             led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving)
             decision = _unled(voyage, seen)
@@ -123,10 +152,27 @@ class Pilotage:
             self._leave(subject.key)
         return _unled(voyage, seen)
 
+    def experience(self, key: Key, uid: str) -> Experience | None:
+        """What is known of a deployment, to be written down; None where nothing is yet."""
+        voyage = self._voyages.get(key)
+        known = voyage is not None and voyage.uid == uid and voyage.restored and voyage.heard_s > float("-inf")
+        return voyage.experience if voyage is not None and known else None
+
+    def _restore(self, voyage: _Voyage, subject: Subject) -> None:
+        if not voyage.restored:
+            before = self._before(subject.key, subject.uid)
+            if before is not None:
+                memory = before.experience.memory
+                counted_anew = replace(memory, held=memory.held._replace(replicas=_AS_RUNS))
+                voyage.experience = replace(before.experience, memory=counted_anew)
+                voyage.restored, voyage.sailed = True, before.measured
+
     def _led(
         self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int]
     ) -> Decision | None:
         """The decision that the load leads; None where no load was ever known, or nobody knows where to run."""
+        if not voyage.restored:
+            return None
         prior = expected_peak(subject.deployment)
         chart = self._chart(voyage, subject, seen) if prior is not None or _has_sailed(voyage, seen) else None
         if chart is None or not chart.pools:
@@ -137,8 +183,8 @@ class Pilotage:
             seen.fleet,
             seen.load,
             now_s=seen.now,
-            lead=self._lead,
-            obtainable=self._obtainable,
+            lead=partial(self._market.lead_s, owner=subject.key),
+            obtainable=self._market.obtainable,
             leaving=leaving,
         )
         self._look(voyage, subject.key, sight, chart)
@@ -154,8 +200,12 @@ class Pilotage:
     def _look(self, voyage: _Voyage, key: Key, sight: Sight, chart: Chart) -> None:
         """Learn from what is seen, fetch an answer, ask the next question."""
         if sight.now_s - voyage.heard_s >= TICK_S:
-            voyage.experience, _ = heard(voyage.experience, sight, chart.charter)
+            voyage.experience, entry = heard(voyage.experience, sight, chart.charter)
             voyage.heard_s = sight.now_s
+            here = Question(voyage.experience, sight, chart.charter)
+            self._laws.note(key, voyage.uid, here, entry, self._expectations.of(key, voyage.uid, chart))
+            if (law := self._laws.law(key)) is not None:
+                voyage.experience = replace(voyage.experience, law=law, tuned_s=sight.now_s)
         told = self._rounds.answer(key)
         # An answer to a question of before a move is about machines that are being left.
         if (
@@ -217,13 +267,14 @@ def _unled(voyage: _Voyage, seen: Snapshot) -> Decision:
 
 
 def _kept(voyage: _Voyage, seen: Snapshot) -> int:
-    """What runs, if it was once wanted by the load: what is not known now is no reason to do without it."""
-    return min(seen.fleet.replicas, seen.wanted.max_replicas) if _has_sailed(voyage, seen) else 0
+    """What runs, if the load may once have wanted it: what is not known now is no reason to do without it."""
+    wanted = _has_sailed(voyage, seen) or not voyage.restored
+    return min(seen.fleet.replicas, seen.wanted.max_replicas) if wanted else 0
 
 
 def _has_sailed(voyage: _Voyage, seen: Snapshot) -> bool:
     """Whether any load was ever known: before that nothing says that `minReplicas` is too few."""
-    return seen.load is not None or voyage.experience.memory.held.replicas >= 0.0
+    return voyage.sailed or seen.load is not None or voyage.experience.memory.held.replicas >= 0.0
 
 
 def _known(offers: tuple[Offer, ...], sight: Sight) -> tuple[Offer, ...]:

@@ -75,7 +75,8 @@ class Standing:
     def same_ground(self, other: "Standing") -> bool:
         """Whether the other decision aims for the same, for the same reasons."""
         alike = self.generation == other.generation and self.supply is other.supply
-        return alike and self.learned == other.learned and self.decision.target == other.decision.target
+        alike = alike and self.learned == other.learned and self.decision.advised == other.decision.advised
+        return alike and self.decision.target == other.decision.target
 
 
 class Reconciler:

@@ -23,10 +23,13 @@ READS = {
 class EmulatorProcess:
     """Engines for the pods of a lab's deployments."""
 
-    def __init__(self, lab: Lab, *, requests_per_second: float, name: str = "chat", minutes: int = 600) -> None:
-        """A steady load of short requests."""
+    def __init__(
+        self, lab: Lab, *requests_per_second: float, name: str = "chat", tokens: tuple[int, int] = (128, 32)
+    ) -> None:
+        """The load of each minute, and from then on ten hours like the last; short requests unless told otherwise."""
         trace = lab.folder / f"{name}.csv"
-        rows = [f"{60 * minute},{requests_per_second},128,32" for minute in range(minutes)]
+        rates = [*requests_per_second, *[requests_per_second[-1]] * 600]
+        rows = [f"{60 * minute},{rate},{tokens[0]},{tokens[1]}" for minute, rate in enumerate(rates)]
         trace.write_text("\n".join(["t_s,req_per_s,prompt_tokens,output_tokens", *rows, ""]), encoding="utf-8")
         self.kept = lab.folder / "ledger.json"
         self._log = lab.folder / "emulator.log"

@@ -19,7 +19,7 @@ RATE, PODS_WANTED = 20.0, 4
 @pytest.fixture
 def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
     """Twenty requests a second for `chat`."""
-    started = EmulatorProcess(lab, requests_per_second=RATE)
+    started = EmulatorProcess(lab, RATE)
     try:
         yield started
     finally:

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment, Allotments
 from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.law import LAW, Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode, SpotPolicy
 from wharfage_autoscaler.need import Key
@@ -19,11 +22,13 @@ from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Snapshot
 from wharfage_autoscaler.supply import Supply
+from wharfage_operator.archive import Before
 from wharfage_operator.clock import Clock
-from wharfage_operator.errands import Foreseeing, Foreseen
+from wharfage_operator.errands import Foreseeing, Foreseen, Tuning
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject
-from wharfage_operator.history import Rows
+from wharfage_operator.history import Row, Rows
+from wharfage_operator.laws import Laws
 from wharfage_operator.pilotage import TICK_S, Pilotage
 from wharfage_operator.rounds import Rounds, Unsolved
 from wharfage_operator.spec import pinned, wanted
@@ -31,6 +36,7 @@ from wharfage_operator.spec import pinned, wanted
 from tests.builders import offer
 from tests.operator.objects import UID, deployment
 
+KEY = ("shop", "chat")
 NOW = 1_790_000_000.0
 L4 = offer("g6.xlarge", usd_per_hour=0.8)
 L40S = offer("g6e.xlarge", accelerator="L40S", accelerator_memory_gib=48, usd_per_hour=1.9)
@@ -45,29 +51,39 @@ class World:
     spec: dict[str, Any] = field(default_factory=dict)
     lead: int = 20
     solves: bool = True
+    before: Before | None = field(default_factory=lambda: Before(Experience(), measured=False))
     gone: set[tuple[str, str, Market, str]] = field(default_factory=set)
     fleet: Fleet = field(default_factory=Fleet)
     now: float = NOW
     decision: Decision = field(default_factory=lambda: Decision(Fleet()))
     _before: dict[str, Allotments] = field(default_factory=dict)
     _ordered: list[Fleet] = field(default_factory=list)
+    weeks: Rows = field(default_factory=Rows)
     rounds: Rounds = field(init=False)
+    laws: Laws = field(init=False)
     pilotage: Pilotage = field(init=False)
 
     def __post_init__(self) -> None:
         self.rounds = Rounds(self._solve, Supply, answered=lambda key: None)
+        self.laws = Laws(_tuned, lambda key: self.weeks, Clock())
         self.restart()
 
     def restart(self) -> None:
-        """The operator begins again and remembers nothing."""
         self.pilotage = Pilotage(
             self.rounds,
             Clock(),
             rows=lambda key: Rows(),
             expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
-            lead=lambda offer: self.lead * TICK_S,
-            obtainable=lambda offer: offer.key not in self.gone,
+            laws=self.laws,
+            market=self,
+            before=lambda key, uid: self.before,
         )
+
+    def lead_s(self, offer: Offer, owner: Key) -> float:
+        return self.lead * TICK_S
+
+    def obtainable(self, offer: Offer) -> bool:
+        return offer.key not in self.gone
 
     async def _solve(self, seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
         if not self.solves:
@@ -116,6 +132,13 @@ class World:
         for _ in range(count):
             self.tick(requests_per_second)
         return self.decision
+
+
+TUNED = LAW._replace(headroom=1.7)
+
+
+async def _tuned(errand: Tuning) -> Law:
+    return TUNED
 
 
 async def _nobody_knows(errand: Foreseeing) -> Foreseen:
@@ -174,12 +197,27 @@ def test_what_runs_is_kept_while_the_load_is_not_known_any_more() -> None:
     assert world.ticks(200, None).target.replicas == many
 
 
-def test_a_restart_takes_nothing_away_while_the_solver_is_not_there() -> None:
+@pytest.mark.parametrize("measured", [10.0, None], ids=["the load is known", "the load is not known"])
+@pytest.mark.parametrize("solves", [True, False], ids=["a solver", "no solver"])
+def test_a_restart_takes_nothing_away_of_what_was_written_down(solves: bool, measured: float | None) -> None:
     world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
     many = world.ticks(60, 10.0).target.replicas
-    world.solves = False
+    known = world.pilotage.experience(KEY, UID)
+    assert known is not None
+    world.solves, world.before = solves, Before(known, measured=True)
     world.restart()
-    assert world.ticks(8, 10.0).target.replicas == many
+    assert [world.tick(measured).target.replicas for _ in range(8)] == [many] * 8
+
+
+@pytest.mark.parametrize(
+    "before", [None, Before(Experience(), measured=True)], ids=["not read back yet", "of another release"]
+)
+def test_nor_while_nobody_knows_what_was_known(before: Before | None) -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    many = world.ticks(60, 10.0).target.replicas
+    world.before = before
+    world.restart()
+    assert [world.tick(None).target.replicas for _ in range(8)] == [many] * 8
 
 
 def test_the_peak_that_the_user_expects_is_provided_for_before_any_load_is_known() -> None:
@@ -261,3 +299,16 @@ def test_what_serves_is_kept_where_neither_it_nor_anything_else_can_be_had() -> 
     many = world.ticks(40, 10.0).target.replicas
     world.gone.add(L4.key)
     assert world.ticks(40, 10.0).target.replicas == many > 1
+
+
+def test_a_law_that_was_tuned_steers_from_the_next_tick_on_and_is_to_be_written_down() -> None:
+    world = World()
+    before = world.ticks(60, 4.0).target.replicas
+    for place in range(100):
+        world.weeks = world.weeks.with_row(int(NOW) // 300 * 300 + 300 * (place - 100), Row(4.0, 3600.0, 880.0))
+    asyncio.run(world.laws.turn(world.now))
+    assert world.ticks(60, 4.0).target.replicas > before
+    known = world.pilotage.experience(("shop", "chat"), UID)
+    assert known is not None
+    assert known.law == TUNED
+    assert world.now - 60 * TICK_S <= known.tuned_s <= world.now
