@@ -81,7 +81,7 @@ def pods(lab: Lab) -> dict[str, str]:
 
 
 def test_spot_that_cannot_be_bought_is_given_up_for_on_demand(place: Lab) -> None:
-    operator = place.start(resync_s="600", time_scale="20")
+    operator = place.start(resync_s="600", time_scale="20", machine_patience_s="3")
     place.cluster.market(refused=["g6.xlarge/spot/*"])
     place.create(
         placement={"catalogs": ["g6"], "spot": {"policy": "Prefer"}},

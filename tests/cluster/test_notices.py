@@ -169,8 +169,6 @@ def test_when_spot_is_taken_back_on_demand_takes_over_at_once(either: Lab) -> No
     say(either, TAKEN_BACK, *SPOT)
     eventually_is(lambda: by_market(either), {"OnDemand": (4, 4)}, what=what)
     eventually_is(lambda: {pod["spec"].get("nodeName") for pod in pods(either).values()}, set(FIXED), what="machines")
-    reasons = [step["reason"] for step in (either.llm() or {})["status"]["decision"]["steps"]]
-    assert "SpotInterrupted" in reasons
     assert operator.tracebacks == []
 
 
