@@ -69,7 +69,7 @@ class Diary:
                     arrivals.append(last * TICK_S)
                     for level, quantile in zip(said, quantiles, strict=True):
                         level.append(quantile)
-        return Course(arrivals, dict(zip(LEVELS, said, strict=True)))
+        return Course(arrivals, dict(zip(LEVELS, said, strict=True)), (self._step - first) * STEP_S)
 
     def _record(self, place: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
         found = _RECORD.unpack_from(self._records, place * _RECORD.size)
@@ -82,10 +82,14 @@ def _flat(rps: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Requests of each tick, and by level what the forecast of the time said; as `errands.Tuning` has them."""
+    """Requests of each tick, and by level what the forecast of the time said; as `errands.Tuning` has them.
+
+    Of `seen_s`, the last part of it, every tick was seen: what comes from rows is flat over five minutes.
+    """
 
     arrivals: "array[float]"
     said: "dict[float, array[float]]"
+    seen_s: float
 
     @property
     def known_s(self) -> float:

@@ -29,7 +29,7 @@ def test_levels_are_those_that_tuning_tries() -> None:
 def test_every_tick_of_the_steps_that_are_over_is_told() -> None:
     course = noted([1.0] * PER_STEP + [3.0] * PER_STEP + [5.0]).course({})
     assert course.arrivals.tolist() == [15.0] * PER_STEP + [45.0] * PER_STEP
-    assert course.known_s == 2 * STEP_S
+    assert course.known_s == course.seen_s == 2 * STEP_S
 
 
 def test_what_was_expected_lies_beside_what_came() -> None:
@@ -64,6 +64,7 @@ def test_a_load_of_nothing_is_nothing() -> None:
 def test_rows_stand_in_for_the_days_before_and_nothing_was_said_then() -> None:
     course = noted([4.0] * (PER_STEP + 1)).course({STEP - 2: 2.0, STEP - 1: math.nan, STEP: 99.0})
     assert course.arrivals.tolist() == [30.0] * (2 * PER_STEP) + [60.0] * PER_STEP
+    assert (course.known_s, course.seen_s) == (3 * STEP_S, STEP_S)
     assert all(math.isnan(said) for said in course.said[0.9][: 2 * PER_STEP])
     assert not any(math.isnan(said) for said in course.said[0.9][2 * PER_STEP :])
 

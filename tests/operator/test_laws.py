@@ -127,12 +127,23 @@ async def test_the_worker_is_told_of_the_pool_that_carries_most_and_of_what_was_
 
 async def test_a_law_is_found_once_a_day_at_the_deployments_own_time() -> None:
     place = Place(rows=weeks(NOW, 1000), experience=Experience(law=TUNED, tuned_s=NOW))
+    place.live(NOW - DAY_S, NOW)
     for later_s in (0.0, 12 * HOUR_S, DAY_S - 900.0):
         place.live(NOW + later_s, NOW + later_s + TICK_S)
         await place.laws.turn(NOW + later_s)
     assert place.tuner.asked == []
     place.live(NOW + DAY_S, NOW + DAY_S + TICK_S)
     await place.laws.turn(NOW + DAY_S)
+    assert len(place.tuner.asked) == 1
+
+
+async def test_after_a_restart_a_tuned_law_holds_until_a_day_was_seen_again() -> None:
+    place = Place(rows=weeks(NOW, 1000), experience=Experience(law=TUNED, tuned_s=NOW - 2 * DAY_S))
+    place.live(NOW, NOW + 23 * HOUR_S)
+    await place.laws.turn(NOW + 23 * HOUR_S)
+    assert place.tuner.asked == []
+    place.live(NOW + 23 * HOUR_S, NOW + 24.5 * HOUR_S)
+    await place.laws.turn(NOW + 24.5 * HOUR_S)
     assert len(place.tuner.asked) == 1
 
 
