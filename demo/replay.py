@@ -57,6 +57,8 @@ def settings(address: str, speed: float) -> dict[str, str]:
         "events_after_s": "1",
         "events_every_s": "2",
         "backoff_longest_s": "2",
+        "lease_duration_s": "120",  # a busy machine is no reason to end: there is no other replica
+        "lease_renew_deadline_s": "100",
     }
 
 
@@ -162,6 +164,8 @@ def watch(screen: Screen, cluster: Cluster, kubectl: Kubectl, address: str, *, u
             screen.say(
                 f"{clock(now_s):>6}   * {STORM.zone} {'loses its spot machines' if raging else 'has some again'}"
             )
+        if cluster.processes()[PROCESS]["exited"] is not None:
+            raise CommandFailed("the operator has ended")
         status = kubectl.json("get", "llm", "-n", NAMESPACE, NAME).get("status") or {}
         screen.say(line(row, (status.get("summary") or {}).get("fleet", ""), since_s=LEAD_IN_S))
         decided = (status.get("decision") or {}).get("summary", "")
