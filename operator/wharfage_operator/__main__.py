@@ -159,7 +159,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
     archiving = settings.scrape_every_s > 0 and settings.history_every_s > 0
-    supply, foreman = Supply(cache, settings), Foreman(telemetry)
+    supply, foreman = Supply(cache, settings), Foreman(telemetry, most_rss_mib=settings.worker_most_rss_mib)
 
     async def solve(seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
         try:

@@ -106,6 +106,9 @@ class Settings:
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
 
     solve_within_s: float = _setting(30.0, "deadline of one round of the optimiser; what was allotted last then holds")
+    worker_most_rss_mib: float = _setting(
+        400.0, "the process that solves and forecasts is started anew when it holds more memory than this"
+    )
     time_scale: float = _setting(
         1.0, "seconds that pass for what is measured and decided in one of the wall's; other than 1 for demos only"
     )

@@ -29,6 +29,8 @@ from wharfage_operator.workbench import serve
 _FORGOTTEN_AFTER_S = 3600.0
 _LESS_URGENT = 5
 """Than the operator's own loop, which answers the API server meanwhile."""
+_TUNED_WITHIN_S = 20.0
+"""Three seconds of the processor at worst, where nothing is compiled yet; of a machine that is busy."""
 _COLLECTED_EVERY = (10_000, 20, 20)
 """As in the operator: a question makes a hundred thousand objects, none of which wait for the collector."""
 
@@ -121,17 +123,21 @@ def tuned(errand: Tuning) -> Law:
     )
 
 
-def apart(errand: Tuning) -> Law:
-    """The same in a process that ends with it, and gives the memory back."""
+def apart(errand: Tuning, *, within_s: float = _TUNED_WITHIN_S) -> Law:
+    """The same in a process that ends with it, and gives the memory back.
+
+    It ends before the operator's patience does: what this worker remembers is worth more than a law.
+    """
     fork = multiprocessing.get_context("fork")
     reading, writing = fork.Pipe(duplex=False)
     process = fork.Process(target=_tell, args=(errand, writing))
     process.start()
     writing.close()
     try:
-        said = reading.recv()
+        said = reading.recv() if reading.poll(within_s) else RuntimeError(f"tuning took longer than {within_s:g} s")
     except EOFError:
         said = RuntimeError("the process that tuned has died")
+    process.kill()
     process.join()
     if isinstance(said, Exception):
         raise said

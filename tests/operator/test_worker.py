@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 from array import array
 from dataclasses import replace
 
@@ -170,6 +172,16 @@ def test_the_cheapest_law_of_those_that_are_tried_is_found() -> None:
 
 def test_replicas_that_are_bad_when_half_full_are_filled_less() -> None:
     assert tuned(tuning(bad=True)).headroom > tuned(tuning()).headroom
+
+
+def test_a_law_that_is_not_found_in_time_is_given_up() -> None:
+    code = (
+        "from tests.operator.test_worker import tuning\n"
+        "from wharfage_operator.worker import apart\n"
+        "apart(tuning(days=0.1), within_s=0.0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stderr.endswith("RuntimeError: tuning took longer than 0 s\n")
 
 
 def test_an_errand_that_nobody_knows_is_refused() -> None:
