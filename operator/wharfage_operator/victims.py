@@ -15,7 +15,7 @@ from wharfage_autoscaler.fleet import Fleet, PoolKey
 
 from wharfage_operator.children import SERVING
 from wharfage_operator.metrics import is_reached, is_ready
-from wharfage_operator.notices import Fate, Notices
+from wharfage_operator.notices import NO_NODE, Fate, Notices
 from wharfage_operator.plan import INTENT, going, intended
 from wharfage_operator.pools import POOL, STAND_INS, pool_hash
 
@@ -79,7 +79,7 @@ def with_stand_ins(
     How many are on top is written on the Deployment, so that nobody takes them for wanted.
     """
     ended, _ = _ended(pods, notices, notice_s=notice_s, now_s=now_s)
-    ends = {_uid(pod) for pod in ended}
+    ends = {_uid(pod) for pod in ended if not _has_vanished(pod, notices)}
     alive = [pod for pod in pods if not going(pod) and _uid(pod) not in ends]
     if all(notices.of(pod) is None for pod in alive):
         return tuple(objects)
@@ -134,7 +134,8 @@ def farewells(
     }
     more = [Mark(pod, True) for pod in alive if _uid(pod) in leaving | victims and _serving(pod) == _SERVES]
     back = [Mark(pod, False) for pod in staying if _uid(pod) not in victims and _may_return(pod, staying, pools)]
-    return Farewells((*more, *back), tuple(ended), again_s)
+    ends = tuple(pod for pod in ended if not _has_vanished(pod, notices))
+    return Farewells((*more, *back), ends, again_s)
 
 
 def _ended(
@@ -187,6 +188,16 @@ def _victims(
 
     youngest = sorted(pods, key=lambda pod: (_created(pod), pod["metadata"]["name"]), reverse=True)
     return sorted(youngest, key=rank)[:too_many]
+
+
+def _has_vanished(pod: Object, notices: Notices) -> bool:
+    """Whether the pod's node is not in the API any more, as far as the cache knows.
+
+    A cache can be wrong: the pod is taken out of the Service, which can be undone, and deleting it is left to the
+    garbage collector, which asks once more.
+    """
+    notice = notices.of(pod)
+    return notice is not None and notice.sign == NO_NODE
 
 
 def _may_return(pod: Object, staying: list[Object], pools: Mapping[str, Resize]) -> bool:

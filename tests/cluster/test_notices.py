@@ -131,8 +131,9 @@ def test_a_replica_whose_machine_vanished_without_a_word_is_replaced_at_once(spo
     kept = set(pods(spots)) - {lost}
     spots.server.delete(NODES, "", pods(spots)[lost]["spec"]["nodeName"])
     # Kubernetes itself leaves such a pod in the Service for 40 s and more, until it is collected as garbage.
-    eventually_is(lambda: (lost in pods(spots), len(pods(spots))), (False, 2), what="another replica is ordered")
+    eventually_is(lambda: (lost in endpoints(spots), len(pods(spots))), (False, 3), what="another replica is ordered")
     eventually(lambda: len(endpoints(spots)) == 2 and endpoints(spots) > kept, what="clients go to it")
+    eventually_is(lambda: (lost in pods(spots), len(pods(spots))), (False, 2), within_s=120, what="it is collected")
     assert operator.tracebacks == []
 
 

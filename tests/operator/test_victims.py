@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_operator.children import SERVING
-from wharfage_operator.notices import Fate, Notice, Notices
+from wharfage_operator.notices import NO_NODE, Fate, Notice, Notices
 from wharfage_operator.plan import INTENT, intended
 from wharfage_operator.pools import POOL, STAND_INS, pool_hash
 from wharfage_operator.victims import COST, Farewells, Resize, farewells, resizes, with_stand_ins
@@ -102,6 +102,17 @@ def test_what_does_not_serve_yet_is_not_waited_for() -> None:
 
 def test_a_replica_of_a_machine_that_is_gone_ends_even_if_it_is_the_last() -> None:
     assert ended(parting([pod("a", "spot-1")], said("spot-1", fate=Fate.GONE))) == ["a"]
+
+
+def test_a_replica_whose_node_vanished_leaves_and_is_left_to_the_garbage_collector() -> None:
+    vanished = Notices({"spot-1": Notice("spot-1", Fate.GONE, NO_NODE, NOW_S, spot=True)})
+    pods = [pod("a", "spot-1"), pod("b")]
+    found = parting(pods, vanished)
+    assert (leaving(found), ended(found)) == (["a"], [])
+    assert asked_for(pods, vanished) == (3, "1")
+    pods[0] = pod("a", "spot-1", serving="leaving")
+    assert parting(pods, vanished) == Farewells()
+    assert returning(parting(pods)) == ["a"]
 
 
 @pytest.mark.parametrize("fate", [Fate.DRAIN, Fate.SILENT])
