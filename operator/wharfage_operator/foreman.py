@@ -55,6 +55,10 @@ class _Lost(WorkerFailed):
         self.outcome = outcome
 
 
+class _Paused(WorkerFailed):
+    """No worker is started just now, which was said when the last one was lost."""
+
+
 @dataclass(slots=True, order=True)
 class _Order:
     """An errand that waits."""
@@ -136,8 +140,9 @@ class Foreman:
         try:
             answer = await self._done(order)
         except WorkerFailed as failure:
-            outcome = failure.outcome if isinstance(failure, _Lost) else "failed"
-            log.warning("an errand failed", extra={"kind": kind, "outcome": outcome, "error": failure.reason})
+            outcome = _outcome(failure)
+            level = logging.DEBUG if outcome == "paused" else logging.WARNING
+            log.log(level, "an errand failed", extra={"kind": kind, "outcome": outcome, "error": failure.reason})
             if not order.answer.done():
                 order.answer.set_exception(WorkerFailed(failure.reason))
         except Exception as bug:  # whoever asked has it, and logs it
@@ -180,7 +185,7 @@ class Foreman:
             return self._worker
         pause_s = self._from_s - time.monotonic()
         if pause_s > _PATIENCE_S:
-            raise WorkerFailed(f"the worker is started again in {pause_s:.0f} s: {self._lost_for}")
+            raise _Paused(f"the worker is started again in {pause_s:.0f} s: {self._lost_for}")
         await asyncio.sleep(max(0.0, pause_s))
         await self._end()
         began_s = time.monotonic()
@@ -271,6 +276,12 @@ async def _relayed(worker: Process) -> None:
 
 def _say(line: bytes) -> None:
     log.warning("the worker says: %s", line.decode("utf-8", errors="replace"))
+
+
+def _outcome(failure: WorkerFailed) -> str:
+    if isinstance(failure, _Lost):
+        return failure.outcome
+    return "paused" if isinstance(failure, _Paused) else "failed"
 
 
 def _kill(worker: Process) -> None:

@@ -43,7 +43,7 @@ def runs(pid: int) -> bool:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110 - what another process does sets no event
             await asyncio.sleep(0.002)
 
@@ -177,7 +177,9 @@ async def test_whoever_gives_up_waiting_holds_nobody_up() -> None:
         assert await made.ask(Echo("next"), timeout_s=10) == "next"
 
 
-async def test_a_worker_that_cannot_be_started_is_told_at_once_and_then_without_trying() -> None:
+async def test_a_worker_that_cannot_be_started_is_told_at_once_and_then_without_trying(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     telemetry = Telemetry()
     async with foreman(telemetry, command=("/does/not/exist",), first_pause_s=30.0) as made:
         with pytest.raises(WorkerFailed, match="cannot be started"):
@@ -185,6 +187,9 @@ async def test_a_worker_that_cannot_be_started_is_told_at_once_and_then_without_
         with pytest.raises(WorkerFailed, match=r"started again in \d+ s: the worker cannot be started"):
             await made.ask(Echo(), timeout_s=10)
     assert sample(telemetry, "wharfage_worker_starts_total") == 1
+    for outcome in ("unstarted", "paused"):
+        assert sample(telemetry, "wharfage_worker_errands_total", kind="echo", outcome=outcome) == 1
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 
 
 async def test_a_worker_that_ends_at_once_says_with_which_status() -> None:
