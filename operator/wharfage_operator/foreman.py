@@ -1,41 +1,32 @@
 """The operator's side of its worker: starts it, hands it one errand at a time, and ends it when it does not answer.
 
-Solving and fitting take seconds of processor time and libraries of 130 MiB, so another process does them: it may be
+Solving and fitting take seconds of processor time, and libraries of 50 MiB. So another process does them: it may be
 killed by the clock, run out of memory or crash in foreign code, and all that is lost is the errand under way. Whoever
-asked has `WorkerFailed` and goes on with what was said before.
+asked has `WorkerFailed`, and goes on with what was said before.
 """
 
 import asyncio
-import contextlib
 import heapq
 import itertools
 import logging
-import os
-import pickle
-import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from wharfage_operator.errands import Errand
-from wharfage_operator.frames import HEAD, Reply, framed, length
+from wharfage_operator.frames import framed
+from wharfage_operator.hand import Hand, Lost, started
 from wharfage_operator.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 COMMAND = (sys.executable, "-P", "-m", "wharfage_operator.worker")
-_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""More would wait for each other: what is solved is small. And a process with threads must not fork."""
 _LONGEST_PAUSE_S = 60.0
 _PATIENCE_S = 3.0
 """For so long errands wait for a worker that may not be started yet; beyond that they are told at once."""
-_LAST_WORDS_S = 1.0
-"""For what a worker that has ended left in its pipes."""
-_LINE = 1024
 _MIB = 1024 * 1024
 
 
@@ -45,14 +36,6 @@ class WorkerFailed(Exception):  # noqa: N818 - the state is the name, as in `err
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class _Lost(WorkerFailed):
-    """The worker is not to be used any more; `outcome` is the metric's label."""
-
-    def __init__(self, outcome: str, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
 
 
 class _Paused(WorkerFailed):
@@ -96,8 +79,7 @@ class Foreman:
         self._under_way: list[_Order] = []
         self._numbers = itertools.count()
         self._task: asyncio.Task[None] | None = None
-        self._worker: Process | None = None
-        self._relay: asyncio.Task[None] | None = None
+        self._worker: Hand | None = None
         self._lost = 0
         """Since anything was answered."""
         self._lost_for = ""
@@ -139,7 +121,7 @@ class Foreman:
         began_s, kind = time.monotonic(), order.errand.kind
         try:
             answer = await self._done(order)
-        except WorkerFailed as failure:
+        except (Lost, WorkerFailed) as failure:
             outcome = _outcome(failure)
             level = logging.DEBUG if outcome == "paused" else logging.WARNING
             log.log(level, "an errand failed", extra={"kind": kind, "outcome": outcome, "error": failure.reason})
@@ -158,11 +140,12 @@ class Foreman:
         self._telemetry.errand_seconds.labels(kind).observe(time.monotonic() - began_s)
 
     async def _done(self, order: _Order) -> object:
+        frame = framed(order.errand)
         try:
             worker = await self._started()
-            reply = await self._answered(worker, framed(order.errand), order.timeout_s)
+            reply = await worker.answer(frame, within_s=order.timeout_s)
             value = _believed(order.errand, reply.value) if reply.answered else None
-        except _Lost as loss:
+        except Lost as loss:
             self._lost += 1
             self._lost_for = loss.reason
             pause_s = min(_LONGEST_PAUSE_S, self._first_pause_s * 2.0 ** (self._lost - 1))
@@ -179,9 +162,9 @@ class Foreman:
             raise WorkerFailed(str(reply.value))
         return value
 
-    async def _started(self) -> Process:
+    async def _started(self) -> Hand:
         """The worker, which is started if there is none."""
-        if self._worker is not None and self._worker.returncode is None:
+        if self._worker is not None and self._worker.lives:
             return self._worker
         pause_s = self._from_s - time.monotonic()
         if pause_s > _PATIENCE_S:
@@ -190,113 +173,30 @@ class Foreman:
         await self._end()
         began_s = time.monotonic()
         self._telemetry.worker_starts.inc()
-        try:
-            self._worker = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                env=os.environ | _ONE_THREAD,
-                start_new_session=True,  # signals to the operator's group are the operator's
-            )
-        except OSError as error:
-            raise _Lost("unstarted", f"the worker cannot be started: {error}") from error
-        self._relay = asyncio.create_task(_relayed(self._worker))
-        hello = await self._answered(self._worker, b"", self._start_within_s)
+        self._worker = await started(self._command)
+        hello = await self._worker.answer(b"", within_s=self._start_within_s)
         log.info(
             "the worker is ready",
             extra={"took_s": round(time.monotonic() - began_s, 2), "rss_mib": round(hello.rss_mib)},
         )
         return self._worker
 
-    async def _answered(self, worker: Process, frame: bytes, within_s: float) -> Reply:
-        """What it says next. A process that has ended has said all it will, whoever still holds its pipe."""
-        reading = asyncio.create_task(_exchanged(worker, frame))
-        ending = asyncio.create_task(worker.wait())
-        try:
-            await asyncio.wait([reading, ending], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done() and not ending.done():
-                raise _Lost("late", f"it took longer than {within_s:g} s")
-            if not reading.done():
-                _kill(worker)
-                await asyncio.wait([reading], timeout=_LAST_WORDS_S)
-            if not reading.done():
-                raise EOFError
-            return reading.result()
-        except (EOFError, ConnectionError) as error:
-            _kill(worker)
-            await worker.wait()
-            raise _Lost("died", f"the worker ended with {_status(worker)}") from error
-        except (ValueError, TypeError, AttributeError, ImportError, pickle.PickleError) as error:
-            raise _Lost("nonsense", f"the worker sent nonsense: {error}") from error
-        finally:
-            for task in (reading, ending):
-                task.cancel()
-            await asyncio.wait([reading, ending])
-
     async def _end(self) -> None:
         """The worker and what it started, if there is one."""
         worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        _kill(worker)
-        await worker.wait()
-        if self._relay is not None:
-            await asyncio.wait([self._relay], timeout=_LAST_WORDS_S)
-            self._relay.cancel()
-        self._telemetry.worker_rss.set(0.0)
+        if worker is not None:
+            await worker.end()
+            self._telemetry.worker_rss.set(0.0)
 
 
-async def _exchanged(worker: Process, frame: bytes) -> Reply:
-    assert worker.stdin is not None  # noqa: S101 - both are pipes
-    assert worker.stdout is not None  # noqa: S101
-    if frame:
-        worker.stdin.write(frame)
-        await worker.stdin.drain()
-    count = length(await worker.stdout.readexactly(HEAD.size))
-    reply = pickle.loads(await worker.stdout.readexactly(count))  # noqa: S301 - `frames` says why
-    if not isinstance(reply, Reply):
-        raise ValueError(f"{type(reply).__name__} is no reply")
-    return reply
-
-
-async def _relayed(worker: Process) -> None:
-    """What the worker says aside, into the operator's log."""
-    assert worker.stderr is not None  # noqa: S101
-    rest = b""
-    while chunk := await worker.stderr.read(_LINE):
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _LINE:
-            lines, rest = [*lines, rest], b""
-        for line in filter(None, lines):
-            _say(line)
-    if rest:
-        _say(rest)
-
-
-def _say(line: bytes) -> None:
-    log.warning("the worker says: %s", line.decode("utf-8", errors="replace"))
-
-
-def _outcome(failure: WorkerFailed) -> str:
-    if isinstance(failure, _Lost):
+def _outcome(failure: Lost | WorkerFailed) -> str:
+    if isinstance(failure, Lost):
         return failure.outcome
     return "paused" if isinstance(failure, _Paused) else "failed"
-
-
-def _kill(worker: Process) -> None:
-    """It and what it started: they are a group of their own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(worker.pid, signal.SIGKILL)
-
-
-def _status(worker: Process) -> str:
-    code = worker.returncode or 0
-    return f"signal {-code}" if code < 0 else f"status {code}"
 
 
 def _believed(errand: Errand[T], value: object) -> T:
     try:
         return errand.read(value)
     except ValueError as error:
-        raise _Lost("nonsense", f"the worker sent nonsense: {error}") from error
+        raise Lost("nonsense", f"the worker sent nonsense: {error}") from error

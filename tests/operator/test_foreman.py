@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pickle
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -99,6 +100,13 @@ async def test_an_answer_that_cannot_be_sent_is_told_and_the_worker_goes_on() ->
         with pytest.raises(WorkerFailed, match="pickle"):
             await made.ask(Does(stubs.cannot_be_sent), timeout_s=10)
         assert await pid_of(made) == before
+
+
+async def test_a_question_that_cannot_be_sent_is_its_askers_trouble_and_nobody_elses() -> None:
+    async with foreman() as made:
+        with pytest.raises((pickle.PicklingError, AttributeError)):
+            await made.ask(Does(lambda: None), timeout_s=10)
+        assert await made.ask(Echo("next"), timeout_s=10) == "next"
 
 
 LOSSES: dict[str, tuple[Callable[[], object], str, str]] = {
