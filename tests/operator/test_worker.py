@@ -226,5 +226,20 @@ async def test_the_operator_gets_all_three_through_the_pipe() -> None:
         await foreman.close()
 
 
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        pytest.param("__main__", "numpy scipy sklearn numba wharfage_simulator", id="the operator's own"),
+        pytest.param("worker", "sklearn numba wharfage_simulator pydantic aiohttp kubernetes", id="the worker's"),
+    ],
+)
+def test_a_process_loads_nothing_that_the_other_is_there_for(module: str, without: str) -> None:
+    code = (
+        f"import sys, wharfage_operator.{module}; print([name for name in '{without}'.split() if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
 def test_a_forecast_is_small_to_hand_over() -> None:
     assert len(pickle.dumps(Worker().answer(foreseeing(DAY_S, whole=True)))) < 1000
