@@ -15,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-replay demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-scaling bench-kernels clean
+.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-replay demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-capacity: $(READY) ## The capacity model against measured serving points: 
 
 bench-forecast: $(BENCH) ## Load forecasts against what others do: DATA=folder of traces, JSON=file writes the numbers
 	@$(PYTHON) -m benchmarks.forecast $(ARGS)
+
+bench-loop: $(READY) ## The closed loop of 300 deployments: processor time, memory, how soon it acts; JSON=file writes them
+	@$(PYTHON) -m benchmarks.loop $(ARGS)
 
 bench-speed: $(READY) ## How fast things are decided, one core: ARGS='mix' measures one figure, JSON=file writes them
 	@$(PYTHON) -m benchmarks.speed $(ARGS)

@@ -114,6 +114,11 @@ FIXES: Mapping[Reason, Fix] = {
     ),
     Reason.METRICS_FRESH: Fix("The replicas' metrics are recent."),
     Reason.OBJECTIVES_MET: Fix("Latency is within its thresholds."),
+    Reason.OBJECTIVES_OUT_OF_REACH: Fix(
+        "No machine that holds the model meets the objectives even while idle; the message says what the nearest does. "
+        "The count cannot follow the load then.",
+        "Loosen objectives to what the message names, or allow faster accelerators in placement.",
+    ),
     Reason.OBJECTIVES_MISSED: Fix(
         "Latency is above a threshold; the message says by how much.", "Raise maxReplicas or limits, or the threshold."
     ),

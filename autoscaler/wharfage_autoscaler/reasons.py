@@ -61,6 +61,7 @@ class Reason(StrEnum):
     METRICS_FRESH = "MetricsFresh"
     OBJECTIVES_MET = "ObjectivesMet"
     OBJECTIVES_MISSED = "ObjectivesMissed"
+    OBJECTIVES_OUT_OF_REACH = "ObjectivesOutOfReach"
     PRICES_STALE = "PricesStale"
     PRICES_UNKNOWN = "PricesUnknown"
     NO_BUDGET = "NoBudget"

@@ -52,7 +52,7 @@ class Terms:
 class Chart:
     """Where a deployment's replicas could run: `pools` without any replica, in a fixed order, each with its mooring.
 
-    `refused` says why the offers that hold the model are no use: the objectives are out of their reach.
+    `refused` says why the others that hold the model are no use: the objectives are out of their reach; nearest first.
     """
 
     charter: Charter
@@ -69,6 +69,8 @@ class _Engine:
     carried: Capacity | None
     pace: Pace | None
     refused: str = ""
+    missed_by: float = 0.0
+    """Of the objective, the ratio of what is nearest to what was asked."""
 
 
 class Charts:
@@ -91,11 +93,12 @@ class Charts:
         """The chart of a deployment among these offers; what it runs on is on it, offered or not."""
         pools: list[PoolSeen] = []
         moorings: dict[PoolKey, Mooring] = {}
-        refused: dict[str, None] = {}
+        refused: dict[str, float] = {}
         for candidate in _candidates(wanted, offers, fleet):
             engine = self._engine(candidate, traffic, objectives)
             if engine.carried is None:
-                refused[f"{candidate.offer.accelerator} x{candidate.fit.accelerators}: {engine.refused}"] = None
+                words = f"{candidate.offer.accelerator} x{candidate.fit.accelerators}: {engine.refused}"
+                refused[words] = engine.missed_by
                 continue
             pool = _pool(candidate, engine, engine.carried)
             pools.append(pool)
@@ -112,7 +115,7 @@ class Charts:
             min_savings=terms.min_savings,
             cooldown_s=terms.cooldown_s,
         )
-        return Chart(charter, tuple(pools), traffic, tuple(refused))
+        return Chart(charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))))
 
     def _engine(self, candidate: Candidate, traffic: Traffic, objectives: Objectives) -> _Engine:
         offer = candidate.offer
@@ -187,7 +190,7 @@ def _worked_out(candidate: Candidate, traffic: Traffic, objectives: Objectives) 
     step = engine_step(candidate.variant, candidate.offer, candidate.fit)
     carried = capacity(step, traffic, objectives)
     if isinstance(carried, Infeasible):
-        return _Engine(step, None, None, carried.message)
+        return _Engine(step, None, None, carried.message, carried.nearest / carried.asked)
     return _Engine(step, carried, _pace(step, carried, traffic))
 
 

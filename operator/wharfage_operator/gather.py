@@ -75,7 +75,27 @@ class Subject:
         return tuple(child for child in self.children if child["kind"] == DEPLOYMENTS.name)
 
 
-def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
+class Specs:
+    """Deployments as they were last parsed: a spec changes seldom, and is looked at eight times a minute."""
+
+    def __init__(self) -> None:
+        self._parsed: dict[Key, tuple[str, int, LLMDeployment]] = {}
+
+    def of(self, key: Key, raw: Object) -> LLMDeployment:
+        """The deployment; ValidationError if this version cannot read it."""
+        uid, generation = str(raw["metadata"]["uid"]), int(raw["metadata"].get("generation", 0))
+        known = self._parsed.get(key)
+        if known is None or known[:2] != (uid, generation):
+            parsed = LLMDeployment.model_validate({name: part for name, part in raw.items() if name != "status"})
+            known = self._parsed[key] = uid, generation, parsed
+        return known[2]
+
+    def forget(self, key: Key) -> None:
+        """It is gone."""
+        self._parsed.pop(key, None)
+
+
+def gather(cache: Cache, key: Key, metrics: MetricsSource, specs: Specs) -> Subject | None:
     """The deployment as it is known; None if it is gone, going, or not to be touched.
 
     Raises:
@@ -86,7 +106,7 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource) -> Subject | None:
     if raw is None or raw["metadata"].get("deletionTimestamp") or is_paused(raw):
         return None
     try:
-        deployment = LLMDeployment.model_validate({name: part for name, part in raw.items() if name != "status"})
+        deployment = specs.of(key, raw)
     except ValidationError as error:
         raise Rejected(Reason.INVALID_SPEC, complaint(error)) from error
     pods = cache.owned(key, kinds=(PODS,))

@@ -22,7 +22,7 @@ from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pilot import decided, heard, snapshot
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.sight import Sight
-from wharfage_autoscaler.snapshot import Memory, Snapshot
+from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 from wharfage_autoscaler.words import offer_words
 
 from wharfage_operator.archive import Before
@@ -147,9 +147,8 @@ class Pilotage:
             led = self._led(voyage, subject, seen, leaving)
             if led is not None:
                 return led
-            seen = replace(seen, kept=_kept(voyage, seen))
-        else:
-            self._leave(subject.key)
+            return _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage.chart)
+        self._leave(subject.key)
         return _unled(voyage, seen)
 
     def experience(self, key: Key, uid: str) -> Experience | None:
@@ -174,8 +173,8 @@ class Pilotage:
         if not voyage.restored:
             return None
         prior = expected_peak(subject.deployment)
-        chart = self._chart(voyage, subject, seen) if prior is not None or _has_sailed(voyage, seen) else None
-        if chart is None or not chart.pools:
+        chart = self._chart(voyage, subject, seen)
+        if not chart.pools or (prior is None and not _has_sailed(voyage, seen)):
             self._leave(subject.key)
             return None
         sight = sighted(
@@ -190,8 +189,11 @@ class Pilotage:
         self._look(voyage, subject.key, sight, chart)
         if voyage.experience.answer is None:
             return None
-        forecast = self._expectations.of(subject.key, subject.uid, chart)
-        expected = forecast if forecast is not None or prior is None else Prior(prior)
+        expected: Expectation | None = None
+        if subject.deployment.spec.scaling.forecast.enabled:
+            expected = self._expectations.of(subject.key, subject.uid, chart)
+        if expected is None and prior is not None:
+            expected = Prior(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
         decision, memory = decide(replace(told, offers=_known(seen.offers, sight)), voyage.experience.memory)
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
@@ -254,6 +256,13 @@ def advised(decision: Decision, led: Decision, running: Fleet) -> Decision:
     why = next((step.message for step in led.steps if step.reason in _DEMAND), "")
     message = f"mode Auto would run {pools} at {fleet.usd_per_hour:.2f} usd/h, now {running.usd_per_hour:.2f}; {why}"
     return replace(decision.amended(decision.target, Reason.RECOMMENDED, message), advised=fleet)
+
+
+def _charted(decision: Decision, chart: Chart | None) -> Decision:
+    """The decision, with what keeps the load from leading it where that is the objectives."""
+    if chart is None or chart.pools or not chart.refused:
+        return decision
+    return decision.amended(decision.target, Reason.OBJECTIVES_OUT_OF_REACH, chart.refused[0])
 
 
 def _unled(voyage: _Voyage, seen: Snapshot) -> Decision:

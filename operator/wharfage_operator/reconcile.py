@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import ValidationError
 from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
 from wharfage_autoscaler.decision import Decision
-from wharfage_autoscaler.reasons import Reason
 
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
@@ -22,9 +21,11 @@ from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
 from wharfage_operator.children import ChildSettings, Identity
 from wharfage_operator.conditions import Verdict, conditions
-from wharfage_operator.errors import ApiError, NotYet, Rejected
+from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.events import events
+from wharfage_operator.failures import explained
 from wharfage_operator.gather import (
+    Specs,
     Subject,
     Supplied,
     Supply,
@@ -112,6 +113,9 @@ class Reconciler:
         self._written_at: dict[Key, float] = {}
         self._acted: dict[Key, int] = {}
         self._standing: dict[Key, Standing] = {}
+        self._settled: dict[Key, tuple[object, ...]] = {}
+        """On what ground a deployment was last found as it should be."""
+        self._specs = Specs()
         self._woken_for: Supplied | None = None
 
     async def look(self, item: Item) -> None:
@@ -137,11 +141,13 @@ class Reconciler:
             self._written_at.pop(key, None)
             self._acted.pop(key, None)
             self._standing.pop(key, None)
+            self._settled.pop(key, None)
+            self._specs.forget(key)
             self._testimony.forget(key)
             self._telemetry.forget(key)
             return
         try:
-            subject = gather(self._cache, key, self._metrics)
+            subject = gather(self._cache, key, self._metrics, self._specs)
         except Rejected as rejected:
             await self._writer.status(LLM_DEPLOYMENTS, raw, refused_status(raw, rejected, now=time.time()))
             return
@@ -151,13 +157,15 @@ class Reconciler:
         inquiry: Inquiry | None = None
         self._woken_for = self._woken_for or supply  # whoever is looked at first has seen it
         decision: Decision | None = None
+        wrote = True
         problem: Rejected | NotYet | None = None
         failure: Exception | None = None
         try:
             require_catalog(subject, supply)
             inquiry = self._inquiry(subject, supply, now=now)
             decision = self._decision(subject, supply, inquiry, now=now)
-            if await self._act(subject, decision, supply, inquiry, now=now) and self._more_to_come(key):
+            wrote = await self._act(subject, decision, supply, inquiry, now=now)
+            if wrote and self._more_to_come(key):
                 return
             self._acted.pop(key, None)
         except Rejected as rejected:
@@ -167,7 +175,9 @@ class Reconciler:
             self._queue.add_after((LLM_DEPLOYMENTS, key), busy.retry_after)
         except Exception as error:
             problem, failure = explained(error), error
-        await self._publish(key, supply, decision, problem, now=now, inquired=inquiry is not None)
+        await self._publish(
+            key, None if wrote else subject, supply, decision, problem, now=now, inquired=inquiry is not None
+        )
         if failure is not None:
             raise failure
 
@@ -200,7 +210,7 @@ class Reconciler:
         pin = subject.deployment.spec.scaling.pin
         if seen.wanted.pinned and pin is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), pin.until.timestamp() - now)
-        if self._pilotage.steers(subject.key):
+        if subject.load is None and self._pilotage.steers(subject.key):  # else each reading is followed by a look
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), self._pilotage.tick_wall_s)
         generation = subject.deployment.metadata.generation
         standing = self._stands(subject.key, Standing(generation, supply, inquiry.learned, decision))
@@ -210,6 +220,9 @@ class Reconciler:
         self, subject: Subject, decision: Decision, supply: Supplied, inquiry: Inquiry, *, now: float
     ) -> bool:
         """Make the cluster what was decided, in the plan's order; returns whether anything had to be written."""
+        ground = self._ground(subject, decision, supply, inquiry)
+        if self._settled.get(subject.key) == ground:
+            return False
         wanted = manifests(
             subject.deployment,
             subject.uid,
@@ -238,10 +251,32 @@ class Reconciler:
             await self._writer.delete(obj)
         for pod in parting.ends:
             await self._writer.delete(pod, as_it_was=False)
-        for again_s in (inquiry.again_s, parting.again_s):
-            if again_s is not None:
-                self._queue.add_after((LLM_DEPLOYMENTS, subject.key), again_s)
-        return not todo.empty or bool(inquiry.creates or inquiry.deletes or parting.marks or parting.ends)
+        later = [again_s for again_s in (inquiry.again_s, parting.again_s) if again_s is not None]
+        for again_s in later:
+            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), again_s)
+        wrote = not todo.empty or bool(inquiry.creates or inquiry.deletes or parting.marks or parting.ends)
+        if (
+            not wrote
+            and not later
+            and settled.again_s is None
+            and not leaving(observed_fleet(subject.pools, supply.offers), subject.pods, self._lookout.notices)
+        ):
+            self._settled[subject.key] = ground
+        return wrote
+
+    def _ground(self, subject: Subject, decision: Decision, supply: Supplied, inquiry: Inquiry) -> tuple[object, ...]:
+        """All that what is to be written follows from but the time: the same again leads to nothing again."""
+        objects = (*subject.children, *subject.pods)
+        return (
+            subject.uid,
+            subject.deployment.metadata.generation,
+            decision.target,
+            supply.platform,
+            self._lookout.notices,
+            self._children(),
+            inquiry,
+            tuple((obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]) for obj in objects),
+        )
 
     def _stands(self, key: Key, now: "Standing") -> Decision:
         """The decision that led to this target, as long as spec and supply are the same.
@@ -268,6 +303,7 @@ class Reconciler:
     async def _publish(
         self,
         key: Key,
+        subject: Subject | None,
         supply: Supplied,
         decision: Decision | None,
         problem: Rejected | NotYet | None,
@@ -275,8 +311,12 @@ class Reconciler:
         now: float,
         inquired: bool,
     ) -> None:
-        """Say what is seen now, our own writes included; without an inquiry what was learned is kept as it stands."""
-        subject = gather(self._cache, key, self._metrics)
+        """Say what is seen now; without an inquiry what was learned is kept as it stands.
+
+        `subject` is None where something was written since it was gathered: our own writes are to be seen.
+        """
+        if subject is None:
+            subject = gather(self._cache, key, self._metrics, self._specs)
         if subject is None:
             return
         witnesses, again_s = await self._testimony.about(key, (*subject.readers, *subject.pods), now=now)
@@ -390,26 +430,6 @@ class Reconciler:
         if before is None or newsworthy(before, supply):
             for key in self._cache.keys(LLM_DEPLOYMENTS):
                 self._queue.add((LLM_DEPLOYMENTS, key))
-
-
-def explained(error: Exception) -> Rejected | NotYet | None:
-    """What a failed write means to the user; None for what will pass by itself."""
-    if not isinstance(error, ApiError):
-        return NotYet(Reason.RECONCILE_ERROR, f"the operator failed: {type(error).__name__}: {error}", 0.0)
-    if error.namespace_terminating:
-        return NotYet(Reason.NAMESPACE_TERMINATING, error.message, 0.0)
-    if error.forbidden:
-        return NotYet(_refusal(error.message), error.message, 0.0)
-    if error.invalid:
-        return Rejected(Reason.INVALID_SPEC, f"the API server refuses what this spec leads to: {error.message}")
-    return None if error.transient else NotYet(Reason.RECONCILE_ERROR, error.message, 0.0)
-
-
-def _refusal(message: str) -> Reason:
-    """Who refused a write: a quota, an admission policy of the namespace, or our own role."""
-    if "exceeded quota" in message or "failed quota" in message:
-        return Reason.QUOTA_EXCEEDED
-    return Reason.PODS_FORBIDDEN if "violates PodSecurity" in message else Reason.FORBIDDEN
 
 
 def refused_status(raw: Object, rejected: Rejected, *, now: float) -> dict[str, Any]:

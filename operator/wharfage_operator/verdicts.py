@@ -173,6 +173,9 @@ def capacity_available(seen: Seen) -> Verdict:
 def objectives_met(deployment: LLMDeployment, seen: Seen) -> Verdict:
     """Whether the last minute met both thresholds; too few requests say nothing."""
     load = seen.load
+    beyond = seen.step(Reason.OBJECTIVES_OUT_OF_REACH)
+    if beyond is not None:
+        return _no(ConditionType.OBJECTIVES_MET, beyond.reason, beyond.message)
     if load is None or load.ttft_p95_s is None or load.tpot_p95_s is None:
         return Verdict(ConditionType.OBJECTIVES_MET, None, Reason.NO_METRICS, "Too few requests to tell.")
     objectives = deployment.spec.objectives

@@ -3,7 +3,7 @@
 import pytest
 from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.errors import ApiError
-from wharfage_operator.reconcile import explained
+from wharfage_operator.failures import explained
 
 QUOTA = (
     'services "chat" is forbidden: exceeded quota: few, requested: services=1, used: services=5, limited: services=5'

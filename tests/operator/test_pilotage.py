@@ -284,6 +284,14 @@ def test_what_spot_cannot_give_comes_from_machines_that_can_be_had() -> None:
     assert sum(_carried(replace(pool, ready=pool.replicas)) for pool in decision.target.pools) >= 60.0
 
 
+def test_objectives_that_no_machine_reaches_are_said_at_once_with_the_nearest_that_one_does() -> None:
+    world = World((L4, L40S), {"objectives": {"tpot": {"p95": "1ms"}}})
+    decision = world.ticks(3, None)
+    (said,) = (step.message for step in decision.steps if step.reason is Reason.OBJECTIVES_OUT_OF_REACH)
+    assert said.startswith("L40S x1: tpotP95 1.0 ms is out of reach")
+    assert decision.target.replicas == 1
+
+
 def test_manual_replicas_are_not_the_loads_business() -> None:
     world = World(spec={"scaling": {"mode": Mode.MANUAL.value}, "replicas": 3})
     assert world.ticks(10, 50.0).target.replicas == 3
