@@ -70,7 +70,7 @@ def test_the_compared_autoscaler_takes_the_steps_of_the_control_plane_s_own(scal
         return all(taken[name][-1] == steps[-1] for name, steps in expected.items())
 
     try:
-        eventually(settled, within_s=90, what="every HPA has come to its end")
+        eventually(settled, within_s=180, what="every HPA has come to its end")
     except AssertionError as error:
         said = [row["status"].get("conditions") for row in scaled.server.all(SCALERS, scaled.namespace)[:1]]
         raise AssertionError(f"{error}: {taken} instead of {expected}; {said}") from None
