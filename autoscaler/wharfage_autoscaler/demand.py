@@ -80,15 +80,12 @@ def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, flo
 
     Replicas of pools that are not allotted count by what they carry, as far as `rates` say it.
     """
-    load, forecast = seen.load, seen.forecast
+    load = seen.load
     unit_rps = demand_of(allotment, 1)
     known = {**rates, **allotment.rates} if unit_rps > 0.0 else {}
     units = {key: round(rate / unit_rps, _DIGITS) for key, rate in known.items()}
     work = _worth(seen)
-    lead_s = max((portion.start_s for portion in allotment.shapes), default=0.0)
-    expected = None
-    if forecast is not None and seen.law.level > 0.0:
-        expected = forecast.highest(seen.law.level, seen.now + lead_s, seen.now + lead_s)
+    expected = expected_rps(seen)
     return Signals(
         now_s=seen.now,
         rps_15s=UNKNOWN if load is None else work * _or(load.requests_per_second_15s, load.requests_per_second),
@@ -98,7 +95,7 @@ def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, flo
         waiting=0.0 if load is None else work * load.waiting,
         bad_5m=UNKNOWN if load is None else _or(load.bad_share_5m, UNKNOWN),
         bad_30m=UNKNOWN if load is None else _or(load.bad_share_30m, UNKNOWN),
-        lead_s=lead_s,
+        lead_s=_lead_s(allotment),
         unit_rps=unit_rps,
         slots=float(seen.wanted.max_num_seqs or _SLOTS),
         ready=_counted(((pool.key, pool.ready) for pool in seen.fleet.pools), units),
@@ -106,6 +103,19 @@ def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, flo
         least=float(seen.wanted.min_replicas),
         most=float(max(seen.wanted.min_replicas, seen.wanted.max_replicas)),
     )
+
+
+def expected_rps(seen: Snapshot) -> float | None:
+    """The forecast's quantile for the moment when what is ordered now serves: all that is ever asked of a forecast."""
+    if seen.forecast is None or seen.allotment is None or seen.law.level <= 0.0:
+        return None
+    at_s = seen.now + _lead_s(seen.allotment)
+    return seen.forecast.highest(seen.law.level, at_s, at_s)
+
+
+def _lead_s(allotment: Allotment) -> float:
+    """From an order to the first answer, of the slowest pool that is allotted."""
+    return max((portion.start_s for portion in allotment.shapes), default=0.0)
 
 
 def _counted(replicas: Iterable[tuple[PoolKey, int]], units: Mapping[PoolKey, float]) -> float:

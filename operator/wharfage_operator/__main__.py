@@ -50,6 +50,7 @@ from wharfage_operator.rounds import Rounds, Unsolved
 from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
+from wharfage_operator.telling import page
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.watch import WATCHED, Freshness, Streams, watch
 from wharfage_operator.workqueue import WorkQueue
@@ -236,6 +237,14 @@ async def serve(connection: Connection, settings: Settings) -> int:
             telemetry.objects.labels(kind.plural).set(cache.count(kind))
             telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))
 
+    def decision(key: Key) -> Mapping[str, object] | str:
+        if not lease.proven:
+            return f"this replica does not lead, {lease.holder or 'nobody'} does: ask there"
+        telling = pilotage.telling(key)
+        if telling is None:
+            return f"nothing is decided for an LLMDeployment {key[1]} in namespace {key[0]}: is there one, and served?"
+        return page(telling)
+
     health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
     background = [
         lease.run(),
@@ -263,7 +272,14 @@ async def serve(connection: Connection, settings: Settings) -> int:
             await parts.aclose()
 
         await parts.enter_async_context(
-            served(health, telemetry, host=settings.http_host, port=settings.http_port, refresh=refresh)
+            served(
+                health,
+                telemetry,
+                host=settings.http_host,
+                port=settings.http_port,
+                refresh=refresh,
+                decision=decision,
+            )
         )
         tasks = [asyncio.create_task(part) for part in background]
         watching = asyncio.create_task(

@@ -1,14 +1,16 @@
-"""What Kubernetes asks the operator's pod: is it alive, is it of use, and what did it count."""
+"""What is asked of the operator's pod: is it alive, is it of use, what did it count, and why did it decide so."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from wharfage_operator.kinds import Key
 from wharfage_operator.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -47,17 +49,37 @@ class Health:
 
 @asynccontextmanager
 async def served(
-    health: Health, telemetry: Telemetry, *, host: str, port: int, refresh: Callable[[], None]
+    health: Health,
+    telemetry: Telemetry,
+    *,
+    host: str,
+    port: int,
+    refresh: Callable[[], None],
+    decision: Callable[[Key], Mapping[str, object] | str],
 ) -> AsyncIterator[int]:
-    """Serve /healthz, /readyz and /metrics; yields the port, `refresh` updates gauges before each reading."""
+    """Serve /healthz, /readyz, /metrics and /decisions/NAMESPACE/NAME; yields the port.
+
+    `refresh` updates gauges before each reading; `decision` is what stands of a deployment, or why nobody here knows.
+    """
 
     async def metrics(_: web.Request) -> web.Response:
         refresh()
         return web.Response(body=generate_latest(telemetry.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
+    async def decided(request: web.Request) -> web.Response:
+        found = decision((request.match_info["namespace"], request.match_info["name"]))
+        if isinstance(found, str):
+            return web.json_response({"message": found}, status=404)
+        return web.json_response(body=orjson.dumps(found))
+
     application = web.Application()
     application.add_routes(
-        [web.get("/healthz", health.alive), web.get("/readyz", health.ready), web.get("/metrics", metrics)]
+        [
+            web.get("/healthz", health.alive),
+            web.get("/readyz", health.ready),
+            web.get("/metrics", metrics),
+            web.get("/decisions/{namespace}/{name}", decided),
+        ]
     )
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()

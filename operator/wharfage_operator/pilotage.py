@@ -5,26 +5,25 @@ ever measured, and wherever nothing on the chart can serve, the decision is the 
 that holds the model, `minReplicas` of it, or what runs already.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
-from wharfage_autoscaler.allotment import demand_of, spread
-from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.enquiry import answered, due
 from wharfage_autoscaler.experience import Experience
-from wharfage_autoscaler.fleet import Fleet, PoolKey
+from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pilot import decided, heard, snapshot
-from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
-from wharfage_autoscaler.words import offer_words
 
+from wharfage_operator.account import Account, Grounds, accounted
+from wharfage_operator.advice import advised, refused
 from wharfage_operator.archive import Before
 from wharfage_operator.charts import Chart, Charts, Terms, planned_traffic
 from wharfage_operator.clock import Clock
@@ -36,12 +35,14 @@ from wharfage_operator.laws import Laws
 from wharfage_operator.rounds import Question, Rounds
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_peak, expected_traffic
+from wharfage_operator.telling import Telling, record
+
+log = logging.getLogger(__name__)
 
 TICK_S = 15.0
 """Of the clock between two looks that count as such; what happens between them is decided on at once."""
 
 NOBODY: Mapping[PoolKey, int] = MappingProxyType({})
-_DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED, Reason.NO_METRICS})
 _AS_RUNS = -1.0  # the law begins with what runs: what it last held may have been written down minutes before
 _REDRAWN_S = 86_400.0  # lengths drift; a day later they are planned for anew
 
@@ -70,6 +71,14 @@ class _Voyage:
     """Whether any load was measured before."""
     unled: Memory = field(default_factory=Memory)
     """Of the decisions that no load led."""
+    grounds: Grounds | None = None
+    """Of the last decision."""
+    of_load: Grounds | None = None
+    """Of what the load would ask for, where the last decision was the user's."""
+    refused: str = ""
+    """Why the load cannot lead: objectives that nothing meets."""
+    telling: Telling | None = None
+    """The decision that stands, and what it looked at."""
     heard_s: float = float("-inf")
     chart: Chart | None = None
     drawn_for: tuple[object, ...] = ()
@@ -139,15 +148,19 @@ class Pilotage:
             voyage = self._voyages[subject.key] = _Voyage(subject.uid)
         seen = replace(seen, now=self._clock.own_s(seen.now))
         self._restore(voyage, subject)
+        voyage.of_load, voyage.refused = None, ""
         if seen.wanted.mode is Mode.RECOMMEND:
             led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving)
-            decision = _unled(voyage, seen)
-            return decision if led is None else advised(decision, led, seen.fleet)
+            of_load, decision = voyage.grounds, _unled(voyage, seen)
+            if led is None:
+                return decision
+            voyage.of_load = of_load
+            return advised(decision, led, seen.fleet)
         if seen.wanted.mode is Mode.AUTO and not seen.wanted.pinned:
             led = self._led(voyage, subject, seen, leaving)
             if led is not None:
                 return led
-            return _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage.chart)
+            return _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
         self._leave(subject.key)
         return _unled(voyage, seen)
 
@@ -156,6 +169,18 @@ class Pilotage:
         voyage = self._voyages.get(key)
         known = voyage is not None and voyage.uid == uid and voyage.restored and voyage.heard_s > float("-inf")
         return voyage.experience if voyage is not None and known else None
+
+    def stands(self, key: Key, decision: Decision) -> None:
+        """The last decision of a deployment aims for something new, or for new reasons: it is told, and kept."""
+        voyage = self._voyages.get(key)
+        if voyage is not None and voyage.grounds is not None:
+            voyage.telling = Telling(decision, Account(voyage.grounds, voyage.of_load, voyage.refused))
+            log.info("decided", extra=record(key, voyage.telling))
+
+    def telling(self, key: Key) -> Telling | None:
+        """The decision that stands, with all that it looked at; None before the first."""
+        voyage = self._voyages.get(key)
+        return None if voyage is None else voyage.telling
 
     def _restore(self, voyage: _Voyage, subject: Subject) -> None:
         if not voyage.restored:
@@ -195,7 +220,8 @@ class Pilotage:
         if expected is None and prior is not None:
             expected = Prior(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
-        decision, memory = decide(replace(told, offers=_known(seen.offers, sight)), voyage.experience.memory)
+        voyage.grounds = accounted(replace(told, offers=_known(seen.offers, sight)), voyage.experience.memory)
+        decision, memory = voyage.grounds.decided()
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
         return decision
 
@@ -246,28 +272,19 @@ class Pilotage:
         return voyage.chart
 
 
-def advised(decision: Decision, led: Decision, running: Fleet) -> Decision:
-    """The user's decision, with the fleet that the load would ask for."""
-    allotment, demand = led.allotment, led.demand
-    if allotment is None or demand is None:
-        return decision
-    fleet = spread(allotment, demand_of(allotment, int(demand.held.replicas)))
-    pools = ", ".join(f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools) or "nothing"
-    why = next((step.message for step in led.steps if step.reason in _DEMAND), "")
-    message = f"mode Auto would run {pools} at {fleet.usd_per_hour:.2f} usd/h, now {running.usd_per_hour:.2f}; {why}"
-    return replace(decision.amended(decision.target, Reason.RECOMMENDED, message), advised=fleet)
-
-
-def _charted(decision: Decision, chart: Chart | None) -> Decision:
+def _charted(decision: Decision, voyage: _Voyage) -> Decision:
     """The decision, with what keeps the load from leading it where that is the objectives."""
+    chart = voyage.chart
     if chart is None or chart.pools or not chart.refused:
         return decision
-    return decision.amended(decision.target, Reason.OBJECTIVES_OUT_OF_REACH, chart.refused[0])
+    voyage.refused = chart.refused[0]
+    return refused(decision, voyage.refused)
 
 
 def _unled(voyage: _Voyage, seen: Snapshot) -> Decision:
     """The decision that no load leads. What the law holds follows it, for when the load leads again."""
-    decision, voyage.unled = decide(seen, voyage.unled)
+    voyage.grounds = accounted(seen, voyage.unled)
+    decision, voyage.unled = voyage.grounds.decided()
     memory = voyage.experience.memory
     if seen.wanted.mode is Mode.AUTO and memory.held.replicas >= 0.0:
         held = memory.held._replace(replicas=float(decision.target.replicas))

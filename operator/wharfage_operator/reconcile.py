@@ -287,6 +287,7 @@ class Reconciler:
         if before is not None and before.same_ground(now):
             return before.decision
         self._standing[key] = now
+        self._pilotage.stands(key, now.decision)
         return now.decision
 
     def _more_to_come(self, key: Key) -> bool:

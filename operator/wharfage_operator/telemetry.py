@@ -37,6 +37,15 @@ def redacted(text: str) -> str:
     return text[:_LONGEST_TEXT]
 
 
+def _clean(value: object) -> object:
+    """The value without credentials in any of its texts; whoever logs lists bounds them."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, dict):
+        return {redacted(str(name)): _clean(each) for name, each in value.items()}
+    return [_clean(each) for each in value] if isinstance(value, list) else value
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line; JSON escapes the newlines and control characters that names may smuggle in."""
 
@@ -49,9 +58,9 @@ class JsonLines(logging.Formatter):
             "message": redacted(record.getMessage()),
         }
         line |= {
-            name: redacted(value) if isinstance(value, str) else value
+            name: _clean(value)
             for name, value in vars(record).items()
-            if name not in _PLAIN and isinstance(value, (str, int, float, bool))
+            if name not in _PLAIN and isinstance(value, (str, int, float, bool, list, dict))
         }
         if record.exc_info:
             line["traceback"] = redacted(self.formatException(record.exc_info)[-_LONGEST_TEXT:])
