@@ -1,16 +1,19 @@
-"""`wharfage`, also `kubectl wharfage`: what is served at what cost, and whether the installation is whole."""
+"""`wharfage`, also `kubectl wharfage`: what is served at what cost and why, and whether the installation is whole."""
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import click
 
 from wharfage_cli import examination
+from wharfage_cli.asking import decision
 from wharfage_cli.connection import Refused, Unreachable
 from wharfage_cli.doctor import Level
+from wharfage_cli.explanation import explanation, lines
 from wharfage_cli.offers.commands import offers
 from wharfage_cli.options import Options
-from wharfage_cli.output import show
+from wharfage_cli.output import print_value, show
 from wharfage_cli.simulation.commands import compare, simulate
 from wharfage_cli.status import line, total_usd_per_hour
 
@@ -75,6 +78,34 @@ def doctor(options: Options, operator_namespace: str, watched: tuple[str, ...], 
     )
     show(findings, FINDING_COLUMNS, form=options.form)
     sys.exit(any(finding.level is Level.ERROR for finding in findings))
+
+
+@cli.command()
+@click.argument("name")
+@click.option("-n", "--namespace", help="The namespace it is in; default: the context's.")
+@click.option("--operator", metavar="URL", help="Ask the operator there; default: through the API server.")
+@click.option("--operator-namespace", default="wharfage-system", show_default=True, help="Where the operator runs.")
+@click.option("--json", "as_json", is_flag=True, help="The operator's page, and what the replay came to.")
+@click.pass_obj
+def explain(
+    options: Options, name: str, namespace: str | None, operator: str | None, operator_namespace: str, as_json: bool
+) -> None:
+    """Say why a deployment runs what it runs, and decide it once more from what the operator looked at.
+
+    Exits with 1 where the replay comes to something else.
+    """
+    connection = replace(options, namespace=namespace or options.namespace).connection()
+    (found,) = examination.deployments(connection, name=name)
+    page = decision(connection, name, operator=operator, operator_namespace=operator_namespace)
+    try:
+        told = explanation(connection.namespace, name, page)
+    except ValueError as error:
+        raise Refused(502, f"what the operator answered is no decision: {error}; is --operator its address?") from None
+    if as_json or options.form != "table":
+        print_value({**page, "replay": {"same": told.same, "differs": list(told.differs)}}, form=options.form)
+    else:
+        click.echo("\n".join(lines(told, found)))
+    sys.exit(0 if told.same else 1)
 
 
 cli.add_command(compare)

@@ -21,8 +21,7 @@ def console() -> Console:
 def show(rows: Sequence[Any], headings: dict[str, str], *, form: str = "table") -> None:
     """Print dataclasses as a table, or as `json` or `yaml`; `headings` maps fields to column titles."""
     if form in ("json", "yaml"):
-        values = [asdict(row) for row in rows]
-        print(json.dumps(values, indent=2) if form == "json" else yaml.safe_dump(values, sort_keys=False), end="\n")
+        print_value([asdict(row) for row in rows], form=form)
         return
     if not sys.stdout.isatty():
         print_columns(rows, headings)
@@ -33,6 +32,11 @@ def show(rows: Sequence[Any], headings: dict[str, str], *, form: str = "table") 
     for row in rows:
         table.add_row(*(styled(field, str(getattr(row, field))) for field in headings))
     console().print(table)
+
+
+def print_value(value: object, *, form: str) -> None:
+    """Print for programs: as YAML where that is the form, else as JSON."""
+    print(yaml.safe_dump(value, sort_keys=False) if form == "yaml" else json.dumps(value, indent=2))
 
 
 def styled(field: str, text: str) -> str:
