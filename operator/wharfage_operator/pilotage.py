@@ -35,7 +35,7 @@ from wharfage_operator.laws import Laws
 from wharfage_operator.rounds import Question, Rounds
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_peak, expected_traffic
-from wharfage_operator.telling import Telling, record
+from wharfage_operator.telling import Telling, news, record
 
 log = logging.getLogger(__name__)
 
@@ -171,11 +171,13 @@ class Pilotage:
         return voyage.experience if voyage is not None and known else None
 
     def stands(self, key: Key, decision: Decision) -> None:
-        """The last decision of a deployment aims for something new, or for new reasons: it is told, and kept."""
+        """The last decision of a deployment stands from now on: it is kept, and told where it is news."""
         voyage = self._voyages.get(key)
         if voyage is not None and voyage.grounds is not None:
+            before = voyage.telling
             voyage.telling = Telling(decision, Account(voyage.grounds, voyage.of_load, voyage.refused))
-            log.info("decided", extra=record(key, voyage.telling))
+            if before is None or news(before.decision, decision):
+                log.info("decided", extra=record(key, voyage.telling))
 
     def telling(self, key: Key) -> Telling | None:
         """The decision that stands, with all that it looked at; None before the first."""

@@ -25,6 +25,12 @@ class Telling:
     account: Account
 
 
+def news(before: Decision, now: Decision) -> bool:
+    """Whether it aims for something else, or for other reasons: every node that comes has all decide once more."""
+    same = before.target == now.target and before.advised == now.advised
+    return not same or [step.reason for step in before.steps] != [step.reason for step in now.steps]
+
+
 def record(key: Key, telling: Telling) -> dict[str, object]:
     """The decision as fields of one log record of less than 4 kB."""
     decision, grounds = telling.decision, telling.account.of_load or telling.account.grounds
@@ -37,7 +43,7 @@ def record(key: Key, telling: Telling) -> dict[str, object]:
     demand: dict[str, object] = {}
     if decision.demand is not None:
         level = grounds.seen.law.level
-        signals = {name: _figure(value) for name, value in decision.demand.signals._asdict().items()}
+        signals = {name: _figure(each) for name, each in decision.demand.signals._asdict().items() if name != "now_s"}
         demand = {**signals, "level": level, "wanted_rps": _figure(decision.demand.wanted_rps)}
     return {
         "deployment": _cut("/".join(key)),

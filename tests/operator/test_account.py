@@ -147,6 +147,18 @@ def test_a_decision_is_logged_with_its_grounds_candidates_and_steps(caplog: pyte
     assert line["binding"] == line["steps"][-1]["reason"] == telling.decision.steps[-1].reason.value
 
 
+def test_the_same_for_the_same_reasons_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = ticked({"scaling": {"maxReplicas": 40}}, 40, 10.0)
+    with caplog.at_level(logging.INFO, logger="wharfage_operator.pilotage"):
+        first = told(world)
+        world.tick(10.0)
+        assert told(world).account != first.account
+        assert len(caplog.records) == 1
+        world.ticks(20, 90.0)
+        told(world)
+    assert len(caplog.records) == 2
+
+
 @pytest.mark.parametrize("text", ["x" * 5000, "\u6e2f" * 5000, '"\\\n' * 2000], ids=["long", "not ASCII", "escaped"])
 def test_a_record_is_less_than_four_kilobytes_whatever_is_said(account: Account, text: str) -> None:
     decision = told(moving()).decision
