@@ -14,6 +14,7 @@ from wharfage_operator.account import Account, Grounds, digest, read, replayed
 from wharfage_operator.telling import differences, fleet_words, outcome
 
 _STARTS = 10
+_WORTH_SAYING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def lines(told: Explanation, deployment: Mapping[str, Any]) -> Iterator[str]:
     for row in told.decided["rejected"]:
         yield f"  {row['fleet']} at {_usd(row['usd_per_hour'])}: {row['why']}"
     if not told.decided["rejected"]:
-        yield "  nothing else was considered"
+        yield "  none was weighed"
     yield ""
     yield _verdict(told)
 
@@ -98,6 +99,8 @@ def _load(grounds: Grounds) -> str:
     words += f"; {load.running:.0f} running, {load.waiting:.0f} waiting"
     if load.bad_share_5m is not None:
         words += f"; {100 * load.bad_share_5m:.1f} % missed their objectives"
+    if abs(load.work_per_request - 1.0) >= _WORTH_SAYING:
+        words += f"; each worth {load.work_per_request:.2f} of those that were planned for"
     return words
 
 

@@ -1,0 +1,52 @@
+"""A decision of a real operator, explained and decided once more by the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.emulated import READS, EmulatorProcess
+from tests.cluster.lab import Lab
+from tests.cluster.server import eventually
+
+
+@pytest.fixture
+def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
+    started = EmulatorProcess(lab, 0.2, 0.2, 0.2, 0.2, 3.0, tokens=(900, 220))
+    yield started
+    started.stop()
+
+
+def wharfage(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wharfage_cli", "-n", lab.namespace, *arguments]
+    environment = {**os.environ, "KUBECONFIG": str(lab.cluster.kubeconfig)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_decision_that_the_load_led_is_explained_and_replayed(lab: Lab, emulator: EmulatorProcess) -> None:
+    operator = lab.start(None, scrape_proxy=emulator.address, **READS)
+    lab.create(scaling={"maxReplicas": 8})
+
+    def decided() -> list[dict[str, object]]:
+        return [each for each in operator.records if each["message"] == "decided" and each.get("demand")]
+
+    eventually(decided, within_s=300.0, what="a decision that the load leads")
+    address = f"http://127.0.0.1:{operator.port}"
+    explained = wharfage(lab, "explain", "chat", "--operator", address)
+    assert explained.returncode == 0, explained
+    assert "req/s over the last 60 s" in explained.stdout
+    assert "the same decision" in explained.stdout
+    page = json.loads(wharfage(lab, "explain", "chat", "--operator", address, "--json").stdout)
+    assert page["replay"] == {"same": True, "differs": []}
+    assert page["decision"]["fleet"] in {each["chosen"] for each in decided()}
+    nobody = wharfage(lab, "explain", "nobody", "--operator", address)
+    assert nobody.returncode == 2
+    assert "no LLMDeployment nobody" in nobody.stderr
+    # The operator under test has a Lease of another name, so that nobody leads under the usual one.
+    unheard = wharfage(lab, "explain", "chat", "--operator-namespace", lab.system)
+    assert unheard.returncode == 2
+    assert "no operator leads in namespace" in unheard.stderr
+    assert operator.tracebacks == []
