@@ -30,11 +30,13 @@ def decision(connection: Connection, name: str, *, operator: str | None, operato
     except Refused as refused:
         if refused.status == 403:
             raise Refused(403, _forbidden("get pods/proxy", operator_namespace, refused)) from None
-        raise Refused(refused.status, f"the operator's pod {operator_namespace}/{pod}: {refused}") from None
+        raise Refused(
+            refused.status, f"the operator's pod {operator_namespace}/{pod}: {refused}; --operator URL asks another way"
+        ) from None
 
 
 def _leader(connection: Connection, namespace: str) -> str:
-    """The pod that leads; a holder's identity is its pod's name and the number of its process."""
+    """The pod that leads: the chart has each replica hold the Lease under its pod's name."""
     try:
         found = lease(connection, namespace)
     except Refused as refused:
@@ -48,8 +50,7 @@ def _leader(connection: Connection, namespace: str) -> str:
             f"no operator leads in namespace {namespace}: pass --operator-namespace if it runs elsewhere, "
             "`wharfage doctor` tells whether one runs at all",
         )
-    pod, _, number = holder.rpartition("-")
-    return pod if number.isdigit() and pod else holder
+    return holder
 
 
 def _forbidden(permission: str, namespace: str, refused: Refused) -> str:

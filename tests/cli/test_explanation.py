@@ -130,8 +130,8 @@ class Answer:
 
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/wharfage-system/leases/wharfage-leader"
-POD = "/api/v1/namespaces/wharfage-system/pods/wharfage-7c9-x2x:8080/proxy/decisions/shop/chat"
-HELD: Page = {"spec": {"holderIdentity": "wharfage-7c9-x2x-1"}}
+POD = "/api/v1/namespaces/wharfage-system/pods/wharfage-7c9-24567:8080/proxy/decisions/shop/chat"
+HELD: Page = {"spec": {"holderIdentity": "wharfage-7c9-24567"}}
 
 
 def asked(answers: dict[str, Page | int]) -> Page:
@@ -152,7 +152,7 @@ def test_the_pod_that_holds_the_lease_is_asked_through_the_api_server() -> None:
         pytest.param({LEASE: 404}, "no operator leads in namespace wharfage-system", id="no operator"),
         pytest.param({LEASE: {"spec": {}}}, "no operator leads in namespace wharfage-system", id="released"),
         pytest.param(
-            {LEASE: HELD, POD: 404}, "the operator's pod wharfage-system/wharfage-7c9-x2x: said 404", id="none"
+            {LEASE: HELD, POD: 404}, "the operator's pod wharfage-system/wharfage-7c9-24567: said 404", id="none"
         ),
     ],
 )
