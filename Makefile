@@ -15,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine test-peers demo demo-replay demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-scaling bench-kernels clean
+.PHONY: help setup crds format check test test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,10 +66,10 @@ test-engine: $(READY) ## Real vLLM in the pods that the operator makes (root)
 test-peers: $(READY) ## The peers' own packages against the versions of them that we compare with
 	@$(PYTEST) tests/peers $(ARGS)
 
-demo: $(READY) ## A model served on machines that Karpenter bought: KEEP=1 leaves it up, KUBE=current uses your cluster
+quickstart: $(READY) ## A model served on machines that Karpenter bought: KEEP=1 leaves it up, KUBE=current uses your cluster
 	@$(PYTHON) -m demo.quickstart $(ARGS)
 
-demo-replay: $(READY) ## Two hours of load in three minutes, with a spike and a spot storm, and the bill: demo-two-hours/
+demo: $(READY) ## Two hours of load in four minutes, with a spike and a spot storm, and the bill: demo-two-hours/
 	@$(PYTHON) -m demo.replay $(ARGS)
 
 demo-engine: $(READY) ## Tokens out of a real vLLM in a real pod (root)

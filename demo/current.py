@@ -90,7 +90,7 @@ def agreed() -> bool:
 def local_image(screen: Screen, context: str) -> str:
     """Build the operator's image and load it into kind; elsewhere the reader names one with IMAGE."""
     if not context.startswith("kind-") or not shutil.which("kind") or not shutil.which("docker"):
-        raise CommandFailed("which image? IMAGE=registry/wharfage-operator:tag make demo KUBE=current")
+        raise CommandFailed("which image? IMAGE=registry/wharfage-operator:tag make quickstart KUBE=current")
     screen.step("Build the operator's image and load it into kind")
     run(["docker", "build", "--target", "operator", "-t", LOCAL_IMAGE, str(ROOT)])
     run(["kind", "load", "docker-image", LOCAL_IMAGE, "--name", context.removeprefix("kind-")])

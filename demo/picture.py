@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from wharfage_autoscaler.objectives import ATTAINMENT
 from wharfage_simulator.result import Course
 
 from demo.two_hours import Storm
@@ -44,7 +45,7 @@ def draw(ledger: Mapping[str, Any], hpa: Course, storm: Storm, path: Path) -> No
     money.stackplot(minute, on_demand, spot, colors=(_ON_DEMAND, _SPOT), labels=("on demand", "spot"), step="post")
     money.step(np.arange(len(theirs)), hpa.usd_per_hour[first:], color=_PEER, where="post", lw=1, label="tuned HPA")
     money.set_ylabel("dollars per hour")
-    money.set_xlabel("minutes; below the curves, in red: minutes with more than 1 % of requests late or failed")
+    money.set_xlabel("minutes; in red below the curves: more than 5 % of requests were late or failed")
     for axes in (load, money):
         axes.axvspan(
             storm.begin_s / _MINUTE_S, storm.end_s / _MINUTE_S, color=_STORM, zorder=0, label=f"no spot in {storm.zone}"
@@ -55,7 +56,7 @@ def draw(ledger: Mapping[str, Any], hpa: Course, storm: Storm, path: Path) -> No
     figure.savefig(path, dpi=110)
 
 
-def bad_minutes(ledger: Mapping[str, Any], attainment: float = 0.99) -> list[int]:
+def bad_minutes(ledger: Mapping[str, Any], attainment: float = ATTAINMENT) -> list[int]:
     """Minutes of the judged time in which too many requests were bad, from the load's beginning."""
     first = round(ledger["since_s"] / _MINUTE_S)
     found: set[int] = set()

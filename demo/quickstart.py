@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to a served model on machines that a cluster autoscaler bought for it.
+"""`make quickstart`: from nothing to a served model on machines that a cluster autoscaler bought for it.
 
 On a cluster of its own (a real control plane with Karpenter and fake GPU nodes, see tests/devcluster)
 by default; `--kube current` does the same on the cluster of the current kubeconfig context.
@@ -36,7 +36,7 @@ NODE_COLUMNS = ("get", "nodes", "-L", NODE_LABELS)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run the demo; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make quickstart", description=__doc__)
     parser.add_argument("--kube", choices=["devcluster", "current"], default=os.environ.get("KUBE") or "devcluster")
     parser.add_argument("--keep", action="store_true", default=os.environ.get("KEEP") == "1")
     parser.add_argument("--yes", action="store_true", default=os.environ.get("YES") == "1")
@@ -83,7 +83,7 @@ def on_devcluster(screen: Screen, *, keep: bool) -> None:
         leave(screen, cluster.kubeconfig)
         return
     cluster.down()
-    screen.say("\nThe cluster is gone. make demo KEEP=1 leaves it up for you to play with.")
+    screen.say("\nThe cluster is gone. make quickstart KEEP=1 leaves it up for you to play with.")
 
 
 def install(screen: Screen, kubeconfig: Path) -> None:

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parent / "two-hours"
 CATALOG, DEPLOYMENT = FOLDER / "catalog.yaml", FOLDER / "chat.yaml"
 SPEED = 40.0
 """Karpenter, kwok and the scheduler need six seconds for a machine, which are four minutes then: what it takes."""
-LEAD_IN_S = 1200.0
+LEAD_IN_S = 2700.0
 """Every fleet begins at its smallest, and the load grows to its first rate for so long; that is not judged."""
 MINUTES = 120
 MINUTE_S = 60.0

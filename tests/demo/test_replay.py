@@ -39,7 +39,7 @@ def ledger() -> dict[str, Any]:
         "speed": 40.0,
         "since_s": 120.0,
         "rows": [{"t_s": 15.0 * number, **row} for number in range(4 * MINUTES)],
-        "deployments": {"shop/chat": {"bad_share": [1.0, 1.0, 0.0, 0.009, 0.02, None]}},
+        "deployments": {"shop/chat": {"bad_share": [1.0, 1.0, 0.0, 0.049, 0.06, None]}},
     }
 
 
@@ -67,7 +67,7 @@ def test_a_load_that_cannot_be_read_ends_the_emulator_at_once(text: str, capsys:
     assert "error: " in capsys.readouterr().err
 
 
-def test_minutes_are_bad_from_where_they_are_judged_and_above_one_percent() -> None:
+def test_minutes_are_bad_from_where_they_are_judged_and_above_five_percent() -> None:
     assert bad_minutes(ledger()) == [4]
 
 

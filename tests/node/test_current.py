@@ -1,4 +1,4 @@
-"""`make demo KUBE=current` where a user would run it: a node with GPUs, and images that can be had there."""
+"""`make quickstart KUBE=current` where a user would run it: a node with GPUs, and images that can be had there."""
 
 import json
 import os
