@@ -40,7 +40,7 @@ def keep_until_served(seen: Snapshot, memory: Memory, decision: Decision) -> Dec
         key=lambda each: (each.offer.key in gone, each.key not in wanted, each.offer.usd_per_hour, each.key),
     ):
         surplus = pool.ready - (wanted[pool.key].replicas if pool.key in wanted else 0)
-        rate = rates.get(pool.key, 0.0) or decision.demand.signals.unit_rps
+        rate = rates.get(pool.key, 0.0)  # of what nobody knows all is kept
         more = 0
         while more < min(surplus, room) and missing_rps > _ROUNDING and pool.offer.usd_per_hour <= dollars + _ROUNDING:
             more += 1

@@ -58,7 +58,7 @@ class Lately:
         finished = sight.finished_rps_1m
         if not finished > 0.0 or math.isnan(sight.prompt_tokens_per_s + sight.output_tokens_per_s):  # NaN, too
             return self
-        kept = math.exp((self.at_s - sight.now_s) / MEMORY_S)
+        kept = math.exp(min(0.0, (self.at_s - sight.now_s) / MEMORY_S))  # a clock may be set back
         requests = kept * self.requests + finished
         prompt_tokens = kept * self.prompt_tokens + sight.prompt_tokens_per_s
         output_tokens = kept * self.output_tokens + sight.output_tokens_per_s

@@ -22,6 +22,8 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
     wanted = seen.wanted
     if decision.demand is not None and decision.allotment is not None:
         return _allotted(decision.allotment, int(decision.demand.held.replicas), decision)
+    if seen.kept > wanted.min_replicas and seen.fleet.pools:
+        return decision  # where it runs is as little known to be wrong as how many
     found = tuple(
         options(wanted, variant, seen.offers)
         for variant in wanted.variants

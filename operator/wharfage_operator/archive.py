@@ -116,7 +116,10 @@ class Archive:
         self._kept = {key: kept for key, kept in self._kept.items() if deployments.get(key) == kept.uid}
         for key, uid in deployments.items():
             kept = self._kept.setdefault(key, _Kept(uid, due_s=now_s + _phase(key) * self._every_s))
-            self._note(key, kept, now_s)
+            try:
+                self._note(key, kept, now_s)
+            except ValueError as error:
+                log.warning("a load that cannot be is not kept", extra={"key": "/".join(key), "error": str(error)})
         asked = 0
         for key, kept in list(self._kept.items()):
             try:
@@ -130,6 +133,8 @@ class Archive:
                     await self._write(key, kept, now_s)
             except (ApiError, NotYet) as error:
                 log.info("the history of the load waits", extra={"key": "/".join(key), "error": str(error)})
+            except Exception:  # one deployment's is no reason to end all others'
+                log.exception("the history of the load waits", extra={"key": "/".join(key)})
 
     def _paused(self, key: Key) -> bool:
         raw = self._cache.get(LLM_DEPLOYMENTS, key)
@@ -206,7 +211,7 @@ def config_map(key: Key, uid: str, rows: Rows, experience: Experience) -> Object
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

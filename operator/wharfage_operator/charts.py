@@ -33,7 +33,9 @@ USUAL = Traffic(prompt_tokens=900.0, output_tokens=220.0)
 LEAD_S = 300.0
 """From order to first answer, before any replica has shown it."""
 
-_ENOUGH_ROWS = 36  # three hours of five minutes
+ENOUGH_ROWS = 36
+"""Three hours of five minutes: from then on the load itself says what to plan for."""
+
 _STEP = 1.1  # lengths are planned for in steps of a tenth: nothing is worked out anew for less
 _MOST_ENGINES = 4096
 
@@ -148,7 +150,7 @@ def planned_traffic(written: Traffic | None, rows: Rows) -> Traffic:
     """The lengths to plan for: those of the last weeks, before there are any those that the user expects."""
     prior = written or USUAL
     known = [row for row in rows if row is not None and row.requests > 0.0]
-    if len(known) < _ENOUGH_ROWS:
+    if len(known) < ENOUGH_ROWS:
         return prior
     requests = sum(row.requests for row in known)
     return replace(

@@ -91,6 +91,8 @@ class Expectations:
                 subject.known_to_s = rows.end_s
             except WorkerFailed as failure:
                 log.info("no forecast this time", extra={"key": "/".join(key), "error": failure.reason})
+            except Exception:  # one deployment's is no reason to end all others'
+                log.exception("no forecast this time", extra={"key": "/".join(key)})
 
     async def _asked(self, key: Key, subject: _Subject, rows: Rows) -> Forecast | None:
         """The forecast. Who is asked has the weeks already, or says that it wants them."""

@@ -100,13 +100,15 @@ class Laws:
             if now_s - subject.asked_s < _AGAIN_S:
                 continue
             subject.asked_s = now_s
-            errand = tuning(key, subject.question, self._course(key, subject), subject.minutes)
-            if errand is None:
-                continue
             try:
+                errand = tuning(key, subject.question, self._course(key, subject), subject.minutes)
+                if errand is None:
+                    continue
                 subject.found = await self._tune(errand)
             except WorkerFailed as failure:
                 log.info("the law is not tuned this time", extra={"key": "/".join(key), "error": failure.reason})
+            except Exception:  # one deployment's is no reason to end all others'
+                log.exception("the law is not tuned this time", extra={"key": "/".join(key)})
             else:
                 log.info("a law was tuned", extra=_said(key, subject.found))
 

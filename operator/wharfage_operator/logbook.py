@@ -4,7 +4,10 @@ Cooldowns, what a request was worth, the minutes of the last hour, shapes that a
 move under way, the law and what `decide` remembers. The optimiser's last answer is left out: it is asked for anew.
 """
 
+import math
+
 from wharfage_autoscaler.experience import Experience
+from wharfage_autoscaler.law import Law
 
 from wharfage_operator.values import Notation
 
@@ -18,4 +21,12 @@ def written(experience: Experience) -> dict[str, object]:
 
 def read(found: object) -> Experience | None:
     """The experience that was written; None where it is broken, or another release wrote it."""
-    return _LOGBOOK.read(found)
+    told = _LOGBOOK.read(found)
+    return told if told is not None and _is_law(told.law) else None
+
+
+def _is_law(law: Law) -> bool:
+    """Whether a law can be followed: nothing is unknown, and what is divided by is above zero."""
+    return all(math.isfinite(value) and value >= 0.0 for value in law) and all(
+        value > 0.0 for value in (law.headroom, law.swing_memory_s, law.drain_s, law.bad_budget)
+    )

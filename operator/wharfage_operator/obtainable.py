@@ -51,18 +51,23 @@ class Obtainability:
     nodes: tuple[ReadyNode, ...] = ()
     node_pools: tuple[NodePool, ...] = ()
     declared: frozenset[str] = frozenset()
+    closed: tuple[ReadyNode, ...] = ()
+    """Nodes that take no pods now: cordoned, or silent."""
 
 
 def obtainability(
     nodes: Iterable[Mapping[str, Any]], node_pools: Iterable[Mapping[str, Any]], declared: Iterable[str] = ()
 ) -> Obtainability:
     """What the cluster's objects say about which machines it can give."""
-    ready = (_ready_node(node) for node in nodes if _takes_pods(node))
+    every = tuple(nodes)
+    ready = (_ready_node(node) for node in every if _takes_pods(node))
+    closed = (_ready_node(node) for node in every if not _takes_pods(node))
     pools = (_node_pool(pool) for pool in node_pools if _condition(pool, "Ready") != "False")
     return Obtainability(
         tuple(sorted(ready, key=lambda node: node.name)),
         tuple(sorted(pools, key=lambda pool: pool.name)),
         frozenset(part.strip() for part in declared if part.strip()),
+        tuple(sorted(closed, key=lambda node: node.name)),
     )
 
 
@@ -86,9 +91,12 @@ def judged(offers: Iterable[Offer], world: Obtainability) -> tuple[Offer, ...]:
 
 
 def machines(offers: Iterable[Offer], world: Obtainability) -> dict[OfferKey, int]:
-    """How many machines there are of the offers that only nodes which are there can give: nobody buys more of them."""
+    """How many machines there are of the offers that only nodes which are there can give: nobody buys more of them.
+
+    Those that take no more pods count: what runs there is not to go for that.
+    """
     return {
-        offer.key: sum(_matches(node, offer) for node in world.nodes)
+        offer.key: sum(_matches(node, offer) for node in (*world.nodes, *world.closed))
         for offer in offers
         if offer.obtainable.startswith(_BY_NODE)
     }

@@ -6,16 +6,19 @@ that holds the model, `minReplicas` of it, or what runs already.
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
+from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.enquiry import answered, due
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.law import FRESH
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pilot import decided, heard, snapshot
@@ -25,7 +28,7 @@ from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 from wharfage_operator.account import Account, Grounds, accounted
 from wharfage_operator.advice import advised, refused
 from wharfage_operator.archive import Before
-from wharfage_operator.charts import Chart, Charts, Terms, planned_traffic
+from wharfage_operator.charts import ENOUGH_ROWS, Chart, Charts, Terms, planned_traffic
 from wharfage_operator.clock import Clock
 from wharfage_operator.expectations import Expectations, Prior
 from wharfage_operator.gather import Subject, objectives
@@ -81,6 +84,8 @@ class _Voyage:
     """The decision that stands, and what it looked at."""
     heard_s: float = float("-inf")
     chart: Chart | None = None
+    answered_on: Charter | None = None
+    """That of the last answer."""
     drawn_for: tuple[object, ...] = ()
     drawn_with: frozenset[PoolKey] = frozenset()
     """Pools that are on it, or could not be drawn."""
@@ -162,6 +167,7 @@ class Pilotage:
                 return led
             return _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
         self._leave(subject.key)
+        voyage.experience = replace(voyage.experience, answer=None)  # by the time the load leads again it is old
         return _unled(voyage, seen)
 
     def experience(self, key: Key, uid: str) -> Experience | None:
@@ -199,7 +205,8 @@ class Pilotage:
         """The decision that the load leads; None where no load was ever known, or nobody knows where to run."""
         if not voyage.restored:
             return None
-        prior = expected_peak(subject.deployment)
+        known = len(self._rows(subject.key)) >= ENOUGH_ROWS
+        prior = None if known else expected_peak(subject.deployment)
         chart = self._chart(voyage, subject, seen)
         if not chart.pools or (prior is None and not _has_sailed(voyage, seen)):
             self._leave(subject.key)
@@ -214,7 +221,8 @@ class Pilotage:
             leaving=leaving,
         )
         self._look(voyage, subject.key, sight, chart)
-        if voyage.experience.answer is None:
+        answer = voyage.experience.answer
+        if answer is None or not answer.allotment.shapes:  # nothing can be had: what serves is not given up for that
             return None
         expected: Expectation | None = None
         if subject.deployment.spec.scaling.forecast.enabled:
@@ -245,8 +253,12 @@ class Pilotage:
         ):
             asked = told.question.sight
             voyage.experience = answered(voyage.experience, asked, told.asked, told.best, told.current)
+            voyage.answered_on = chart.charter
+        if math.isnan(sight.rps_1m) and voyage.experience.memory.held.replicas < 0.0 and voyage.sailed:
+            return  # what is needed is not known: an answer would be one for no load at all
         question = Question(voyage.experience, sight, chart.charter)
-        self._rounds.ask(key, question, due=due(voyage.experience, sight))
+        redrawn = voyage.answered_on is not chart.charter
+        self._rounds.ask(key, question, due=redrawn or due(voyage.experience, sight))
 
     def _chart(self, voyage: _Voyage, subject: Subject, seen: Snapshot) -> Chart:
         """The deployment's chart, drawn anew where what it shows has changed, and once a day."""
@@ -255,6 +267,7 @@ class Pilotage:
         running = frozenset(pool.key for pool in seen.fleet.pools)
         stale = seen.now - voyage.drawn_s >= _REDRAWN_S
         if voyage.chart is None or stale or drawn_for != voyage.drawn_for or not running <= voyage.drawn_with:
+            before = voyage.chart
             voyage.chart = self._charts.drawn(
                 subject.key,
                 seen.wanted,
@@ -271,6 +284,9 @@ class Pilotage:
             )
             voyage.drawn_for, voyage.drawn_s = drawn_for, seen.now
             voyage.drawn_with = running | frozenset(voyage.chart.charter.moorings)
+            if before is not None and before.charter.work != voyage.chart.charter.work:
+                voyage.experience = in_new_units(voyage.experience)
+                voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
         return voyage.chart
 
 
@@ -288,10 +304,17 @@ def _unled(voyage: _Voyage, seen: Snapshot) -> Decision:
     voyage.grounds = accounted(seen, voyage.unled)
     decision, voyage.unled = voyage.grounds.decided()
     memory = voyage.experience.memory
-    if seen.wanted.mode is Mode.AUTO and memory.held.replicas >= 0.0:
+    if seen.wanted.mode is not Mode.RECOMMEND and memory.held.replicas >= 0.0:
         held = memory.held._replace(replicas=float(decision.target.replicas))
         voyage.experience = replace(voyage.experience, memory=replace(memory, held=held))
     return decision
+
+
+def in_new_units(experience: Experience) -> Experience:
+    """Where a planned request is another one from now on: replicas stay as many, what was counted in requests goes."""
+    memory = experience.memory
+    held = FRESH._replace(replicas=memory.held.replicas)
+    return replace(experience, memory=replace(memory, held=held, unit_rps=0.0, rates=()), answer=None)
 
 
 def _kept(voyage: _Voyage, seen: Snapshot) -> int:

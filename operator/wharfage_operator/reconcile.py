@@ -210,8 +210,9 @@ class Reconciler:
         pin = subject.deployment.spec.scaling.pin
         if seen.wanted.pinned and pin is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), pin.until.timestamp() - now)
-        if subject.load is None and self._pilotage.steers(subject.key):  # else each reading is followed by a look
-            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), self._pilotage.tick_wall_s)
+        if self._pilotage.steers(subject.key):  # each reading is followed by a look, but there may be none
+            ticks = 1.0 if subject.load is None else 3.0
+            self._queue.add_after((LLM_DEPLOYMENTS, subject.key), ticks * self._pilotage.tick_wall_s)
         generation = subject.deployment.metadata.generation
         standing = self._stands(subject.key, Standing(generation, supply, inquiry.learned, decision))
         return left_out(standing, inquiry)

@@ -92,9 +92,10 @@ class Rounds:
             self._due.clear()
             try:
                 await self.hold()
-            except Unsolved as error:
+            except Exception as error:
                 self.trouble = str(error)
-                log.warning("no allotment this time; what was allotted last holds", extra={"error": str(error)})
+                words = "no allotment this time; what was allotted last holds"
+                log.warning(words, extra={"error": str(error)}, exc_info=not isinstance(error, Unsolved))
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 self._due.set()
@@ -106,7 +107,9 @@ class Rounds:
         questions = dict(self._questions)
         if not questions:
             return
-        asked = {key: enquiry(each.experience, each.sight, each.charter) for key, each in questions.items()}
+        asked = {key: each for key, question in questions.items() if (each := _asked(key, question)) is not None}
+        if not asked:
+            return
         supply = self._supply()
         best = await self._solve(ClusterSnapshot(tuple(each.need for each in asked.values()), supply), "best")
         here = {key: need for key, each in asked.items() if key in best and (need := each.here(best[key])) is not None}
@@ -119,3 +122,12 @@ class Rounds:
                 there = current.get(key) if key in here else None
                 self._answers[key] = Answered(questions[key], asked[key], best[key], there)
                 self._answered(key)
+
+
+def _asked(key: Key, question: Question) -> Enquiry | None:
+    """What the optimiser is asked; None where a number of this deployment cannot be: the others are asked for."""
+    try:
+        return enquiry(question.experience, question.sight, question.charter)
+    except (ArithmeticError, ValueError, KeyError):
+        log.exception("left out of the round", extra={"key": "/".join(key)})
+        return None

@@ -1,6 +1,7 @@
 """What the pilot knows, through a restart: the same to the last bit, or nothing, and never an exception."""
 
 import json
+import math
 from dataclasses import fields, replace
 
 import orjson
@@ -83,7 +84,7 @@ experiences = st.builds(
         numbers,
         st.lists(pools, max_size=3).map(tuple),
     ),
-    law=st.builds(LAW._replace, headroom=numbers, level=numbers),
+    law=st.builds(LAW._replace, headroom=st.floats(0.1, 1e6), level=st.floats(0.0, 1.0)),
     tuned_s=numbers,
 )
 
@@ -171,3 +172,8 @@ def test_nothing_but_a_number_or_its_word_is_a_number(found: object) -> None:
     assert log["told"][-1] == FULL.tuned_s
     log["told"][-1] = found
     assert read(log) is None
+
+
+@pytest.mark.parametrize("wrong", [{"headroom": math.nan}, {"drain_s": 0.0}, {"bad_budget": 0.0}], ids=str)
+def test_a_law_that_cannot_be_followed_is_none(wrong: dict[str, float]) -> None:
+    assert read(written(replace(FULL, law=LAW._replace(**wrong)))) is None

@@ -27,7 +27,7 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.errands import Foreseeing, Foreseen, Tuning
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject
-from wharfage_operator.history import Row, Rows
+from wharfage_operator.history import STEP_S, Row, Rows
 from wharfage_operator.laws import Laws
 from wharfage_operator.pilotage import TICK_S, Pilotage
 from wharfage_operator.rounds import Rounds, Unsolved
@@ -53,6 +53,7 @@ class World:
     solves: bool = True
     before: Before | None = field(default_factory=lambda: Before(Experience(), measured=False))
     gone: set[tuple[str, str, Market, str]] = field(default_factory=set)
+    rows: Rows = field(default_factory=Rows)
     fleet: Fleet = field(default_factory=Fleet)
     now: float = NOW
     decision: Decision = field(default_factory=lambda: Decision(Fleet()))
@@ -72,7 +73,7 @@ class World:
         self.pilotage = Pilotage(
             self.rounds,
             Clock(),
-            rows=lambda key: Rows(),
+            rows=lambda key: self.rows,
             expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
             laws=self.laws,
             market=self,
@@ -290,6 +291,59 @@ def test_objectives_that_no_machine_reaches_are_said_at_once_with_the_nearest_th
     (said,) = (step.message for step in decision.steps if step.reason is Reason.OBJECTIVES_OUT_OF_REACH)
     assert said.startswith("L40S x1: tpotP95 1.0 ms is out of reach")
     assert decision.target.replicas == 1
+
+
+@pytest.mark.parametrize("left", [(), (replace(L4, obtainable=""),)], ids=["its catalog goes", "its node is cordoned"])
+def test_what_serves_is_kept_where_nothing_can_be_had_any_more(left: tuple[Offer, ...]) -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    many = world.ticks(60, 10.0).target.replicas
+    world.offers = left
+    assert [world.tick(10.0).target.replicas for _ in range(40)] == [many] * 40
+
+
+def test_after_manual_the_count_goes_on_from_what_runs() -> None:
+    world = World(lead=4, spec={"scaling": {"maxReplicas": 40}})
+    world.ticks(60, 0.3)
+    world.spec = {"scaling": {"maxReplicas": 40, "mode": "Manual"}, "replicas": 20}
+    world.ticks(60, 10.0)
+    world.spec = {"scaling": {"maxReplicas": 40}}
+    counts = [world.tick(10.0).target.replicas for _ in range(40)]
+    assert min(counts) >= 15
+    assert max(before - after for before, after in pairwise([20, *counts])) <= 2
+
+
+def test_other_lengths_to_plan_for_change_no_count_by_themselves() -> None:
+    world = World((L40S,), {"scaling": {"maxReplicas": 60}}, lead=4)
+    many = world.ticks(100, 20.0).target.replicas
+    world.spec = {
+        "scaling": {"maxReplicas": 60},
+        "traffic": {"promptTokens": {"mean": 1800, "p95": 4000}, "outputTokens": {"mean": 440, "p95": 900}},
+    }
+    counts = [world.tick(20.0).target.replicas for _ in range(60)]
+    assert max(counts) <= 1.5 * many
+    assert min(counts) >= 0.6 * many
+
+
+def test_a_mixed_fleet_stays_as_it_is_over_a_restart() -> None:
+    spec = {"scaling": {"maxReplicas": 60}, "placement": {"spot": {"policy": "Allow"}}}
+    world = World((L40S, *SPOTS), spec, lead=4)
+    fleet = world.ticks(300, 60.0).target
+    known = world.pilotage.experience(KEY, UID)
+    assert known is not None
+    world.before = Before(replace(known, answer=None), measured=True)
+    world.restart()
+    before = {pool.key: pool.replicas for pool in fleet.pools}
+    counts = [{pool.key: pool.replicas for pool in world.tick(60.0).target.pools} for _ in range(10)]
+    assert counts[0] == before
+    assert all(abs(after[key] - count) <= 1 for after in counts for key, count in before.items())
+
+
+def test_an_expected_peak_is_provided_for_only_until_the_load_itself_is_known() -> None:
+    spec = {"traffic": {"peakRequestsPerSecond": "30"}, "scaling": {"maxReplicas": 60}}
+    world = World(lead=4, spec=spec)
+    for place in range(40):
+        world.rows = world.rows.with_row(STEP_S * (1 + place), Row(0.5, 450.0, 110.0))
+    assert max(world.tick(0.5).target.replicas for _ in range(20)) <= 2
 
 
 def test_manual_replicas_are_not_the_loads_business() -> None:

@@ -116,3 +116,17 @@ def test_there_may_be_nobody_to_ask_for(known: int) -> None:
         rounds.forget(CHAT)
     asyncio.run(rounds.hold())
     assert solver.asked == []
+
+
+def test_a_deployment_with_a_number_that_cannot_be_is_left_out_and_the_others_are_served() -> None:
+    solver = Solver()
+    rounds = solver.rounds()
+    absurd = question(CODE, rps=1e308)
+    absurd = replace(
+        absurd, experience=replace(absurd.experience, lately=replace(absurd.experience.lately, worth=1e10))
+    )
+    rounds.ask(CHAT, question(CHAT), due=True)
+    rounds.ask(CODE, absurd, due=True)
+    asyncio.run(rounds.hold())
+    assert solver.asked == [("best", {CHAT})]
+    assert rounds.answer(CHAT) is not None

@@ -55,6 +55,13 @@ def test_machines_that_nobody_buys_more_of_are_counted() -> None:
     assert not newsworthy(before, after)
 
 
+def test_one_that_takes_no_more_pods_is_counted_too_for_what_runs_there_serves() -> None:
+    supply, cache = supplied((OFFER_CATALOGS, catalog()), (NODES, node(1)), (NODES, node(2, name="n2")))
+    assert list(supply.now().machines.values()) == [2]
+    cache.put(NODES, node(3, name="n2", ready="Unknown"))
+    assert list(supply.now().machines.values()) == [2]
+
+
 def test_so_are_those_that_are_reserved() -> None:
     reserved = catalog()
     reserved["spec"]["offers"][0]["prices"] = [{"market": "Reserved", "usdPerHour": "0.80", "count": 4}]
