@@ -27,8 +27,9 @@ def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
 
 
 def served(lab: Lab) -> None:
-    """Four replicas, whatever is asked of them."""
-    lab.create(scaling={"minReplicas": PODS_WANTED, "maxReplicas": PODS_WANTED})
+    """Four replicas, on machines that carry this load with ease: there is no reason to move."""
+    placement = {"accelerators": ["L40S"]}
+    lab.create(scaling={"minReplicas": PODS_WANTED, "maxReplicas": PODS_WANTED}, placement=placement)
     lab.ready()
 
 
