@@ -14,7 +14,9 @@ from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pace import Pace
 from wharfage_autoscaler.shapes import native_quantization
 from wharfage_autoscaler.sight import PoolSeen
+from wharfage_autoscaler.steady import IDLE, operation
 from wharfage_autoscaler.steptime import StepTime, engine_limits, step_time
+from wharfage_autoscaler.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +51,10 @@ def engine_step(variant: Variant, offer: Offer, seat: Fit) -> StepTime:
     assert shape is not None  # noqa: S101
     quantization = variant.quantization or native_quantization(variant.source)
     return step_time(shape, quantization, facts, seat.accelerators, engine_limits(seat, shape))
+
+
+def engine_pace(step: StepTime, traffic: Traffic, sequences: float, requests_per_second: float) -> Pace:
+    """How fast a replica answers while nobody asks, and at that rate with as many sequences; prompts included."""
+    idle, full = (operation(step, traffic, each) for each in (IDLE, sequences))
+    answer = traffic.output_tokens
+    return Pace(idle.tpot_s + idle.ttft_s / answer, (sequences / requests_per_second + full.ttft_s) / answer)

@@ -12,11 +12,9 @@ from functools import partial
 
 import numpy as np
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.mooring import engine_pace
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.pace import Pace
-from wharfage_autoscaler.steady import IDLE, operation
-from wharfage_autoscaler.steptime import StepTime
-from wharfage_autoscaler.traffic import Traffic
 from wharfage_autoscaler.work import Work, work
 
 from wharfage_simulator.arrivals import Arrivals
@@ -221,7 +219,10 @@ def stage(
         history=played.history,
         scored=played.scored,
         work=work(step, of_swept, asked.objectives),
-        paces={kind.key: pace_of(pools.profiles[kind.profile].step, kind, of_swept) for kind in pools.kinds},
+        paces={
+            kind.key: engine_pace(pools.profiles[kind.profile].step, of_swept, kind.sequences, kind.good_rps)
+            for kind in pools.kinds
+        },
         first=first,
     )
 
@@ -243,13 +244,6 @@ def worked(rows: Floats, work: Work) -> Floats:
     came = np.maximum(requests, 1.0)
     worth = [work.each(*each) for each in zip((prompt / came).tolist(), (output / came).tolist(), strict=True)]
     return np.asarray(rows[:, 0] * np.array(worth).reshape(-1))
-
-
-def pace_of(step: StepTime, kind: Kind, traffic: Traffic) -> Pace:
-    """How fast replicas of that kind answer while nobody asks and at their swept rate, prompts included."""
-    idle, full = (operation(step, traffic, each) for each in (IDLE, kind.sequences))
-    answer = traffic.output_tokens
-    return Pace(idle.tpot_s + idle.ttft_s / answer, (kind.sequences / kind.good_rps + full.ttft_s) / answer)
 
 
 def per_tick(trace: RequestTrace) -> Floats:

@@ -18,7 +18,7 @@ from wharfage_operator.values import Notation
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A forecast of which one answer is left."""
+    """One answer in a forecast's stead: what is left of one, or what the user expects before there is any."""
 
     rps: float | None
 

@@ -6,7 +6,6 @@ nor caches it. A restart loses what was not written yet: at most `history_every_
 one is set.
 """
 
-import asyncio
 import json
 import logging
 import zlib
@@ -106,9 +105,7 @@ class Archive:
 
     async def run(self) -> None:
         """Note, restore and write for ever."""
-        while True:
-            await self.turn(self._clock.unix_s)
-            await asyncio.sleep(self._clock.wall_s(_EVERY_S))
+        await self._clock.every(_EVERY_S, self.turn)
 
     async def turn(self, now_s: float) -> None:
         """One minute's work; `now_s` in Unix seconds. A deployment that fails is tried again at the next."""

@@ -13,14 +13,13 @@ from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.choice import Candidate, options
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.model import Variant, Wanted
-from wharfage_autoscaler.mooring import Mooring, engine_step
+from wharfage_autoscaler.mooring import Mooring, engine_pace, engine_step
 from wharfage_autoscaler.move import COOLDOWN_S, MIN_SAVINGS
 from wharfage_autoscaler.need import Key
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pace import Pace
 from wharfage_autoscaler.sight import PoolSeen
-from wharfage_autoscaler.steady import IDLE, operation
 from wharfage_autoscaler.steptime import StepTime
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_autoscaler.work import HEADS, Work, work
@@ -193,17 +192,8 @@ def _worked_out(candidate: Candidate, traffic: Traffic, objectives: Objectives) 
     carried = capacity(step, traffic, objectives)
     if isinstance(carried, Infeasible):
         return _Engine(step, None, None, carried.message, carried.nearest / carried.asked)
-    return _Engine(step, carried, _pace(step, carried, traffic))
-
-
-def _pace(step: StepTime, carried: Capacity, traffic: Traffic) -> Pace:
-    """How fast such replicas answer while nobody asks and at their capacity, prompts included."""
-    idle, full = (operation(step, traffic, sequences) for sequences in (IDLE, carried.sequences))
-    answer = traffic.output_tokens
-    return Pace(
-        idle.tpot_s + idle.ttft_s / answer,
-        (carried.sequences / carried.requests_per_second + full.ttft_s) / answer,
-    )
+    pace = engine_pace(step, traffic, carried.sequences, carried.requests_per_second)
+    return _Engine(step, carried, pace)
 
 
 def _pool(candidate: Candidate, engine: _Engine, carried: Capacity) -> PoolSeen:

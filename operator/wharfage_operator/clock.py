@@ -5,7 +5,9 @@ seconds of their own nothing about them is unusual, and neither law, windows nor
 measures or decides asks this clock; what talks to the API server (timeouts, back-off, the Lease) keeps the wall's.
 """
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 
@@ -29,6 +31,12 @@ class Clock:
     def wall_s(self, seconds: float) -> float:
         """How long that takes on the wall's clock."""
         return seconds / self.scale
+
+    async def every(self, seconds: float, turn: Callable[[float], Awaitable[None]]) -> None:
+        """Take a turn at `unix_s`, and again after each pause of so many seconds, for ever."""
+        while True:
+            await turn(self.unix_s)
+            await asyncio.sleep(self.wall_s(seconds))
 
     def own_s(self, wall_s: float) -> float:
         """The same moment of the wall (Unix seconds) on `unix_s`."""

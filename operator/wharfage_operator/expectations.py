@@ -4,7 +4,6 @@ A forecast is of work, in requests of the planned kind, because the count is. It
 minutes; where none came it ends with the minutes it was made for, and the law goes by what is measured.
 """
 
-import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -40,17 +39,6 @@ class _Subject:
     forecast: Forecast | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """What the user expects, as long as nothing else is known."""
-
-    requests_per_second: float
-
-    def highest(self, level: float, from_s: float, to_s: float) -> float:
-        """The same at any time."""
-        return self.requests_per_second
-
-
 class Expectations:
     """The forecasts of all deployments."""
 
@@ -76,9 +64,7 @@ class Expectations:
 
     async def run(self) -> None:
         """Ask for each deployment once there is a new row of it, for ever."""
-        while True:
-            await self.turn(self._clock.unix_s)
-            await asyncio.sleep(self._clock.wall_s(_EVERY_S))
+        await self._clock.every(_EVERY_S, self.turn)
 
     async def turn(self, now_s: float) -> None:
         """Ask for all of which there is a row that the last forecast did not know; `now_s` in Unix seconds."""

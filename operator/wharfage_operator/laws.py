@@ -4,7 +4,6 @@ A law that was found is fetched by whoever steers, and is part of what is writte
 six hours of load are known, and wherever the worker fails, the law of before holds.
 """
 
-import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -86,9 +85,7 @@ class Laws:
 
     async def run(self) -> None:
         """Tune each at its minute of the day, for ever."""
-        while True:
-            await self.turn(self._clock.unix_s)
-            await asyncio.sleep(self._clock.wall_s(_EVERY_S))
+        await self._clock.every(_EVERY_S, self.turn)
 
     async def turn(self, now_s: float) -> None:
         """Tune all that are due; `now_s` in Unix seconds."""

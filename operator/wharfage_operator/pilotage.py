@@ -25,12 +25,12 @@ from wharfage_autoscaler.pilot import decided, heard, snapshot
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 
-from wharfage_operator.account import Account, Grounds, accounted
+from wharfage_operator.account import Account, Grounds, Said, accounted
 from wharfage_operator.advice import advised, refused
 from wharfage_operator.archive import Before
 from wharfage_operator.charts import ENOUGH_ROWS, Chart, Charts, Terms, planned_traffic
 from wharfage_operator.clock import Clock
-from wharfage_operator.expectations import Expectations, Prior
+from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.history import Rows
 from wharfage_operator.kinds import Key
@@ -228,7 +228,7 @@ class Pilotage:
         if subject.deployment.spec.scaling.forecast.enabled:
             expected = self._expectations.of(subject.key, subject.uid, chart)
         if expected is None and prior is not None:
-            expected = Prior(prior)
+            expected = Said(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
         voyage.grounds = accounted(replace(told, offers=_known(seen.offers, sight)), voyage.experience.memory)
         decision, memory = voyage.grounds.decided()

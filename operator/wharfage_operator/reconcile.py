@@ -256,12 +256,8 @@ class Reconciler:
         for again_s in later:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), again_s)
         wrote = not todo.empty or bool(inquiry.creates or inquiry.deletes or parting.marks or parting.ends)
-        if (
-            not wrote
-            and not later
-            and settled.again_s is None
-            and not leaving(observed_fleet(subject.pools, supply.offers), subject.pods, self._lookout.notices)
-        ):
+        noticed = any(self._lookout.notices.of(pod) is not None for pod in subject.pods)
+        if not (wrote or later or noticed) and settled.again_s is None:
             self._settled[subject.key] = ground
         return wrote
 
