@@ -7,7 +7,6 @@ says so; with one that is dearer than the greedy one, the greedy one is taken.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from wharfage_autoscaler.alike import alike, countable
 from wharfage_autoscaler.greedy import greedy
@@ -84,4 +83,4 @@ def _counted(need: Need, supply: Supply) -> tuple[Solution | None, tuple[Need]]:
     if countable(need) and need.usd_per_hour_limit is None and least <= found[0].usd_per_hour + _SAME * abs(least):
         return Solution((need,), (mix,), least, min(least, found[0].usd_per_hour), How.EXACT), (need,)
     kept = {seats.berth.shape for each in found if each.usd_per_hour <= least * (1 + _SAME) for seats in each.mix.seats}
-    return None, (replace(need, berths=tuple(berth for berth in need.berths if berth.shape in kept)),)
+    return None, (need.among(tuple(berth for berth in need.berths if berth.shape in kept)),)

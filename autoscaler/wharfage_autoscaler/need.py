@@ -6,7 +6,7 @@ capacity model's business. Nothing here solves anything.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
@@ -110,6 +110,7 @@ class Need:
     instant, of a loss of spot pools that leaves less than `survive_share` of the usual demand; `survive` holds sets of
     pools that must be survivable as one, besides each pool alone. `restless` says how much oftener than on average spot
     is lost just now, by catalog (`unrest`). `fleet` is what runs: starting more costs its time.
+    `preferred_usd_per_request` is set where some berths were left out (`among`).
     """
 
     key: Key
@@ -128,6 +129,7 @@ class Need:
     usd_per_bad_minute: float = 1.0
     priority: int = 100
     fleet: Fleet = Fleet()  # noqa: RUF009 - immutable
+    preferred_usd_per_request: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("peak_rps", "usual_rps"):
@@ -176,6 +178,18 @@ class Need:
         slowest = min((berth.requests_per_second for berth in self.berths), default=1.0)
         dearest = _DEAREST * machine * max(1.0, self.peak_rps / slowest)
         return max(self.weight * max(_UNSERVED_USD_PER_HOUR, _MACHINES_PER_DEMAND * machine), dearest)
+
+    @property
+    def dearest_spot_usd_per_request(self) -> float:
+        """What a request per second costs for an hour on the dearest spot; under `Prefer` others count as dearer."""
+        if self.preferred_usd_per_request is not None:
+            return self.preferred_usd_per_request
+        spot = (berth for berth in self.berths if berth.spot)
+        return max((berth.offer.usd_per_hour / berth.requests_per_second for berth in spot), default=0.0)
+
+    def among(self, berths: tuple[Berth, ...]) -> "Need":
+        """The same on fewer berths, since no other can be best: what is left counts what it counted before."""
+        return replace(self, berths=berths, preferred_usd_per_request=self.dearest_spot_usd_per_request)
 
     def running(self, berth: Berth) -> int:
         """Replicas that the fleet already has in that berth."""

@@ -9,7 +9,6 @@ four that carry most on each.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from wharfage_autoscaler.need import Berth, Need, Shape
 from wharfage_autoscaler.offers import Market
@@ -39,7 +38,7 @@ def pruned(need: Need, supply: Supply) -> Need:
         elif any(need.running(berth) for berth in by_shape[shape]):
             kept.add(shape)
     kept |= _reserved(by_shape, supply)
-    return replace(need, berths=tuple(berth for berth in berths if berth.shape in kept))
+    return need.among(tuple(berth for berth in berths if berth.shape in kept))
 
 
 def _reserved(by_shape: Mapping[Shape, Sequence[Berth]], supply: Supply) -> set[Shape]:

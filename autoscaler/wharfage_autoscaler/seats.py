@@ -198,6 +198,4 @@ def _dispreference(need: Need, berth: Berth) -> float:
     """Under `Prefer`, whatever is not spot counts as dearer than any spot, so that spot is taken as far as it may."""
     if need.placement.spot is not SpotPolicy.PREFER or berth.offer.market is not Market.ON_DEMAND:
         return 0.0
-    spot = [each for each in need.berths if each.spot]
-    dearest = max((each.offer.usd_per_hour / each.requests_per_second for each in spot), default=0.0)
-    return dearest * berth.requests_per_second
+    return need.dearest_spot_usd_per_request * berth.requests_per_second

@@ -102,6 +102,23 @@ def test_counting_equals_the_programme_where_replicas_are_alike(
     )
 
 
+def test_a_shape_that_is_left_out_does_not_make_on_demand_any_dearer_or_cheaper() -> None:
+    dear = berth(replace(spot("a", "y", usd_per_hour=9.7), interruptions_per_month=0.0), 0.5)
+    cheap = berth(replace(spot("a", "x", usd_per_hour=0.1), interruptions_per_month=0.0), 1.5)
+    asked = need(
+        berth(offer("a", usd_per_hour=0.2), 2.0),
+        cheap,
+        dear,
+        peak_rps=14.0,
+        usual_rps=9.75,
+        max_replicas=2,
+        usd_per_hour_limit=0.2,
+        placement=Placement(spot=SpotPolicy.PREFER, max_spot_share=1.0, min_on_demand_share=0.4),
+    )
+    supply = Supply(open={each.offer.key: 0.5 for each in asked.berths})
+    assert counts(mix([asked], supply, gap=0.0).mixes[0]) == {("a", Market.SPOT, "x"): 2}
+
+
 # --- what always holds ---------------------------------------------------------------------------------------------
 
 
