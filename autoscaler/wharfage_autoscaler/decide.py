@@ -15,6 +15,7 @@ from wharfage_autoscaler.guard import hold_steady
 from wharfage_autoscaler.handover import keep_until_served
 from wharfage_autoscaler.interruption import survive_interruption
 from wharfage_autoscaler.moving import weigh_move
+from wharfage_autoscaler.pacing import keep_pace
 from wharfage_autoscaler.placing import choose_shape
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 
@@ -23,6 +24,7 @@ Rule = Callable[[Snapshot, Memory, Decision], Decision]
 RULES: tuple[Rule, ...] = (
     meet_demand,
     hold_steady,
+    keep_pace,
     weigh_move,
     choose_shape,
     survive_interruption,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.law import Held, Signals
 from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.tempo import Tempo
 
 if TYPE_CHECKING:
     from wharfage_autoscaler.allotment import Allotment
@@ -32,11 +33,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What the count law saw, what it wants in requests per second, and what it holds: its target last."""
+    """What the count law saw, what it wants in requests per second, what it holds (its target), and how that went."""
 
     signals: Signals
     wanted_rps: float
     held: Held
+    tempo: Tempo = Tempo()  # noqa: RUF009 - immutable
 
 
 @dataclass(frozen=True, slots=True)

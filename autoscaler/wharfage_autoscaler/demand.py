@@ -71,7 +71,7 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     signals = signals_of(seen, allotment, dict(memory.rates))
     wanted = wanted_rps(seen.law, signals, memory.held)
     reason, message = _because(seen.law, signals, memory.held, wanted, _worth(seen))
-    demand = Demand(signals, wanted, memory.held)
+    demand = Demand(signals, wanted, memory.held, memory.tempo)
     return replace(decision.amended(decision.target, reason, message), demand=demand)
 
 

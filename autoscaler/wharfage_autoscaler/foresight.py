@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.forecaster import Fitted
 from wharfage_autoscaler.forecasters.selection import named, selected
@@ -22,12 +23,13 @@ _JUDGED_BY = 0.95  # the level at which forecasters are compared
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """`fitted` is None until two hours were observed. Times are on the clock of the record."""
+    """`fitted` is None until two hours were observed; it knows of `events`. Times are on the clock of the record."""
 
     forecaster: str = "ensemble"
     fitted: Fitted | None = None
     learned_s: float = -math.inf
     updated_s: float = -math.inf
+    events: tuple[Event, ...] = ()
 
     def due(self, now_s: float) -> bool:
         """Whether it is to be learned from all that is known."""
@@ -44,20 +46,29 @@ class Foresight:
             return self
         return replace(self, fitted=self.fitted.updated(recent), updated_s=now_s)
 
+    def told(self, events: tuple[Event, ...], whole: History, now_s: float) -> "Foresight":
+        """With other events than it was fitted for: fitted again, without choosing, where anything was."""
+        told = replace(self, events=events)
+        if self.fitted is None:
+            return told
+        again = told.refitted(self.forecaster, whole, now_s)
+        return told._learned(whole, now_s) if again is told else again
+
     def refitted(self, name: str, whole: History, now_s: float) -> "Foresight":
         """What was lost is fitted again: the forecaster that was chosen then, without choosing; 0.1 s instead of 2.
 
         The same as it was where the history is too short for a choice, or nobody has that name.
         """
         chosen = named(name, whole)
-        return self if chosen is None else Foresight(name, chosen.fit(whole), now_s, now_s)
+        return self if chosen is None else Foresight(name, chosen.fit(whole, self.events), now_s, now_s, self.events)
 
     def expected(self, recent: History, lead_s: float) -> Forecast | None:
         """As far as a replica started two steps later needs it; None while nothing is learned."""
         return None if self.fitted is None else self.fitted.predict(recent, math.ceil(lead_s / STEP_S) + 2)
 
     def _learned(self, history: History, now_s: float) -> "Foresight":
-        chosen = selected(history, level=_JUDGED_BY, current=self.forecaster)
+        chosen = selected(history, level=_JUDGED_BY, current=self.forecaster, events=self.events)
         if chosen is None:
             return self
-        return Foresight(chosen.forecaster.name, chosen.forecaster.fit(history), now_s, now_s)
+        fitted = chosen.forecaster.fit(history, self.events)
+        return Foresight(chosen.forecaster.name, fitted, now_s, now_s, self.events)

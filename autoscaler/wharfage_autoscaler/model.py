@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wharfage_autoscaler.behavior import Behavior
+
 
 class SpotPolicy(StrEnum):
     """How far a deployment may rely on machines that can be taken away."""
@@ -81,4 +83,5 @@ class Wanted:
     placement: Placement = Placement()
     quality_floor: float = 1.0
     usd_per_hour_limit: float | None = None
+    behavior: Behavior | None = None  # how fast the count may change; None: as fast as the law has it
     max_num_seqs: int = 0  # concurrent sequences the engine is started with; 0: the default

@@ -14,6 +14,7 @@ from wharfage_autoscaler.move import Elsewhere
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.supply import Supply
+from wharfage_autoscaler.tempo import Tempo
 
 Key = tuple[str, str]  # namespace, name
 
@@ -48,7 +49,7 @@ class Memory:
     """What one decision leaves for the next: the pools it last aimed for, since when, and what the law holds.
 
     `unit_rps` is what one of the replicas carries that the law counts, `rates` what those carry that may still serve;
-    `moved_s` is when it last moved, `moved_to` the pools there.
+    `moved_s` is when it last moved, `moved_to` the pools there. `tempo` is what was held and asked for lately.
     """
 
     target: tuple[PoolKey, ...] = ()
@@ -58,6 +59,7 @@ class Memory:
     rates: tuple[tuple[PoolKey, float], ...] = ()
     moved_s: float = -math.inf
     moved_to: tuple[PoolKey, ...] = ()
+    tempo: Tempo = Tempo()  # noqa: RUF009 - immutable
 
     def told(self, allotment: Allotment | None) -> "Memory":
         """With what replicas carry where it is allotted now: the first decision of all may be to move from there.
@@ -74,9 +76,10 @@ class Memory:
         """The memory to hand to the next decision."""
         keys = tuple(pool.key for pool in decision.target.pools)
         held = self.held if decision.demand is None else decision.demand.held
+        tempo = self.tempo if decision.demand is None else decision.demand.tempo
         since = self.since if keys == self.target else now
         if decision.allotment is None:
-            return Memory(keys, since, held)
+            return Memory(keys, since, held, tempo=tempo)
         rates = {key: rate for key, rate in self.rates if key in keys} | decision.allotment.rates
         return Memory(
             keys,
@@ -86,6 +89,7 @@ class Memory:
             tuple(sorted(rates.items())),
             now if decision.moves else self.moved_s,
             tuple(sorted(decision.allotment.rates)) if decision.moves else self.moved_to,
+            tempo,
         )
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from wharfage_autoscaler.allotment import Allotment
 from wharfage_autoscaler.choice import Candidate
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.fit import Fit
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.law import Law
@@ -100,7 +101,8 @@ class Foreseeing:
     `rates` are per second over steps of `foresight.STEP_S` (300 s), the last of which ends at `end_s`; NaN is a gap.
     They are the last two hours at least, or all that is known: then `whole`. A deployment of another uid is another.
     `forecaster` is the one that was chosen last, where that is known: a worker that was started anew goes on with it
-    until the deployment's turn to choose comes (`rota`), since choosing takes seconds.
+    until the deployment's turn to choose comes (`rota`), since choosing takes seconds. `events` are what the user knows
+    of demand, on the rates' clock.
     """
 
     key: Key
@@ -110,6 +112,7 @@ class Foreseeing:
     whole: bool
     lead_s: float
     forecaster: str = ""
+    events: tuple[Event, ...] = ()
     kind: ClassVar[str] = "foresee"
     rank: ClassVar[int] = 1
 

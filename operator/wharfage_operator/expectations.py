@@ -9,6 +9,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.work import Work
 
@@ -35,6 +36,7 @@ class _Subject:
     uid: str
     chart: Chart
     lead_s: float
+    events: tuple[Event, ...]
     known_to_s: float = 0.0
     forecast: Forecast | None = None
 
@@ -48,13 +50,18 @@ class Expectations:
         self._clock = clock
         self._subjects: dict[Key, _Subject] = {}
 
-    def of(self, key: Key, uid: str, chart: Chart) -> Forecast | None:
-        """The forecast of a deployment on its present chart; None where there is none yet."""
+    def of(self, key: Key, uid: str, chart: Chart, events: tuple[Event, ...] = ()) -> Forecast | None:
+        """The forecast of a deployment on its present chart; None where there is none yet.
+
+        `events` are what the user knows of demand; where they change, the next forecast does not wait for a row.
+        """
         lead_s = max((pool.lead_s for pool in chart.pools), default=0.0)
         known = self._subjects.get(key)
         if known is None or known.uid != uid or known.chart.charter.work != chart.charter.work:
-            self._subjects[key] = _Subject(uid, chart, lead_s)
+            self._subjects[key] = _Subject(uid, chart, lead_s, events)
             return None
+        if events != known.events:
+            known.events, known.known_to_s = events, 0.0
         known.chart, known.lead_s = chart, lead_s
         return known.forecast
 
@@ -96,6 +103,7 @@ class Expectations:
                 whole=whole,
                 lead_s=subject.lead_s,
                 forecaster="" if subject.forecast is None else subject.forecast.forecaster,
+                events=subject.events,
             )
             return await self._foresee(errand)
 

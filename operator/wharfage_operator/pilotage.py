@@ -16,8 +16,10 @@ from typing import Protocol
 from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.enquiry import answered, due
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.law import FRESH
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
@@ -37,7 +39,7 @@ from wharfage_operator.kinds import Key
 from wharfage_operator.laws import Laws
 from wharfage_operator.rounds import Question, Rounds
 from wharfage_operator.sighting import sighted
-from wharfage_operator.spec import expected_peak, expected_traffic
+from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
 
 log = logging.getLogger(__name__)
@@ -220,13 +222,15 @@ class Pilotage:
             obtainable=self._market.obtainable,
             leaving=leaving,
         )
-        self._look(voyage, subject.key, sight, chart)
+        events = tuple(map(self._own, expected_events(subject.deployment)))
+        forecast = self._expectations.of(subject.key, subject.uid, chart, events)
+        self._look(voyage, subject.key, sight, chart, forecast)
         answer = voyage.experience.answer
         if answer is None or not answer.allotment.shapes:  # nothing can be had: what serves is not given up for that
             return None
         expected: Expectation | None = None
         if subject.deployment.spec.scaling.forecast.enabled:
-            expected = self._expectations.of(subject.key, subject.uid, chart)
+            expected = forecast
         if expected is None and prior is not None:
             expected = Said(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
@@ -235,13 +239,16 @@ class Pilotage:
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
         return decision
 
-    def _look(self, voyage: _Voyage, key: Key, sight: Sight, chart: Chart) -> None:
+    def _own(self, event: Event) -> Event:
+        return replace(event, start_s=self._clock.own_s(event.start_s), end_s=self._clock.own_s(event.end_s))
+
+    def _look(self, voyage: _Voyage, key: Key, sight: Sight, chart: Chart, forecast: Forecast | None) -> None:
         """Learn from what is seen, fetch an answer, ask the next question."""
         if sight.now_s - voyage.heard_s >= TICK_S:
             voyage.experience, entry = heard(voyage.experience, sight, chart.charter)
             voyage.heard_s = sight.now_s
             here = Question(voyage.experience, sight, chart.charter)
-            self._laws.note(key, voyage.uid, here, entry, self._expectations.of(key, voyage.uid, chart))
+            self._laws.note(key, voyage.uid, here, entry, forecast)
             if (law := self._laws.law(key)) is not None:
                 voyage.experience = replace(voyage.experience, law=law, tuned_s=sight.now_s)
         told = self._rounds.answer(key)

@@ -13,7 +13,10 @@ from wharfage_api.model import Shape
 from wharfage_api.model import Variant as WrittenVariant
 from wharfage_api.offercatalog import OfferCatalog
 from wharfage_api.priced import priced
-from wharfage_api.scaling import Pin, Scaling
+from wharfage_api.scaling import Behavior as WrittenBehavior
+from wharfage_api.scaling import Pin, Scaling, ScalingRules
+from wharfage_autoscaler.behavior import Behavior, Direction, Limit, Select, Unit
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.model import ModelShape, Placement, SpotPolicy, Variant, Wanted
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
@@ -60,6 +63,7 @@ def wanted(
         quality_floor=float(spec.objectives.quality_floor),
         usd_per_hour_limit=None if spec.limits.usd_per_hour is None else float(spec.limits.usd_per_hour),
         max_num_seqs=max_num_seqs,
+        behavior=_behavior(spec.scaling.behavior),
     )
 
 
@@ -85,6 +89,14 @@ def expected_peak(deployment: LLMDeployment) -> float | None:
     if written is None or written.peak_requests_per_second is None or not deployment.spec.scaling.forecast.enabled:
         return None
     return float(written.peak_requests_per_second)
+
+
+def expected_events(deployment: LLMDeployment) -> tuple[Event, ...]:
+    """The changes of demand that the user knows of; times are Unix seconds of the wall."""
+    return tuple(
+        Event(each.name, each.start.timestamp(), each.end.timestamp(), multiplier=float(each.multiplier))
+        for each in deployment.spec.scaling.forecast.events
+    )
 
 
 def offers(catalog: OfferCatalog, world: Obtainability) -> tuple[Offer, ...]:
@@ -119,6 +131,18 @@ def served_name(deployment: LLMDeployment) -> str:
 
 def _written(spec: LLMDeploymentSpec, name: str) -> WrittenVariant | None:
     return next((variant for variant in spec.variants if variant.name == name), None)
+
+
+def _behavior(written: WrittenBehavior | None) -> Behavior | None:
+    return None if written is None else Behavior(_direction(written.scale_up), _direction(written.scale_down))
+
+
+def _direction(written: ScalingRules | None) -> Direction:
+    """What is not written limits nothing: the law's own limits hold beside it."""
+    if written is None:
+        return Direction()
+    limits = (Limit(Unit(each.type), float(each.value), float(each.period_seconds)) for each in written.policies)
+    return Direction(tuple(limits), float(written.stabilization_window_seconds or 0), Select(written.select_policy))
 
 
 def _refuse_what_is_missing(spec: LLMDeploymentSpec) -> None:

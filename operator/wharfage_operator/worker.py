@@ -76,7 +76,8 @@ class Worker:
         foresight = _after(before, errand, known, recent)
         self._kept[errand.key] = _Kept(errand.uid, foresight, errand.end_s)
         self._forget(errand.end_s)
-        return Foreseen(foresight.expected(recent, errand.lead_s), foresight.due(errand.end_s))
+        wants_whole = foresight.due(errand.end_s) or foresight.events != errand.events
+        return Foreseen(foresight.expected(recent, errand.lead_s), wants_whole)
 
     def _forget(self, now_s: float) -> None:
         """Deployments that nobody has asked about for an hour are gone."""
@@ -86,6 +87,8 @@ class Worker:
 
 def _after(before: Foresight, errand: Foreseeing, known: History, recent: History) -> Foresight:
     """Learned at the deployment's turn of the day; whenever it is learned at another time, its turn comes sooner."""
+    if errand.whole and before.events != errand.events:
+        before = before.told(errand.events, known, errand.end_s)
     after = before
     if before.fitted is None and errand.whole and errand.forecaster:
         after = before.refitted(errand.forecaster, known, errand.end_s)

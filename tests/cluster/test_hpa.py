@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior, Direction
 from wharfage_operator.kinds import DEPLOYMENTS, Kind
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior, Direction
 from wharfage_simulator.policies.gauge import Gauge
 from wharfage_simulator.policies.hpa import Hpa
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field, replace
 
 import pytest
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.model import Mode
@@ -114,6 +115,17 @@ def test_what_is_expected_is_told_until_it_is_asked_of_another_chart() -> None:
     place.turn()
     first, *_, last = place.seer.asked
     assert first.uid != last.uid
+
+
+def test_an_event_that_is_told_does_not_wait_for_the_next_row() -> None:
+    place = Place(weeks=rows(10))
+    place.of()
+    place.turn()
+    sale = Event("sale", 4000.0, 5000.0, multiplier=3.0)
+    place.expectations.of(KEY, UID, CHART, (sale,))
+    place.turn()
+    place.turn()
+    assert [each.events for each in place.seer.asked] == [(), (sale,)]
 
 
 def test_rows_are_work_in_planned_requests_and_gaps_stay_gaps() -> None:

@@ -346,6 +346,14 @@ def test_an_expected_peak_is_provided_for_only_until_the_load_itself_is_known() 
     assert max(world.tick(0.5).target.replicas for _ in range(20)) <= 2
 
 
+def test_the_users_behavior_slows_the_count() -> None:
+    slow = {"scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}}
+    world = World(spec={"scaling": {"behavior": slow}}, lead=1)
+    world.ticks(8, 0.1)
+    counts = [world.tick(40.0).target.replicas for _ in range(12)]
+    assert counts[-1] - counts[0] in (2, 3)
+
+
 def test_manual_replicas_are_not_the_loads_business() -> None:
     world = World(spec={"scaling": {"mode": Mode.MANUAL.value}, "replicas": 3})
     assert world.ticks(10, 50.0).target.replicas == 3

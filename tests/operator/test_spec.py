@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from wharfage_autoscaler.behavior import Behavior, Direction, Limit, Select, Unit
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.model import Mode, SpotPolicy
 from wharfage_autoscaler.offers import Market
 from wharfage_operator.obtainable import Obtainability
-from wharfage_operator.spec import offers, revision, served_name, wanted
+from wharfage_operator.spec import expected_events, offers, revision, served_name, wanted
 
 from tests.operator.objects import catalog, deployment, row
 
@@ -50,6 +52,24 @@ def test_a_written_shape_wins_over_the_table() -> None:
     assert only.shape.active_parameters == pytest.approx(3.3e9)
     assert (only.shape.experts_total, only.shape.experts_active, only.shape.expert_ffn_size) == (128, 8, 768)
     assert (only.shape.window_tokens, only.shape.window_layers) == (4096, 12)
+
+
+def test_a_written_behavior_is_what_the_count_may_do() -> None:
+    written = {
+        "scaleUp": {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}], "selectPolicy": "Min"},
+        "scaleDown": {"stabilizationWindowSeconds": 600, "selectPolicy": "Disabled"},
+    }
+    assert wanted(deployment(scaling={"behavior": written})).behavior == Behavior(
+        up=Direction((Limit(Unit.PODS, 4.0, 60.0),), 0.0, Select.MIN),
+        down=Direction((), 600.0, Select.DISABLED),
+    )
+    assert wanted(deployment()).behavior is None
+
+
+def test_events_are_told_in_unix_seconds() -> None:
+    sale = {"name": "sale", "start": "2026-11-27T00:00:00Z", "end": "2026-11-28T00:00:00Z", "multiplier": "2.5"}
+    told = expected_events(deployment(scaling={"forecast": {"events": [sale]}}))
+    assert told == (Event("sale", 1795737600.0, 1795824000.0, multiplier=2.5),)
 
 
 def test_a_model_that_nobody_knows_has_no_shape_yet() -> None:

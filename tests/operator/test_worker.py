@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from wharfage_autoscaler.allot import allot
+from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.foresight import STEP_S
 from wharfage_autoscaler.history import DAY_S
 from wharfage_autoscaler.law import LAW
@@ -127,6 +128,19 @@ def test_a_worker_started_anew_goes_on_with_the_forecaster_that_was_chosen() -> 
 def test_without_a_known_forecaster_it_chooses(forecaster: str) -> None:
     errand = foreseeing(4 * DAY_S, whole=True)
     assert Worker().answer(replace(errand, forecaster=forecaster)) == Worker().answer(errand)
+
+
+@pytest.mark.parametrize("days", [1, 4], ids=["young", "grown"])
+def test_events_that_are_told_later_are_in_the_next_forecast_of_the_whole(days: int) -> None:
+    worker, end_s = Worker(), days * DAY_S
+    usual = worker.foreseen(foreseeing(end_s, whole=True)).forecast
+    sale = Event("sale", end_s, end_s + 7200.0, multiplier=3.0)
+    assert worker.foreseen(replace(foreseeing(end_s, whole=False), events=(sale,))).wants_whole
+    told = worker.foreseen(replace(foreseeing(end_s, whole=True), events=(sale,)))
+    assert usual is not None
+    assert told.forecast is not None
+    assert told.forecast.rates[0] == pytest.approx([3.0 * rate for rate in usual.rates[0]])
+    assert not told.wants_whole
 
 
 def test_each_deployment_learns_again_at_its_own_time_of_day() -> None:

@@ -1,53 +1,11 @@
-"""The `behavior` of a HorizontalPodAutoscaler: stabilisation windows, and limits of speed in both directions.
+"""A count that follows recommendations within the `behavior` of a HorizontalPodAutoscaler.
 
-Kubernetes 1.33, `pkg/controller/podautoscaler/horizontal.go`: `stabilizeRecommendationWithBehaviors` and
-`convertDesiredReplicasWithBehaviorRate`. Whoever drives a Deployment through an HPA (KEDA, llm-d, WVA) inherits it.
+Whoever drives a Deployment through one (KEDA, llm-d, WVA) inherits it.
 """
 
-import math
-from dataclasses import dataclass
-from enum import StrEnum
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior, ceiling, floor
 
 from wharfage_simulator.policies.window import Window
-
-
-class Unit(StrEnum):
-    """What a limit of speed counts in; the values are the API's."""
-
-    PODS = "Pods"
-    PERCENT = "Percent"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `value` pods, or percent of what there was, within any `period_s`."""
-
-    unit: Unit
-    value: float
-    period_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Direction:
-    """Of several limits the one that allows most counts (`selectPolicy: Max`)."""
-
-    limits: tuple[Limit, ...]
-    window_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Behavior:
-    """Both directions."""
-
-    up: Direction
-    down: Direction
-
-
-KUBERNETES = Behavior(
-    up=Direction((Limit(Unit.PERCENT, 100, 15), Limit(Unit.PODS, 4, 15)), window_s=0),
-    down=Direction((Limit(Unit.PERCENT, 100, 15),), window_s=300),
-)
-"""The default of `autoscaling/v2`."""
 
 
 class Pace:
@@ -82,29 +40,16 @@ class Pace:
             steady = int(self._recent_down.most)
         for window in (*self._raised.values(), *self._lowered.values()):
             window.age(now_s)
+
+        def began(period_s: float) -> float:
+            return current - self._raised[period_s].total + self._lowered[period_s].total
+
         if steady > current:
-            steady = min(steady, max(current, self._ceiling(current)))
+            steady = int(min(steady, ceiling(self._behavior.up, current, began)))
         elif steady < current:
-            steady = max(steady, min(current, self._floor(current)))
+            steady = int(max(steady, floor(self._behavior.down, current, began)))
         count = min(max(steady, least), most)
         if count != current:
             for window in (self._raised if count > current else self._lowered).values():
                 window.add(now_s, abs(count - current))
         return count
-
-    def _began_with(self, current: int, period_s: float) -> float:
-        return current - self._raised[period_s].total + self._lowered[period_s].total
-
-    def _ceiling(self, current: int) -> int:
-        def allowed(limit: Limit) -> float:
-            start = self._began_with(current, limit.period_s)
-            return start + limit.value if limit.unit is Unit.PODS else math.ceil(start * (1 + limit.value / 100))
-
-        return int(max((allowed(limit) for limit in self._behavior.up.limits), default=current))
-
-    def _floor(self, current: int) -> int:
-        def allowed(limit: Limit) -> float:
-            start = self._began_with(current, limit.period_s)
-            return start - limit.value if limit.unit is Unit.PODS else math.trunc(start * (1 - limit.value / 100))
-
-        return int(min((allowed(limit) for limit in self._behavior.down.limits), default=current))

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from wharfage_autoscaler.behavior import Behavior
 from wharfage_autoscaler.fleet import PoolKey
 
-from wharfage_simulator.policies.behavior import Behavior, Pace
+from wharfage_simulator.policies.behavior import Pace
 from wharfage_simulator.policies.gauge import TOLERANCE, of_all
 from wharfage_simulator.policy import Seen
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior
 from wharfage_autoscaler.fleet import PoolKey
 
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior, Pace
+from wharfage_simulator.policies.behavior import Pace
 from wharfage_simulator.policies.gauge import TOLERANCE, Gauge, of_pods, total
 from wharfage_simulator.policies.scene import SHARES, Scene, Setting
 from wharfage_simulator.policy import Seen, Target

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior, Direction, Limit, Unit
 from wharfage_autoscaler.fleet import PoolKey
 
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior, Direction, Limit, Pace, Unit
+from wharfage_simulator.policies.behavior import Pace
 from wharfage_simulator.policies.gauge import TOLERANCE, of_all
 from wharfage_simulator.policies.scene import SHARES, Scene, Setting
 from wharfage_simulator.policy import Seen, Target

@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
+from wharfage_autoscaler.behavior import Behavior, Direction, Limit, Unit
 from wharfage_autoscaler.fleet import PoolKey
 
-from wharfage_simulator.policies.behavior import Behavior, Direction, Limit, Pace, Unit
+from wharfage_simulator.policies.behavior import Pace
 from wharfage_simulator.policies.gauge import TOLERANCE, of_all
 from wharfage_simulator.policies.scene import Scene, Setting
 from wharfage_simulator.policies.window import Window

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import ClassVar
 
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.sight import PoolSeen
 
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior
 from wharfage_simulator.policies.bounds import within
 from wharfage_simulator.policies.external import External
 from wharfage_simulator.policies.scene import Scene, Setting

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import ClassVar
 
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.sight import PoolSeen
 from wharfage_autoscaler.traffic import Traffic
 
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior
 from wharfage_simulator.policies.bounds import within
 from wharfage_simulator.policies.external import External
 from wharfage_simulator.policies.scene import Scene, Setting

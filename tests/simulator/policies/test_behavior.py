@@ -1,7 +1,8 @@
 """The behaviour of a HorizontalPodAutoscaler: windows and limits of speed, over virtual time."""
 
 import pytest
-from wharfage_simulator.policies.behavior import KUBERNETES, Behavior, Direction, Limit, Pace, Unit
+from wharfage_autoscaler.behavior import KUBERNETES, Behavior, Direction, Limit, Unit
+from wharfage_simulator.policies.behavior import Pace
 
 ONE_A_MINUTE = Behavior(
     up=Direction((Limit(Unit.PODS, 1, 60),), window_s=0),
