@@ -4,19 +4,29 @@ A second `--port` or `--api-key` on the engine's command line would win over the
 the sizing or the secrecy of a key would be wrong. The API server refuses them with the field to use.
 """
 
+import re
+from typing import NamedTuple
+
 from wharfage_api.part import Rule
 
 
-def _argument(says: str, *names: str, short: str = "") -> Rule:
-    """Refuse the arguments of these names, in each spelling the engine takes (`--a-b`, `--a_b`, `--a-b=x`)."""
+class _Owned(NamedTuple):
+    """Arguments that the operator keeps for itself: how they are written, and what to write instead."""
+
+    pattern: str
+    says: str
+
+
+def _argument(says: str, *names: str, short: str = "") -> _Owned:
+    """The arguments of these names, in each spelling the engine takes (`--a-b`, `--a_b`, `--a-b=x`)."""
     options = "|".join(name.replace("-", "[-_]") for name in names)
     pattern = f"^--({options})([= ].*)?$"
     if short:
         pattern = f"^(--({options})|{short})([= ].*)?$"
-    return Rule(f"self.all(a, !a.matches('{pattern}'))", says)
+    return _Owned(pattern, says)
 
 
-ARGUMENT_RULES = (
+_OWNED = (
     _argument(
         "leave out --model and --tokenizer: write spec.model.source, or a variant's source", "model", "tokenizer"
     ),
@@ -38,8 +48,10 @@ ARGUMENT_RULES = (
         "tensor-parallel-size",
         "pipeline-parallel-size",
         "data-parallel-.*",
-        "decode-context-parallel-size",
-        short="-(tp|pp|dp|dcp)",
+        "(decode|prefill)-context-parallel-size",
+        "nnodes",
+        "node-rank",
+        short="-(tp|pp|dp[a-z]?|dcp|pcp|n|r)",
     ),
     _argument(
         "leave out --max-num-seqs, --max-num-batched-tokens and --gpu-memory-utilization: "
@@ -69,7 +81,14 @@ ARGUMENT_RULES = (
     ),
     _argument("leave out --disable-log-stats: the metrics it removes are what scaling reads", "disable-log-stats"),
 )
+ARGUMENT_RULES = tuple(Rule(f"self.all(a, !a.matches('{owned.pattern}'))", owned.says) for owned in _OWNED)
 """Rules on `spec.engine.args`."""
+
+
+def instead(argument: str) -> str | None:
+    """What to write instead of an argument that the operator owns; None where it is the user's."""
+    return next((owned.says for owned in _OWNED if re.match(owned.pattern, argument)), None)
+
 
 _CONFIDENTIAL = "(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|APIKEY|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS)$"
 

@@ -8,6 +8,7 @@ from wharfage_autoscaler.fit import Miss, fit
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.model import Variant
 from wharfage_autoscaler.reasons import Reason
+from wharfage_serving.arguments import arguments
 
 from wharfage_operator.children import (
     ChildSettings,
@@ -27,6 +28,7 @@ from wharfage_operator.pools import POOL, description, pool_hash
 from wharfage_operator.replica import Replica
 from wharfage_operator.spec import NOTHING, Known, untold, wanted
 from wharfage_operator.surge import REPLACING, SURGING
+from wharfage_operator.vetting import check_arguments, check_image
 
 _HISTORY = 2  # old ReplicaSets kept for kubectl rollout undo
 
@@ -48,10 +50,11 @@ def manifests(
     known yet, is left out: it stays as it is until a new pool serves.
 
     Raises:
-        Rejected: for an image outside the allow-list, or a pool that cannot hold the model.
+        Rejected: for an image outside the allow-list, an argument that the engine would not take, or a pool that
+            cannot hold the model.
 
     """
-    _check_image(deployment, settings)
+    check_image(deployment, settings)
     whose = Identity(deployment.metadata.namespace, deployment.metadata.name, uid)
     seen = wanted(deployment, max_num_seqs=settings.max_num_seqs, learned=learned)
     variants = {variant.name: variant for variant in seen.variants if variant.shape is not None}
@@ -72,16 +75,6 @@ def manifests(
     return tuple(intended(obj) for obj in objects)
 
 
-def _check_image(deployment: LLMDeployment, settings: ChildSettings) -> None:
-    """The operator's own default image is always allowed."""
-    image = deployment.spec.engine.image
-    if not image or not settings.allowed_image_prefixes or image.startswith(settings.allowed_image_prefixes):
-        return
-    allowed = ", ".join(settings.allowed_image_prefixes)
-    message = f"spec.engine.image {image} is not allowed here: write one that starts with {allowed}, or leave it out"
-    raise Rejected(Reason.IMAGE_NOT_ALLOWED, message)
-
-
 def _replica(
     deployment: LLMDeployment,
     whose: Identity,
@@ -99,7 +92,10 @@ def _replica(
     )
     if isinstance(seat, Miss):
         raise Rejected(Reason.MODEL_DOES_NOT_FIT, seat.message)
-    return Replica(deployment, whose, pool, variant, seat, settings, platform)
+    replica = Replica(deployment, whose, pool, variant, seat, settings, platform)
+    engine = deployment.spec.engine
+    check_arguments(engine.args, arguments(replica.engine), engine.image or settings.engine_image)
+    return replica
 
 
 def _pool_deployment(replica: Replica) -> Manifest:

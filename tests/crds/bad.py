@@ -135,6 +135,8 @@ ENGINES = (
     Bad("a cache as an argument", _argument("--download-dir=/weights"), "write spec.engine.weightCache"),
     Bad("a parallel size as an argument", _argument("--tensor-parallel-size=4"), "narrow spec.placement.accelerators"),
     Bad("a parallel size by its short name", _argument("-tp=4"), "narrow spec.placement.accelerators"),
+    Bad("more than one node a replica", _argument("--nnodes", "2"), "narrow spec.placement.accelerators"),
+    Bad("prompts split over accelerators", _argument("-pcp", "2"), "narrow spec.placement.accelerators"),
     Bad("a batch size as an argument", _argument("--max-num-seqs=512"), "derives them from the model's shape"),
     Bad(
         "a token budget as an argument", _argument("--max-num-batched-tokens=1"), "derives them from the model's shape"

@@ -334,6 +334,38 @@ def test_only_allowed_images_run() -> None:
     assert children(settings=settings), "the operator's own default needs no permission"
 
 
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        pytest.param(
+            ["--enable-prefix-cashing", "--zzz"],
+            "spec.engine.args: vLLM 0.32.0 knows no argument --enable-prefix-cashing; "
+            "did you mean --enable-prefix-caching?; vLLM 0.32.0 knows no argument --zzz",
+            id="all that the engine does not know, at once",
+        ),
+        pytest.param(
+            ["--max-model-le=4"],
+            "spec.engine.args: --max-model-le is short for --max-model-len: write it in full "
+            "(leave out --max-model-len: write spec.engine.maxModelTokens)",
+            id="the beginning of what the operator owns, with the field to write",
+        ),
+        pytest.param(
+            ["--load-format", "dummy"],
+            "spec.engine.args: --load-format is what the operator sets itself here: leave it out",
+            id="what only this source has the operator set",
+        ),
+    ],
+)
+def test_an_argument_that_the_engine_would_not_take_is_refused_with_its_reason(args: list[str], words: str) -> None:
+    model = {"source": "s3://bucket/qwen", "shape": SHAPE}
+    with pytest.raises(Rejected) as refused:
+        children(engine={"args": args}, model=model)
+    assert refused.value.reason is Reason.INVALID_SPEC
+    assert refused.value.message == words
+    own = children(engine={"args": args, "image": "registry.example/vllm:nightly"}, model=model)
+    assert own["Deployment"], "of an image whose version nobody knows the engine says it itself"
+
+
 def test_a_pool_that_cannot_hold_the_model_is_refused_with_numbers() -> None:
     with pytest.raises(Rejected, match=r"short by .* GiB") as refused:
         children(offer(accelerator="T4", accelerator_memory_gib=16))
