@@ -85,15 +85,16 @@ def decided(experience: Experience, sight: Sight, charter: Charter, decision: De
 def _under_way(experience: Experience, sight: Sight, charter: Charter) -> Experience:
     """A move has arrived once anything serves there. Where nothing there can be had any more it was in vain.
 
-    Then what holds is asked for anew, and without those shapes: they are unfit for a while.
+    Then what holds is asked for anew, and without those shapes: they are unfit for a while. A move to what nobody knows
+    any more, since its offer or variant is gone, is over: what there is instead is another question.
     """
     bound_for = experience.bound_for
     if not bound_for:
         return experience
     there = [pool for pool in sight.pools if charter.berth(pool).shape in bound_for]
-    if any(pool.ready for pool in there):
+    if not there or any(pool.ready for pool in there):
         return replace(experience, bound_for=frozenset())
-    if not there or any(pool.obtainable for pool in there):
+    if any(pool.obtainable for pool in there):
         return experience
     unfit = experience.unfit.gone(bound_for, sight.now_s)
     return replace(experience, bound_for=frozenset(), unfit=unfit, answer=None)

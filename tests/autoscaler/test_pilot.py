@@ -135,8 +135,10 @@ def test_a_move_whose_machines_stop_coming_is_undone_and_not_tried_again_at_once
     assert vain.unfit.reasons(sight(SMALL, LARGE, now_s=45.0), CHARTER) == {THERE: Forced.UNOBTAINABLE}
 
 
-def test_a_move_to_what_is_no_longer_seen_is_waited_for() -> None:
-    assert bound().bound_for == {THERE}
+def test_a_move_to_what_nobody_knows_any_more_is_over() -> None:
+    gone = bound()
+    assert gone.bound_for == frozenset()
+    assert gone.answer is not None, "what was allotted holds until the next answer"
 
 
 def test_who_reads_it_again_after_a_restart_goes_on_as_if_there_had_been_none() -> None:
