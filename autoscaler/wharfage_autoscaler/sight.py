@@ -98,6 +98,11 @@ class Sight:
         return sum(pool.starting for pool in self.pools)
 
     @property
+    def lead_s(self) -> float:
+        """The longest from an order to its first answer: so far ahead the load must be known. 0 without pools."""
+        return max((pool.lead_s for pool in self.pools), default=0.0)
+
+    @property
     def running(self) -> float:
         """Requests under way."""
         return sum(pool.running for pool in self.pools)

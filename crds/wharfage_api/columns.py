@@ -34,6 +34,7 @@ DEPLOYMENT_COLUMNS: tuple[Column, ...] = (
     _text("$/h", ".status.summary.usdPerHour", "Dollars per hour of the machines that run."),
     _text("Month", ".status.summary.month", "Dollars this month, and the share of the tightest budget."),
     _wide(_text("$/M-tok", ".status.summary.usdPerMillionTokens", "Dollars per million output tokens.")),
+    _wide(_text("Lead", ".status.summary.leadTime", "From an order to its first answer, as learned.")),
     _wide(_text("Model", ".spec.model.source", "Where the weights are.")),
     _wide(_text("Endpoint", ".status.endpoint", "Where clients send requests.")),
     _AGE,

@@ -25,6 +25,7 @@ class Summary(StatusPart):
     usd_per_hour: Line | None = Field(default=None, description="Dollars per hour of the machines that run.")
     usd_per_million_tokens: Line | None = Field(default=None, description="Dollars per million output tokens.")
     month: Line | None = Field(default=None, description="Dollars this month, and the share of the tightest budget.")
+    lead_time: Line | None = Field(default=None, description="The longest of the wanted pools' lead times.")
     reason: Line | None = Field(default=None, description="Reason of the condition that blocks, or Serving.")
 
 
@@ -42,6 +43,12 @@ class PoolStatus(StatusPart):
     wanted: int = Field(default=0, ge=0, le=100000, description="Replicas to run.")
     ready: int = Field(default=0, ge=0, le=100000, description="Replicas that serve.")
     usd_per_hour: Cost = Field(default=None, description="Dollars per hour of the pool's machines.")
+    lead_time: Cost = Field(
+        default=None, description="From an order to its first answer, as learned: so far ahead the load is forecast."
+    )
+    machine_lead_time: Cost = Field(
+        default=None, description="Of the lead time, what it takes until there is a machine."
+    )
 
 
 class CostStatus(StatusPart):

@@ -26,6 +26,7 @@ STATUS_COLUMNS = {
     "fleet": "FLEET",
     "usd_per_hour": "$/H",
     "usd_per_million_tokens": "$/M-TOK",
+    "lead_time": "LEAD",
     "waiting_for": "WAITING FOR",
 }
 FINDING_COLUMNS = {"level": "", "subject": "WHAT", "message": "FOUND", "fix": "DO"}

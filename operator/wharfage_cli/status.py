@@ -23,6 +23,7 @@ class Line:
     fleet: str
     usd_per_hour: str
     usd_per_million_tokens: str
+    lead_time: str
     waiting_for: str
 
 
@@ -45,6 +46,7 @@ def line(deployment: dict[str, Any]) -> Line:
         fleet=summary.get("fleet") or UNKNOWN,
         usd_per_hour=summary.get("usdPerHour", UNKNOWN),
         usd_per_million_tokens=(status.get("cost") or {}).get("usdPerMillionTokens", UNKNOWN),
+        lead_time=summary.get("leadTime", UNKNOWN),
         waiting_for=waiting_for(status, blocking),
     )
 

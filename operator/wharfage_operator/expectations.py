@@ -50,12 +50,12 @@ class Expectations:
         self._clock = clock
         self._subjects: dict[Key, _Subject] = {}
 
-    def of(self, key: Key, uid: str, chart: Chart, events: tuple[Event, ...] = ()) -> Forecast | None:
+    def of(self, key: Key, uid: str, chart: Chart, lead_s: float, events: tuple[Event, ...] = ()) -> Forecast | None:
         """The forecast of a deployment on its present chart; None where there is none yet.
 
-        `events` are what the user knows of demand; where they change, the next forecast does not wait for a row.
+        The next one reaches so far as to cover `lead_s`, from an order to the first answer. `events` are what the user
+        knows of demand; where they change, the next forecast does not wait for a row.
         """
-        lead_s = max((pool.lead_s for pool in chart.pools), default=0.0)
         known = self._subjects.get(key)
         if known is None or known.uid != uid or known.chart.charter.work != chart.charter.work:
             self._subjects[key] = _Subject(uid, chart, lead_s, events)

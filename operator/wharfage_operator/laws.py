@@ -66,8 +66,7 @@ class Laws:
             known.diary = Diary()  # was in other units; how full replicas were has none
         known.question = question
         sight = question.sight
-        lead_s = max((pool.lead_s for pool in sight.pools), default=0.0)
-        known.diary.note(sight.now_s, entry.rps, quantiles(forecast, sight.now_s + TICK_S + lead_s))
+        known.diary.note(sight.now_s, entry.rps, quantiles(forecast, sight.now_s + TICK_S + sight.lead_s))
         if entry.minute is not None:
             known.minutes.note(sight.now_s, entry.minute)
 

@@ -7,7 +7,7 @@ earlier one of the same family was known, a quarter took longer than that (of th
 served by a forecast that ends too soon; one that reaches 20 s too far costs next to nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import quantiles
@@ -75,6 +75,17 @@ class Leads:
                 found[offer] = _with(found.get(offer, ()), start)
         return self if found == self.starts else Leads(found, self.prior)
 
+    def among(self, owners: Collection[Key]) -> "Leads":
+        """Without what nobody asks for any more: starts of deployments that are gone, but for the latest of an offer.
+
+        Those tell of its machines still. The same value where there are none.
+        """
+        kept = {
+            offer: tuple(start for start in starts if start.owner in owners or start in starts[-_KEPT:])
+            for offer, starts in self.starts.items()
+        }
+        return self if kept == self.starts else Leads(kept, self.prior)
+
     def of(self, offer: OfferKey, owner: Key | None = None) -> Lead:
         """What to reckon with for one more replica: machines by all starts, engines by the owner's if there are any."""
         starts = self.starts.get(offer, ())
@@ -85,7 +96,7 @@ class Leads:
         )
 
     def written(self) -> str:
-        """The latest starts of each offer as JSON; `read` reads them."""
+        """The latest starts of each offer as JSON; `read` reads them. Pods that are still there tell theirs again."""
         rows = [
             [*offer, *start.owner, start.uid, start.lead.machine_s, start.lead.engine_s, start.ready_s]
             for offer, starts in sorted(self.starts.items())

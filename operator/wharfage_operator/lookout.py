@@ -1,15 +1,16 @@
 """What this process has heard of machines: notices, lead times and shortages, which all deployments have in common.
 
-Three values, each replaced by what the next look makes of it. Nothing is lost for long when they are: the nodes and
-pods that there are tell most of it again.
+Three values, each replaced by what the next look makes of it. Notices are told again by the nodes that there are; the
+other two survive a restart (`almanac`).
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.offers import Offer
+from wharfage_autoscaler.supply import OfferKey
 
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
@@ -55,13 +56,22 @@ class Lookout:
             before.obtainable(offer, now_s) != self.shortages.obtainable(offer, now_s) for offer in offers.values()
         )
 
+    def forget_but(self, owners: Collection[Key]) -> None:
+        """These are all the deployments that there are."""
+        self.leads = self.leads.among(owners)
+
     def notice_s(self, platform: Platform) -> float:
         """What a pod can use of an interruption's notice."""
         return self._clock.wall_s(platform.spot_notice_s)
 
+    def lead(self, offer: OfferKey, owner: Key | None = None) -> Lead:
+        """Seconds of the world from an order to its machine, and from there to the first answer."""
+        lead = self.leads.of(offer, owner)
+        return Lead(lead.machine_s * self._clock.scale, lead.engine_s * self._clock.scale)
+
     def lead_s(self, offer: Offer, owner: Key | None = None) -> float:
         """Seconds of the world from an order to the first answer."""
-        return self.leads.of(offer.key, owner).total_s * self._clock.scale
+        return self.lead(offer.key, owner).total_s
 
     def obtainable(self, offer: Offer, now_s: float | None = None) -> bool:
         """Whether an order would be filled now, as far as one knows."""
@@ -70,9 +80,9 @@ class Lookout:
     def tell(self, telemetry: Telemetry, now_s: float) -> None:
         """Show it as metrics: offers that were ever ordered, those that were short lately, and nodes with a notice."""
         for offer in self.leads.starts:
-            lead = self.leads.of(offer)
-            telemetry.lead.labels(*offer, "machine").set(lead.machine_s * self._clock.scale)
-            telemetry.lead.labels(*offer, "engine").set(lead.engine_s * self._clock.scale)
+            lead = self.lead(offer)
+            telemetry.lead.labels(*offer, "machine").set(lead.machine_s)
+            telemetry.lead.labels(*offer, "engine").set(lead.engine_s)
         telemetry.shortage.clear()
         for offer in self.shortages.by_offer:
             telemetry.shortage.labels(*offer).set(not self.shortages.obtainable(offer, now_s))

@@ -223,7 +223,7 @@ class Pilotage:
             leaving=leaving,
         )
         events = tuple(map(self._own, expected_events(subject.deployment)))
-        forecast = self._expectations.of(subject.key, subject.uid, chart, events)
+        forecast = self._expectations.of(subject.key, subject.uid, chart, sight.lead_s, events)
         self._look(voyage, subject.key, sight, chart, forecast)
         answer = voyage.experience.answer
         if answer is None or not answer.allotment.shapes:  # nothing can be had: what serves is not given up for that

@@ -13,6 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
 from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.supply import OfferKey
 
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
@@ -62,6 +64,7 @@ from wharfage_operator.workqueue import WorkQueue
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 _PRICE_NEWS = 0.05
 _MOST_ACTS = 3
+_MOVING = frozenset({"usdPerMillionTokens", "leadTime", "machineLeadTime"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +337,7 @@ class Reconciler:
             subject.deployment,
             Seen(
                 fleet=fleet,
+                leads={offer: self._lookout.lead(offer, key) for offer in _offers(fleet, decision)},
                 decision=decision,
                 problem=problem,
                 blocker=blocker(subject.pods, subject.pools, witnesses, now=now),
@@ -445,10 +449,19 @@ def lasting(status: Mapping[str, Any]) -> dict[str, Any]:
     """A status without the figures that move by themselves."""
     kept = {name: part for name, part in status.items() if name != "load"}
     for name in ("summary", "cost"):
-        kept[name] = {
-            field: value for field, value in (status.get(name) or {}).items() if field != "usdPerMillionTokens"
-        }
+        kept[name] = _still(status.get(name) or {})
+    kept["fleet"] = [_still(row) for row in status.get("fleet") or ()]
     return kept
+
+
+def _still(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in _MOVING}
+
+
+def _offers(fleet: Fleet, decision: Decision | None) -> set[OfferKey]:
+    """The offers of all pools that run or are wanted."""
+    wanted = decision.target.pools if decision is not None else ()
+    return {pool.offer.key for pool in (*fleet.pools, *wanted)}
 
 
 def newsworthy(before: Supplied, after: Supplied) -> bool:

@@ -56,6 +56,7 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
         "replicas": f"{seen.fleet.ready}/{seen.target.replicas}",
         "usdPerHour": cost.get("usdPerHour"),
         "usdPerMillionTokens": cost.get("usdPerMillionTokens"),
+        "leadTime": _longest(rows),
         "month": None,  # dollars of the month are the ledger's, which this version does not keep
         "reason": seen.blocker.reason.value if waits and seen.blocker else readiness.reason.value,
     }
@@ -100,6 +101,10 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
         if pool.offer.usd_per_hour > 0:
             same = last.get("wanted") == row["wanted"]
             row["usdPerHour"] = _figure(pool.usd_per_hour, last.get("usdPerHour") if same else None)
+        lead = seen.leads.get(pool.offer.key)
+        if lead is not None:
+            row["leadTime"] = _seconds(lead.total_s, last.get("leadTime"))
+            row["machineLeadTime"] = _seconds(lead.machine_s, last.get("machineLeadTime"))
         rows.append(row)
     return rows
 
@@ -208,6 +213,17 @@ def _figure(value: float, before: str | None) -> str:
         if old and abs(value - old) < _KEPT * abs(old):
             return before
     return f"{value:.0f}" if value >= 1000 else f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
+
+
+def _longest(rows: list[Row]) -> str | None:
+    """The longest lead time of the pools that are wanted; None where none is known."""
+    told = [str(row["leadTime"]) for row in rows if row["wanted"] and "leadTime" in row]
+    return max(told, key=lambda text: float(text.removesuffix("s")), default=None)
+
+
+def _seconds(seconds: float, before: str | None) -> str:
+    kept = _figure(seconds, before.removesuffix("s") if before else None)
+    return before if before and kept == before.removesuffix("s") else f"{seconds:.0f}s"
 
 
 def _milliseconds(seconds: float | None, before: str | None) -> str | None:

@@ -15,11 +15,13 @@ from wharfage_autoscaler.decision import Decision, Step
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
+from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.words import replica_words
 
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.conditions import Verdict
 from wharfage_operator.errors import NotYet, Rejected
+from wharfage_operator.leads import Lead
 from wharfage_operator.plan import serves
 from wharfage_operator.settings import Settings
 from wharfage_operator.surge import deadline_exceeded, gave_up
@@ -47,11 +49,13 @@ class Seen:
     """Everything that one status is made of. Times are Unix seconds.
 
     `fleet` is the observed one; `decision` is None where the spec was refused before a decision.
+    `leads` are those of the offers of the pools, in seconds of the world.
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
+    leads: Mapping[OfferKey, Lead] = field(default_factory=dict)
     decision: Decision | None = None
     problem: Rejected | NotYet | None = None
     blocker: Blocker | None = None

@@ -14,13 +14,13 @@ def condition(kind: str, status: str, reason: str, message: str = "") -> dict[st
 def test_a_serving_deployment_waits_for_nothing() -> None:
     shown = line(
         deployment(
-            summary={"fleet": "3xL40S spot", "replicas": "3/3", "usdPerHour": "2.34"},
+            summary={"fleet": "3xL40S spot", "replicas": "3/3", "usdPerHour": "2.34", "leadTime": "190s"},
             cost={"usdPerHour": "2.34", "usdPerMillionTokens": "0.41"},
             conditions=[condition("Accepted", "True", "Accepted"), condition("Ready", "True", "Serving", "3 of 3")],
         )
     )
     assert (shown.ready, shown.reason, shown.fleet, shown.waiting_for) == ("True", "Serving", "3xL40S spot", "")
-    assert shown.usd_per_million_tokens == "0.41"
+    assert (shown.usd_per_million_tokens, shown.lead_time) == ("0.41", "190s")
 
 
 def test_a_blocked_deployment_says_what_blocks_it() -> None:

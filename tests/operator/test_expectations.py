@@ -64,8 +64,8 @@ class Place:
     def __post_init__(self) -> None:
         self.expectations = Expectations(self.seer, lambda key: self.weeks, Clock())
 
-    def of(self, uid: str = UID, chart: Chart = CHART) -> Forecast | None:
-        return self.expectations.of(KEY, uid, chart)
+    def of(self, uid: str = UID, chart: Chart = CHART, lead_s: float = 300.0) -> Forecast | None:
+        return self.expectations.of(KEY, uid, chart, lead_s)
 
     def turn(self) -> None:
         asyncio.run(self.expectations.turn(float(self.weeks.end_s)))
@@ -80,6 +80,17 @@ def test_it_is_asked_once_for_each_row() -> None:
     place.weeks = rows(11)
     place.turn()
     assert [each.end_s for each in place.seer.asked] == [10 * STEP_S, 11 * STEP_S]
+
+
+def test_the_next_one_reaches_as_far_as_an_order_takes_by_then() -> None:
+    place = Place(weeks=rows(10))
+    place.of(lead_s=300.0)
+    place.turn()
+    place.of(lead_s=700.0)
+    place.turn()
+    place.weeks = rows(11)
+    place.turn()
+    assert [each.lead_s for each in place.seer.asked] == [300.0, 700.0], "not for its own sake"
 
 
 def test_weeks_are_sent_only_to_a_worker_that_wants_them() -> None:
@@ -122,7 +133,7 @@ def test_an_event_that_is_told_does_not_wait_for_the_next_row() -> None:
     place.of()
     place.turn()
     sale = Event("sale", 4000.0, 5000.0, multiplier=3.0)
-    place.expectations.of(KEY, UID, CHART, (sale,))
+    place.expectations.of(KEY, UID, CHART, 300.0, (sale,))
     place.turn()
     place.turn()
     assert [each.events for each in place.seer.asked] == [(), (sale,)]

@@ -117,6 +117,18 @@ def test_a_machine_is_of_all_and_an_engine_is_of_its_deployment() -> None:
     assert both.of(L40S, CHAT) == PRIOR
 
 
+def test_of_deployments_that_are_gone_only_what_tells_of_machines_is_kept() -> None:
+    found = Leads()
+    for owner in range(5):
+        pods = [started(f"{owner}-{n}", 60.0, 100.0, at_s=100.0 * owner + n) for n in range(6)]
+        found = found.heard(("shop", f"{owner}"), pods, OFFERS)
+    left = found.among([("shop", "0")])
+    owners = [start.owner[1] for start in left.starts[L4]]
+    assert owners == ["0"] * 6 + ["3"] * 2 + ["4"] * 6
+    assert left.of(L4) == found.of(L4)
+    assert left.among([("shop", "0")]) is left
+
+
 def test_a_pod_of_no_pool_that_is_known_tells_nothing() -> None:
     assert Leads().heard(CHAT, [started("a", pool="old")], OFFERS) == Leads()
 

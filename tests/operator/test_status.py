@@ -16,6 +16,8 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.errors import NotYet, Rejected
+from wharfage_operator.leads import Lead
+from wharfage_operator.reconcile import lasting
 from wharfage_operator.status import status
 from wharfage_operator.surge import GAVE_UP
 from wharfage_operator.verdicts import Seen, progressing
@@ -63,6 +65,7 @@ def test_serving_in_full() -> None:
             "replicas": "2/2",
             "usdPerHour": "1.60",
             "usdPerMillionTokens": "0.248",
+            "leadTime": "<none>",
             "month": "<none>",
             "reason": "Serving",
         },
@@ -113,6 +116,27 @@ def test_looking_again_changes_nothing() -> None:
     assert status(deployment(), seen(load=nearly), now=NOW + 3600, previous=first) == first
 
 
+def test_how_long_an_order_takes_is_told_of_each_pool_and_the_longest_of_those_that_are_wanted() -> None:
+    leads = {L4.key: Lead(83.0, 217.0), SPOT.key: Lead(20.0, 100.0)}
+    both = Fleet((pool(L4, 2), pool(SPOT, 1)))
+    found = status(deployment(), seen(both, leads=leads), now=NOW, previous={})
+    told = [(row["market"], row["leadTime"], row["machineLeadTime"]) for row in found["fleet"]]
+    assert told == [("OnDemand", "300s", "83s"), ("Spot", "120s", "20s")]
+    assert found["summary"]["leadTime"] == "300s"
+    leaves = status(deployment(), seen(both, Fleet((pool(SPOT, 1),)), leads=leads), now=NOW, previous={})
+    assert leaves["summary"]["leadTime"] == "120s"
+    assert LLMDeploymentStatus.model_validate(found).fleet[0].lead_time == "300s"
+
+
+def test_a_lead_time_that_hardly_moved_is_no_news() -> None:
+    first = status(deployment(), seen(leads={L4.key: Lead(83.0, 217.0)}), now=NOW, previous={})
+    same = status(deployment(), seen(leads={L4.key: Lead(84.0, 226.0)}), now=NOW + 60, previous=first)
+    assert same == first
+    longer = status(deployment(), seen(leads={L4.key: Lead(83.0, 300.0)}), now=NOW + 60, previous=first)
+    assert longer["fleet"][0]["leadTime"] == "383s"
+    assert lasting(longer) == lasting(first), "it moves by itself, and waits for its turn"
+
+
 def test_a_figure_that_moved_by_a_tenth_is_news() -> None:
     first = status(deployment(), seen(load=LOAD), now=NOW, previous={})
     busier = replace(LOAD, requests_per_second=9.0)
@@ -143,7 +167,7 @@ def test_what_is_not_known_is_absent_and_a_column_says_none() -> None:
     assert "load" not in found
     assert "decision" not in found
     unknown = {column for column, text in found["summary"].items() if text == "<none>"}
-    assert unknown == {"fleet", "usdPerHour", "usdPerMillionTokens", "month"}
+    assert unknown == {"fleet", "usdPerHour", "usdPerMillionTokens", "leadTime", "month"}
 
 
 def test_without_a_price_there_is_no_cost() -> None:
