@@ -21,6 +21,7 @@ from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 
+from wharfage_operator.almanac import Almanac
 from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Before, Past
 from wharfage_operator.asked import Prometheus
@@ -188,6 +189,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)
     lookout = Lookout(cache, clock, wait_least_s=settings.machine_patience_s)
+    almanac = Almanac(lookout, cache, connection, writer, settings.namespace)
     pilotage = Pilotage(
         rounds,
         clock,
@@ -219,6 +221,10 @@ async def serve(connection: Connection, settings: Settings) -> int:
     async def when_leading(run: Callable[[], Awaitable[None]]) -> None:
         await sync.synced.wait()
         await lease.led.wait()
+        await run()
+
+    async def knowing(run: Callable[[], Awaitable[None]]) -> None:
+        await almanac.read.wait()
         await run()
 
     def unready() -> list[str]:
@@ -254,7 +260,11 @@ async def serve(connection: Connection, settings: Settings) -> int:
         health.beat(),
         writer.post_events(lambda: len(queue) > 0),
     ]
-    background += [when_leading(partial(work, queue, reconciler.look, telemetry)) for _ in range(settings.workers)]
+    looking = partial(work, queue, reconciler.look, telemetry)
+    background += [
+        when_leading(almanac.run),
+        *(when_leading(partial(knowing, looking)) for _ in range(settings.workers)),
+    ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
     if settings.scrape_every_s > 0:
         background.append(when_leading(metrics.run))

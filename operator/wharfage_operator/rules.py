@@ -59,4 +59,13 @@ RULES = (
         own_namespace=True,
         names=("wharfage-leader",),
     ),
+    Rule("", "configmaps", ("create",), "what is known of machines", own_namespace=True),
+    Rule(
+        "",
+        "configmaps",
+        ("get", "patch"),
+        "what is known of machines: lead times and shortages survive a restart",
+        own_namespace=True,
+        names=("wharfage-machines",),
+    ),
 )

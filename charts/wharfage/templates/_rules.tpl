@@ -47,7 +47,7 @@ a test compares the two.
   verbs: [list, watch]
 {{- end -}}
 
-{{- /* In the operator's own namespace: the Lease that only one replica holds. */ -}}
+{{- /* In the operator's own namespace: the Lease that only one replica holds, and what is known of machines. */ -}}
 {{- define "wharfage.rules.own" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
@@ -56,4 +56,11 @@ a test compares the two.
   resources: [leases]
   resourceNames: [wharfage-leader]
   verbs: [get, update]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [wharfage-machines]
+  verbs: [get, patch]
 {{- end -}}
