@@ -113,6 +113,19 @@ FIXES: Mapping[Reason, Fix] = {
         "The replicas' metrics could not be read.", "Let the operator reach port 8000 of the pods (NetworkPolicy)."
     ),
     Reason.METRICS_FRESH: Fix("The replicas' metrics are recent."),
+    Reason.HISTORY_UNREADABLE: Fix(
+        "What was known of the load before a restart cannot be read; until then nothing that runs is taken away and "
+        "the count does not follow the load.",
+        "Mend what the message names; or delete the ConfigMap NAME-history, and the history begins anew.",
+    ),
+    Reason.FORECAST_DEGRADED: Fix(
+        "No forecast could be made lately; the count follows what is measured.",
+        "Look at the operator's log for the worker's error; give it memory (the chart's resources) if it was killed.",
+    ),
+    Reason.DECISION_HELD: Fix(
+        "Which machines to use could not be worked out anew; what was decided last holds.",
+        "Look at the operator's log for the worker's error; give it memory (the chart's resources) if it was killed.",
+    ),
     Reason.OBJECTIVES_MET: Fix("Latency is within its thresholds."),
     Reason.OBJECTIVES_OUT_OF_REACH: Fix(
         "No machine that holds the model meets the objectives even while idle; the message says what the nearest does. "

@@ -59,6 +59,9 @@ class Reason(StrEnum):
     # measurements and money
     NO_METRICS = "NoMetrics"
     METRICS_FRESH = "MetricsFresh"
+    HISTORY_UNREADABLE = "HistoryUnreadable"
+    FORECAST_DEGRADED = "ForecastDegraded"
+    DECISION_HELD = "DecisionHeld"
     OBJECTIVES_MET = "ObjectivesMet"
     OBJECTIVES_MISSED = "ObjectivesMissed"
     OBJECTIVES_OUT_OF_REACH = "ObjectivesOutOfReach"

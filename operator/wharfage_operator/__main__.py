@@ -198,6 +198,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         laws=laws,
         market=lookout,
         before=archive.before if archiving else lambda key, uid: Before(Experience(), measured=False),
+        unread=archive.unread,
     )
     reconciler = Reconciler(
         cache=cache,

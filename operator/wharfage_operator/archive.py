@@ -62,6 +62,8 @@ class _Kept:
     before: Before | None = None
     landmarks: tuple[object, ...] = ()
     """Of the experience that was written last: where they have changed it is written at once."""
+    trouble: str = ""
+    """Why it is not read back."""
     filled: bool = False
     changed: bool = False
     due_s: float = 0.0
@@ -103,6 +105,11 @@ class Archive:
         kept = self._kept.get(key)
         return kept.before if kept is not None and kept.uid == uid else None
 
+    def unread(self, key: Key, uid: str) -> str:
+        """Why a deployment's history cannot be read back; empty where it was, or was not tried yet."""
+        kept = self._kept.get(key)
+        return kept.trouble if kept is not None and kept.uid == uid and kept.before is None else ""
+
     async def run(self) -> None:
         """Note, restore and write for ever."""
         await self._clock.every(_EVERY_S, self.turn)
@@ -129,8 +136,10 @@ class Archive:
                 if (due or self._at_landmark(key, kept)) and not self._paused(key):
                     await self._write(key, kept, now_s)
             except (ApiError, NotYet) as error:
+                kept.trouble = str(error)
                 log.info("the history of the load waits", extra={"key": "/".join(key), "error": str(error)})
-            except Exception:  # one deployment's is no reason to end all others'
+            except Exception as error:  # one deployment's is no reason to end all others'
+                kept.trouble = str(error)
                 log.exception("the history of the load waits", extra={"key": "/".join(key)})
 
     def _paused(self, key: Key) -> bool:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _EVERY_S = 60.0
 _RECENT = 24  # rows of which a fitted forecaster is told: two hours
 _STALE_S = 2 * STEP_S
+_NEWS = 2  # times without a forecast: once may be a worker that was started anew
 
 Foresee = Callable[[Foreseeing], Awaitable[Foreseen]]
 """Raises `WorkerFailed`."""
@@ -39,6 +40,9 @@ class _Subject:
     events: tuple[Event, ...]
     known_to_s: float = 0.0
     forecast: Forecast | None = None
+    trouble: str = ""
+    """Why there was no forecast the last time."""
+    failed: int = 0
 
 
 class Expectations:
@@ -65,6 +69,11 @@ class Expectations:
         known.chart, known.lead_s = chart, lead_s
         return known.forecast
 
+    def trouble(self, key: Key) -> str:
+        """Why there was no forecast twice in a row; empty where there was, or nobody asked."""
+        subject = self._subjects.get(key)
+        return subject.trouble if subject is not None and subject.failed >= _NEWS else ""
+
     def forget(self, key: Key) -> None:
         """The deployment is gone, or its count does not follow the load any more."""
         self._subjects.pop(key, None)
@@ -81,10 +90,12 @@ class Expectations:
                 continue
             try:
                 subject.forecast = await self._asked(key, subject, rows)
-                subject.known_to_s = rows.end_s
+                subject.known_to_s, subject.failed = rows.end_s, 0
             except WorkerFailed as failure:
+                subject.trouble, subject.failed = failure.reason, subject.failed + 1
                 log.info("no forecast this time", extra={"key": "/".join(key), "error": failure.reason})
-            except Exception:  # one deployment's is no reason to end all others'
+            except Exception as error:  # one deployment's is no reason to end all others'
+                subject.trouble, subject.failed = str(error), subject.failed + 1
                 log.exception("no forecast this time", extra={"key": "/".join(key)})
 
     async def _asked(self, key: Key, subject: _Subject, rows: Rows) -> Forecast | None:

@@ -168,7 +168,7 @@ class Foreman:
             return self._worker
         pause_s = self._from_s - time.monotonic()
         if pause_s > _PATIENCE_S:
-            raise _Paused(f"the worker is started again in {pause_s:.0f} s: {self._lost_for}")
+            raise _Paused(f"the worker waits to be started again: {self._lost_for}")
         await asyncio.sleep(max(0.0, pause_s))
         await self._end()
         began_s = time.monotonic()

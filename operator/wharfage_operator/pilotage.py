@@ -24,6 +24,7 @@ from wharfage_autoscaler.law import FRESH
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pilot import decided, heard, snapshot
+from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 
@@ -107,11 +108,12 @@ class Pilotage:
         laws: Laws,
         market: Market,
         before: Callable[[Key, str], Before | None],
+        unread: Callable[[Key, str], str] = lambda key, uid: "",
     ) -> None:
         """`rows` are the weeks that are known of a deployment's load.
 
         `before` is what an earlier process knew of a deployment of that uid; while it is None nobody knows yet, and
-        nothing that runs is taken away.
+        nothing that runs is taken away; `unread` says why it cannot be known, where that was found out.
         """
         self._rounds = rounds
         self._expectations = expectations
@@ -120,6 +122,7 @@ class Pilotage:
         self._rows = rows
         self._market = market
         self._before = before
+        self._unread = unread
         self._charts = Charts()
         self._voyages: dict[Key, _Voyage] = {}
 
@@ -191,6 +194,22 @@ class Pilotage:
         """The decision that stands, with all that it looked at; None before the first."""
         voyage = self._voyages.get(key)
         return None if voyage is None else voyage.telling
+
+    def hindrances(self, key: Key, uid: str) -> Mapping[Reason, str]:
+        """What keeps the decisions of a deployment from being as good as they could be, in words for its status."""
+        voyage = self._voyages.get(key)
+        if voyage is None or voyage.uid != uid:
+            return {}
+        if not voyage.restored:
+            unread = self._unread(key, uid)
+            return {Reason.HISTORY_UNREADABLE: unread} if unread else {}
+        if not self.steers(key):
+            return {}
+        found = {
+            Reason.DECISION_HELD: self._rounds.trouble,
+            Reason.FORECAST_DEGRADED: self._expectations.trouble(key),
+        }
+        return {reason: words for reason, words in found.items() if words}
 
     def _restore(self, voyage: _Voyage, subject: Subject) -> None:
         if not voyage.restored:

@@ -345,6 +345,7 @@ class Reconciler:
                 load=subject.load,
                 models=tuple(models),
                 prices_observed_at=supply.prices_observed_at,
+                hindrances=self._pilotage.hindrances(key, subject.uid),
                 prices_stale_after_s=self._settings.prices_stale_after_s,
             ),
             now=now,

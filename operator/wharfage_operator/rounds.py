@@ -20,9 +20,8 @@ from wharfage_autoscaler.snapshot import ClusterSnapshot
 from wharfage_autoscaler.supply import Supply
 
 log = logging.getLogger(__name__)
-_SETTLE_S = 0.5  # questions that become due together are one round
-_PAUSE_S = 5.0  # after a round that failed; doubles
 _LONGEST_PAUSE_S = 300.0
+_NEWS = 2  # rounds without an answer: one may be a worker that was started anew
 
 Solve = Callable[[ClusterSnapshot, str], Awaitable[Mapping[Key, Allotment]]]
 """The allotments of all deployments; the name tells one series of questions from another, each begins from its last.
@@ -57,16 +56,34 @@ class Answered:
 class Rounds:
     """Collects questions, asks them together, and keeps the answers until they are fetched."""
 
-    def __init__(self, solve: Solve, supply: Callable[[], Supply], *, answered: Callable[[Key], None]) -> None:
-        """`supply` says what is shared now; `answered` is called with the key of each deployment that has an answer."""
+    def __init__(
+        self,
+        solve: Solve,
+        supply: Callable[[], Supply],
+        *,
+        answered: Callable[[Key], None],
+        settle_s: float = 0.5,
+        first_pause_s: float = 5.0,
+    ) -> None:
+        """`supply` says what is shared now; `answered` is called with the key of each deployment that has an answer.
+
+        Questions that become due within `settle_s` are one round; after one that failed it waits, each time longer.
+        """
         self._solve = solve
         self._supply = supply
         self._answered = answered
+        self._settle_s = settle_s
+        self._first_pause_s = first_pause_s
         self._questions: dict[Key, Question] = {}
         self._answers: dict[Key, Answered] = {}
         self._due = asyncio.Event()
-        self.trouble = ""
-        """Why the last round had no answer; empty where it had."""
+        self._failed = 0
+        self._why = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why there was no answer twice in a row; empty where there was."""
+        return self._why if self._failed >= _NEWS else ""
 
     def ask(self, key: Key, question: Question, *, due: bool) -> None:
         """Take in how things stand with a deployment; `due` if it wants an answer soon."""
@@ -85,22 +102,22 @@ class Rounds:
 
     async def run(self) -> None:
         """Hold a round whenever one is due, for ever."""
-        pause_s = _PAUSE_S
+        pause_s = self._first_pause_s
         while True:
             await self._due.wait()
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(self._settle_s)
             self._due.clear()
             try:
                 await self.hold()
             except Exception as error:
-                self.trouble = str(error)
+                self._failed, self._why = self._failed + 1, str(error)
                 words = "no allotment this time; what was allotted last holds"
                 log.warning(words, extra={"error": str(error)}, exc_info=not isinstance(error, Unsolved))
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 self._due.set()
             else:
-                self.trouble, pause_s = "", _PAUSE_S
+                self._failed, pause_s = 0, self._first_pause_s
 
     async def hold(self) -> None:
         """One round. Raises `Unsolved`."""

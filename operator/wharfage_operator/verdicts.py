@@ -51,6 +51,7 @@ class Seen:
     `fleet` is the observed one; `decision` is None where the spec was refused before a decision.
     `leads` are those of the offers of the pools, in seconds of the world.
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
+    `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it.
     """
 
@@ -63,6 +64,7 @@ class Seen:
     load: Load | None = None
     models: tuple[Mapping[str, Any], ...] = ()
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)
+    hindrances: Mapping[Reason, str] = field(default_factory=dict)
     prices_stale_after_s: float = Settings().prices_stale_after_s
 
     @property
@@ -156,6 +158,10 @@ def progressing(seen: Seen) -> Verdict:
         reason = Reason.ROLLING_OUT if replaced else Reason.SCALING
         message = seen.blocker.message if seen.blocker else "replicas are being replaced or added."
         return _yes(ConditionType.PROGRESSING, reason, message)
+    held = seen.hindrances.get(Reason.DECISION_HELD)
+    if held is not None:
+        message = f"Everything runs as decided last; where to run cannot be worked out anew: {held}"
+        return _no(ConditionType.PROGRESSING, Reason.DECISION_HELD, message)
     told = f" At the last rollout {_WITHOUT_CAPACITY}" if any(gave_up(pool) for pool in seen.pools) else ""
     return _no(ConditionType.PROGRESSING, Reason.STEADY, f"Everything runs as decided.{told}")
 
@@ -206,6 +212,14 @@ def within_budget(deployment: LLMDeployment, seen: Seen) -> Verdict:
 
 def metrics_fresh(seen: Seen) -> Verdict:
     """Whether the engines' own figures are being read."""
+    unread = seen.hindrances.get(Reason.HISTORY_UNREADABLE)
+    if unread is not None:
+        message = f"The count does not follow the load, since what was known of it before cannot be read: {unread}"
+        return _no(ConditionType.METRICS_FRESH, Reason.HISTORY_UNREADABLE, message)
+    degraded = seen.hindrances.get(Reason.FORECAST_DEGRADED)
+    if seen.load is not None and degraded is not None:
+        message = f"The engines' metrics are read; the count follows them alone, since there is no forecast: {degraded}"
+        return _yes(ConditionType.METRICS_FRESH, Reason.FORECAST_DEGRADED, message)
     if seen.load is not None:
         return _yes(ConditionType.METRICS_FRESH, Reason.METRICS_FRESH, "The engines' metrics are read.")
     if seen.fleet.ready == 0:

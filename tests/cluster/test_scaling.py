@@ -10,7 +10,7 @@ from wharfage_operator.pools import POOL
 
 from tests.cluster.emulated import READS, EmulatorProcess
 from tests.cluster.lab import Lab
-from tests.cluster.server import Object, eventually
+from tests.cluster.server import Object, condition, eventually
 
 LONG = (900, 220)
 CALM, BUSY = 0.2, 5.0
@@ -108,6 +108,25 @@ def test_a_restarted_operator_takes_nothing_away(lab: Lab, emulated: Start) -> N
     eventually(decided, within_s=300.0, what="the second operator has asked its optimiser")
     assert set(wanted) == {8}
     assert second.tracebacks == []
+
+
+def test_a_history_that_cannot_be_read_is_said_with_what_to_do_and_nothing_is_taken_away(
+    lab: Lab, emulated: Start
+) -> None:
+    emulator = emulated(BUSY)
+    name = (CONFIG_MAPS, lab.namespace, "chat-history")
+    lab.server.create(CONFIG_MAPS, {"metadata": {"name": name[2], "namespace": name[1]}, "data": {"mine": "yes"}})
+    lab.start(None, scrape_proxy=emulator.address, **READS)
+    lab.create(scaling={"maxReplicas": 8}, placement={"accelerators": ["L4"]})
+    lab.ready()
+    eventually(lambda: condition(lab.llm(), "MetricsFresh").get("reason") == "HistoryUnreadable", what="it is said")
+    assert "chat-history does not belong to this deployment" in condition(lab.llm(), "MetricsFresh")["message"]
+    assert replicas(lab) == 1
+    lab.server.delete(*name)
+    eventually(lambda: replicas(lab) >= 4, within_s=180.0, what="the load leads")
+    eventually(
+        lambda: condition(lab.llm(), "MetricsFresh").get("status") == "True", what="and nothing is wrong any more"
+    )
 
 
 def test_recommend_changes_nothing_and_says_what_would_be_saved(lab: Lab, emulated: Start) -> None:

@@ -115,6 +115,18 @@ def test_a_worker_that_fails_is_asked_again_at_the_next_turn() -> None:
     assert len(place.seer.asked) == 2
 
 
+def test_two_failures_in_a_row_are_said_until_there_is_a_forecast() -> None:
+    place = Place(seer=Seer(fails=True), weeks=rows(10))
+    place.of()
+    said = []
+    for _ in range(2):
+        place.turn()
+        said.append(place.expectations.trouble(KEY))
+    place.seer.fails = False
+    place.turn()
+    assert [*said, place.expectations.trouble(KEY)] == ["", "it died", ""]
+
+
 def test_what_is_expected_is_told_until_it_is_asked_of_another_chart() -> None:
     said = Forecast(10 * STEP_S, STEP_S, (0.9,), ((3.0, 3.0),))
     place = Place(seer=Seer(forecast=said), weeks=rows(10))

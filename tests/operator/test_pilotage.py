@@ -52,6 +52,7 @@ class World:
     lead: int = 20
     solves: bool = True
     before: Before | None = field(default_factory=lambda: Before(Experience(), measured=False))
+    unread: str = ""
     gone: set[tuple[str, str, Market, str]] = field(default_factory=set)
     rows: Rows = field(default_factory=Rows)
     fleet: Fleet = field(default_factory=Fleet)
@@ -78,6 +79,7 @@ class World:
             laws=self.laws,
             market=self,
             before=lambda key, uid: self.before,
+            unread=lambda key, uid: self.unread,
         )
 
     def lead_s(self, offer: Offer, owner: Key) -> float:
@@ -352,6 +354,16 @@ def test_the_users_behavior_slows_the_count() -> None:
     world.ticks(8, 0.1)
     counts = [world.tick(40.0).target.replicas for _ in range(12)]
     assert counts[-1] - counts[0] in (2, 3)
+
+
+def test_what_keeps_decisions_from_being_better_is_told() -> None:
+    world = World(before=None, unread="it belongs to somebody else")
+    world.ticks(2, 1.0)
+    assert world.pilotage.hindrances(KEY, UID) == {Reason.HISTORY_UNREADABLE: "it belongs to somebody else"}
+    world.before = Before(Experience(), measured=False)
+    world.tick(1.0)
+    assert world.pilotage.hindrances(KEY, UID) == {}
+    assert world.pilotage.hindrances(KEY, "another") == {}
 
 
 def test_manual_replicas_are_not_the_loads_business() -> None:

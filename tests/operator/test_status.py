@@ -30,6 +30,9 @@ L4 = offer(usd_per_hour=0.8)
 SPOT = offer(market=Market.SPOT, usd_per_hour=0.3)
 LOAD = Load(60, 8.1, 7300, 1790, 3, 0, ttft_p95_s=0.41, tpot_p95_s=0.038)
 PRICES = {"cloud": NOW - 86400}
+UNREAD = {Reason.HISTORY_UNREADABLE: "ConfigMap shop/chat-history does not belong to this deployment"}
+UNFORESEEN = {Reason.FORECAST_DEGRADED: "the worker ran out of memory"}
+UNSOLVED = {Reason.DECISION_HELD: "the worker took longer than 30 s"}
 WAITS = Blocker(Reason.UNSCHEDULABLE, "0/3 nodes are available")
 
 
@@ -236,6 +239,11 @@ HALF = Fleet((pool(L4, 2, ready=1),))
         (seen(load=LOAD), {}, "MetricsFresh", ("True", "MetricsFresh")),
         (seen(), {}, "MetricsFresh", ("False", "NoMetrics")),
         (seen(STARTING), {}, "MetricsFresh", ("Unknown", "NoMetrics")),
+        (seen(load=LOAD, hindrances=UNREAD), {}, "MetricsFresh", ("False", "HistoryUnreadable")),
+        (seen(load=LOAD, hindrances=UNFORESEEN), {}, "MetricsFresh", ("True", "ForecastDegraded")),
+        (seen(hindrances=UNFORESEEN), {}, "MetricsFresh", ("False", "NoMetrics")),
+        (seen(load=LOAD, hindrances=UNSOLVED), {}, "Progressing", ("False", "DecisionHeld")),
+        (seen(STARTING, hindrances=UNSOLVED), {}, "Progressing", ("True", "Scaling")),
         (seen(), {}, "PricesFresh", ("True", "PricesCurrent")),
         (seen(prices_observed_at={"cloud": NOW - 31 * 86400}), {}, "PricesFresh", ("False", "PricesStale")),
         (seen(prices_observed_at={"other": NOW}), {}, "PricesFresh", ("Unknown", "PricesUnknown")),
