@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from wharfage_autoscaler.pace import Pace, filled, sure
+from wharfage_autoscaler.pace import Pace, filled, fullest, sure
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.work import Work
 
 MEMORY_S = 300.0
+_NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Busy:
     output_tokens: float = 0.0
     room: float = 0.0
     """Planned requests that the serving replicas carry within their objectives."""
+    replicas: float = 0.0
+    """That serve."""
 
     @property
     def known(self) -> bool:
@@ -27,15 +30,18 @@ class Busy:
 
     def heard(self, sight: Sight, kept: float) -> "Busy":
         """After one more look; that share of what was known still counts."""
-        room, running = sight.room_rps, sight.running
+        room, running, replicas = sight.room_rps, sight.running, float(sight.ready)
         complete = sight.rps_1m > 0.0 and running > 0.0 and room > 0.0  # NaN, too
-        looks = (sight.rps_1m, running, sight.output_tokens_per_s, room) if complete else (0.0, 0.0, 0.0, 0.0)
-        sums = (self.arrived, self.running, self.output_tokens, self.room)
+        looks = (sight.rps_1m, running, sight.output_tokens_per_s, room, replicas) if complete else _NOTHING
+        sums = (self.arrived, self.running, self.output_tokens, self.room, self.replicas)
         return Busy(*(kept * before + look for before, look in zip(sums, looks, strict=True)))
 
     def worth(self, pace: Pace) -> float:
         """What an arriving request takes of the replicas, in planned ones."""
-        return filled(pace, self.running / self.output_tokens) * self.room / self.arrived
+        full = filled(pace, self.running / self.output_tokens)
+        if self.replicas > 0.0:  # not written down by an earlier version
+            full = min(full, fullest(pace, self.running / self.replicas))
+        return full * self.room / self.arrived
 
 
 @dataclass(frozen=True, slots=True)

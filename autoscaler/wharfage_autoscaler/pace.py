@@ -44,6 +44,15 @@ def filled(pace: Pace, tpot_s: float) -> float:
     return max(0.0, 1.0 - pace.idle_s / tpot_s) / (1.0 - pace.idle_s / pace.full_s)
 
 
+def fullest(pace: Pace, running: float) -> float:
+    """As full as replicas can be that run so many sequences on average: without one there is nothing to be busy with.
+
+    An engine that is slower than anybody knows would else look full while idle, and a second one beside it as well.
+    Only where the pace is `sure` of anything.
+    """
+    return min(1.0, running) / (1.0 - pace.idle_s / pace.full_s)
+
+
 def together(parts: Iterable[tuple[float, Pace]]) -> Pace | None:
     """The pace of replicas that are not alike, each kind weighed by the rate that it carries; None where none does."""
     known = [(rate, pace) for rate, pace in parts if rate > 0.0]

@@ -64,6 +64,20 @@ def test_what_runs_corrects_what_the_lengths_say(running: float, between: float)
     assert (worth < by_lengths) == (between < by_lengths)
 
 
+@pytest.mark.parametrize("replicas", [1, 2, 8])
+def test_an_engine_that_is_slow_and_nearly_idle_is_not_full_and_more_of_them_are_no_fuller(replicas: int) -> None:
+    slow = Pace(idle_s=0.0012, full_s=0.0036)  # of a model three times as fast as the engine
+    view = sight(
+        pool(ready=replicas, good_rps=58.0, running=0.5),
+        now_s=15.0,
+        rps=0.9,
+        finished_rps=0.9,
+        answer_tokens=60.0,  # 9 ms a token
+    )
+    worth = Lately().heard(view, Work(output_tokens=100.0, output_power=1.0), slow).worth
+    assert worth * view.rps_1m < 0.8 * 58.0
+
+
 def without_arrivals(view: Sight) -> Sight:
     return replace(view, rps_1m=math.nan)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wharfage_autoscaler.pace import Pace, filled, sure, together
+from wharfage_autoscaler.pace import Pace, filled, fullest, sure, together
 
 LONG = Pace(idle_s=0.012, full_s=0.036)
 """Sixty sequences fill a replica: its tokens take three times as long as in an idle one."""
@@ -25,6 +25,14 @@ SHORT = Pace(idle_s=0.050, full_s=0.051)
 )
 def test_the_share_of_time_for_others_says_how_full_a_replica_is(tpot_s: float, expected: float) -> None:
     assert filled(LONG, tpot_s) == pytest.approx(expected)
+
+
+@given(st.floats(0.001, 0.99), st.floats(0.1, 0.9))
+def test_what_runs_bounds_nothing_in_a_replica_that_is_as_fast_as_it_is_known_to_be(share: float, full: float) -> None:
+    busy = share * full
+    sequences = busy / (1.0 - busy)  # on average, in a replica that shares its time
+    pace = Pace(0.01, 0.01 / (1.0 - full))
+    assert fullest(pace, sequences) >= filled(pace, 0.01 / (1.0 - busy)) - 1e-9
 
 
 @given(st.floats(0.001, 0.99), st.floats(0.1, 0.9))
