@@ -27,6 +27,8 @@ class Explanation:
     decided: Mapping[str, Any]
     account: Account | None
     differs: tuple[str, ...]
+    engines: tuple[str, ...] = ()
+    """What one replica of each kind that runs carries, in sentences."""
 
     @property
     def same(self) -> bool:
@@ -44,13 +46,14 @@ def explanation(namespace: str, name: str, page: Mapping[str, Any]) -> Explanati
     decided, stated = page.get("decision"), page.get("digest")
     if not isinstance(decided, dict) or not isinstance(stated, str):
         raise ValueError("it has no decision and digest")
-    account = read(page.get("account"))
+    account, said = read(page.get("account")), page.get("engines")
+    engines = tuple(map(str, said)) if isinstance(said, list) else ()
     if account is None:
-        return Explanation(namespace, name, stated, decided, None, ("release",))
+        return Explanation(namespace, name, stated, decided, None, ("release",), engines)
     differs = differences(decided, outcome(replayed(account)))
     if digest(account) != stated:
         differs.append("digest")
-    return Explanation(namespace, name, stated, decided, account, tuple(differs))
+    return Explanation(namespace, name, stated, decided, account, tuple(differs), engines)
 
 
 def lines(told: Explanation, deployment: Mapping[str, Any]) -> Iterator[str]:
@@ -62,6 +65,8 @@ def lines(told: Explanation, deployment: Mapping[str, Any]) -> Iterator[str]:
     if told.account is not None:
         yield ""
         yield from _seen(told.account)
+    for sentence in told.engines:
+        yield f"  {'engines':<{_STARTS}}{sentence}"
     yield ""
     yield "Decided, in this order:"
     for number, step in enumerate(told.decided["steps"], start=1):

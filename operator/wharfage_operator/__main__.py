@@ -26,6 +26,7 @@ from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Before, Past
 from wharfage_operator.asked import Prometheus
 from wharfage_operator.cache import Cache
+from wharfage_operator.calibrations import Calibrations
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection, connect
 from wharfage_operator.echoes import Echoes
@@ -183,11 +184,13 @@ async def serve(connection: Connection, settings: Settings) -> int:
         every_s=settings.history_every_s,
         past=_past(settings),
         learned=lambda key, uid: pilotage.experience(key, uid),
+        taught=lambda key: calibrations.lessons(key),
         clock=clock,
     )
     rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)
+    calibrations = Calibrations(metrics.stints, image=settings.engine_image)
     lookout = Lookout(cache, clock, wait_least_s=settings.machine_patience_s)
     almanac = Almanac(lookout, cache, connection, writer, settings.namespace)
     pilotage = Pilotage(
@@ -197,6 +200,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         expectations=expectations,
         laws=laws,
         market=lookout,
+        calibrations=calibrations,
         before=archive.before if archiving else lambda key, uid: Before(Experience(), measured=False),
         unread=archive.unread,
     )
@@ -240,6 +244,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         telemetry.queue.set(len(queue))
         telemetry.leader.set(lease.leads)
         lookout.tell(telemetry, time.time())
+        calibrations.tell(telemetry)
         for kind in WATCHED:
             telemetry.objects.labels(kind.plural).set(cache.count(kind))
             telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))
@@ -250,7 +255,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         telling = pilotage.telling(key)
         if telling is None:
             return f"nothing is decided for an LLMDeployment {key[1]} in namespace {key[0]}: is there one, and served?"
-        return page(telling)
+        return {**page(telling), "engines": calibrations.told(key)}
 
     health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
     background = [

@@ -16,7 +16,7 @@ from statistics import fmean
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.load import Load
 
-from wharfage_operator import logbook
+from wharfage_operator import lessons, logbook
 from wharfage_operator.apply import Writer, owned_by
 from wharfage_operator.cache import Cache
 from wharfage_operator.children import Identity
@@ -26,11 +26,12 @@ from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.gather import is_paused
 from wharfage_operator.history import STEP_S, Row, Rows, read, written
 from wharfage_operator.kinds import CONFIG_MAPS, LLM_DEPLOYMENTS, Key, Object
+from wharfage_operator.lessons import NOTHING, Lessons
 
 log = logging.getLogger(__name__)
 MANAGER = "wharfage-history"
 LABEL = "wharfage.dev/history"
-_ROWS, _EXPERIENCE = "rows", "experience"
+_ROWS, _EXPERIENCE, _CALIBRATION = "rows", "experience", "calibration"
 _EVERY_S = 60.0
 _FEWEST = 3  # of five minutes
 _PASTS_A_TURN = 5  # each asks a Prometheus for weeks
@@ -42,6 +43,9 @@ Past = Callable[[Key], Awaitable[Rows]]
 Learned = Callable[[Key, str], Experience | None]
 """What the pilot knows of a deployment of that uid; None where it knows nothing yet."""
 
+Taught = Callable[[Key], Lessons | None]
+"""What its engines have taught; None where it is not known what an earlier process knew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Before:
@@ -49,6 +53,7 @@ class Before:
 
     experience: Experience
     measured: bool
+    lessons: Lessons = NOTHING
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class Archive:
         every_s: float,
         past: Past | None = None,
         learned: Learned = lambda key, uid: None,
+        taught: Taught = lambda key: None,
         clock: Clock | None = None,
     ) -> None:
         """`load` tells what a deployment does now; a ConfigMap is written every `every_s`, and at landmarks."""
@@ -92,6 +98,7 @@ class Archive:
         self._every_s = every_s
         self._past = past
         self._learned = learned
+        self._taught = taught
         self._clock = clock or Clock()
         self._kept: dict[Key, _Kept] = {}
 
@@ -160,19 +167,24 @@ class Archive:
 
     async def _restore(self, key: Key, kept: _Kept) -> None:
         found = await self._found(key, kept.uid)
-        rows, experience = Rows(), None
+        rows, experience, taught = Rows(), None, None
         if found is not None:
             try:
                 rows = read((found.get("binaryData") or {}).get(_ROWS, ""))
             except ValueError as error:
                 log.warning("the history of the load begins anew", extra={"key": "/".join(key), "error": str(error)})
-            experience = logbook.read(_parsed((found.get("data") or {}).get(_EXPERIENCE, "")))
+            data = found.get("data") or {}
+            experience = logbook.read(_parsed(data.get(_EXPERIENCE, "")))
+            taught = lessons.read(_parsed(data.get(_CALIBRATION, "")))
         kept.rows = kept.rows.filled(rows)
-        kept.before = Before(experience or Experience(), measured=found is not None)
+        kept.before = Before(experience or Experience(), found is not None, taught or NOTHING)
 
     def _at_landmark(self, key: Key, kept: _Kept) -> bool:
         experience = self._learned(key, kept.uid)
-        return experience is not None and landmarks(experience) != kept.landmarks
+        return experience is not None and landmarks(experience, self._lessons(key, kept)) != kept.landmarks
+
+    def _lessons(self, key: Key, kept: _Kept) -> Lessons:
+        return self._taught(key) or (kept.before.lessons if kept.before else NOTHING)
 
     async def _found(self, key: Key, uid: str) -> Object | None:
         """The ConfigMap; ApiError 409 where the name belongs to somebody else."""
@@ -185,8 +197,9 @@ class Archive:
     async def _write(self, key: Key, kept: _Kept, now_s: float) -> None:
         known = await self._found(key, kept.uid)
         experience = self._learned(key, kept.uid) or (kept.before.experience if kept.before else Experience())
-        await self._writer.keep(config_map(key, kept.uid, kept.rows, experience), known, manager=MANAGER)
-        kept.changed, kept.due_s, kept.landmarks = False, now_s + self._every_s, landmarks(experience)
+        taught = self._lessons(key, kept)
+        await self._writer.keep(config_map(key, kept.uid, kept.rows, experience, taught), known, manager=MANAGER)
+        kept.changed, kept.due_s, kept.landmarks = False, now_s + self._every_s, landmarks(experience, taught)
 
 
 def config_map_key(key: Key) -> Key:
@@ -194,13 +207,16 @@ def config_map_key(key: Key) -> Key:
     return key[0], f"{key[1]}-history"
 
 
-def landmarks(experience: Experience) -> tuple[object, ...]:
-    """What must survive the next minute: that its count follows its load, its moves, the law that was tuned."""
+def landmarks(experience: Experience, taught: Lessons = NOTHING) -> tuple[object, ...]:
+    """What must survive the next minute.
+
+    That its count follows its load, its moves, the law that was tuned, what its engines are planned with.
+    """
     memory = experience.memory
-    return memory.held.replicas >= 0.0, memory.moved_s, experience.bound_for, experience.tuned_s
+    return memory.held.replicas >= 0.0, memory.moved_s, experience.bound_for, experience.tuned_s, taught.planned
 
 
-def config_map(key: Key, uid: str, rows: Rows, experience: Experience) -> Object:
+def config_map(key: Key, uid: str, rows: Rows, experience: Experience, taught: Lessons = NOTHING) -> Object:
     """A deployment's history as an object, which goes when the deployment goes."""
     namespace, name = config_map_key(key)
     owner = Identity(*key, uid).reference
@@ -210,7 +226,10 @@ def config_map(key: Key, uid: str, rows: Rows, experience: Experience) -> Object
         "kind": CONFIG_MAPS.name,
         "metadata": metadata,
         "binaryData": {_ROWS: written(rows)},
-        "data": {_EXPERIENCE: json.dumps(logbook.written(experience))},
+        "data": {
+            _EXPERIENCE: json.dumps(logbook.written(experience)),
+            _CALIBRATION: json.dumps(lessons.written(taught)),
+        },
     }
 
 

@@ -19,8 +19,9 @@ from wharfage_autoscaler.objectives import Objectives
 
 from wharfage_operator.kinds import Key, Object
 from wharfage_operator.metrics import is_reached, limited
-from wharfage_operator.promql import NEEDED, SLOW, Answer, answered, load, questions, told
+from wharfage_operator.promql import NEEDED, SLOW, Answer, answered, load, questions, stint, told
 from wharfage_operator.settings import Settings
+from wharfage_operator.stints import Stint
 from wharfage_operator.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -47,14 +48,22 @@ class Prometheus:
 
     def load(self, key: Key, pods: tuple[Object, ...], objectives: Objectives) -> Load | None:
         """The load of a deployment; None when the server tells of half of its ready pods or fewer."""
+        return load(told(self._lately(), key), sum(map(is_reached, pods)), objectives)
+
+    def stints(self, key: Key) -> Mapping[str, Stint]:
+        """The last minute of the mean pod of a deployment, if none of them was idle."""
+        lately = {figure: answer for figure, answer in self._lately().items() if figure not in SLOW}
+        found = stint(told(lately, key), end_s=self._answered_s.get(_FIRST, 0.0))
+        return {} if found is None else {"": found}
+
+    def _lately(self) -> dict[str, Answer]:
         oldest_s = time.monotonic() - _STALE * self._settings.scrape_every_s
         slow_s = time.monotonic() - 2 * _SLOW_EVERY * self._settings.scrape_every_s
-        lately = {
+        return {
             figure: answer
             for figure, answer in self._answers.items()
             if self._answered_s[figure] >= (slow_s if figure in SLOW else oldest_s)
         }
-        return load(told(lately, key), sum(map(is_reached, pods)), objectives)
 
     def running(self, key: Key) -> Mapping[str, float]:
         """Of no pod: the questions are about deployments."""

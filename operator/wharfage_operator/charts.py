@@ -5,7 +5,7 @@ every look. What a replica carries takes a millisecond to work out; deployments 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
@@ -20,11 +20,12 @@ from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pace import Pace
 from wharfage_autoscaler.sight import PoolSeen
-from wharfage_autoscaler.steptime import StepTime
+from wharfage_autoscaler.steptime import StepTime, Theta
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_autoscaler.work import HEADS, Work, work
 
 from wharfage_operator.history import Row, Rows
+from wharfage_operator.lessons import MODEL
 
 USUAL = Traffic(prompt_tokens=900.0, output_tokens=220.0)
 """Planned for where neither the spec nor four weeks of measurements say anything."""
@@ -90,13 +91,19 @@ class Charts:
         offers: Sequence[Offer],
         fleet: Fleet,
         terms: Terms,
+        theta: Callable[[Candidate], Theta] = lambda _: MODEL,
     ) -> Chart:
-        """The chart of a deployment among these offers; what it runs on is on it, offered or not."""
+        """The chart of a deployment among these offers; what it runs on is on it, offered or not.
+
+        `theta` is what live engines have taught of such an engine. What a request is worth goes by the model alone, so
+        that demand counts in the same unit whatever is learned.
+        """
         pools: list[PoolSeen] = []
         moorings: dict[PoolKey, Mooring] = {}
         refused: dict[str, float] = {}
+        units: list[tuple[float, PoolKey, StepTime]] = []
         for candidate in _candidates(wanted, offers, fleet):
-            engine = self._engine(candidate, traffic, objectives)
+            engine = self._engine(candidate, traffic, objectives, theta(candidate))
             if engine.carried is None:
                 words = f"{candidate.offer.accelerator} x{candidate.fit.accelerators}: {engine.refused}"
                 refused[words] = engine.missed_by
@@ -104,13 +111,16 @@ class Charts:
             pool = _pool(candidate, engine, engine.carried)
             pools.append(pool)
             moorings[pool.key] = Mooring(candidate.variant, candidate.fit, engine.step, engine.pace)
+            model = self._engine(candidate, traffic, objectives, MODEL)
+            if model.carried is not None:
+                units.append((pool.usd_per_hour / model.carried.planned(), pool.key, model.step))
         pools.sort(key=lambda pool: pool.key)
         charter = Charter(
             key=key,
             wanted=wanted,
             objectives=objectives,
             moorings=moorings,
-            work=self._work(pools, moorings, traffic, objectives),
+            work=self._work(units, traffic, objectives),
             priority=terms.priority,
             moves=terms.moves,
             min_savings=terms.min_savings,
@@ -118,26 +128,24 @@ class Charts:
         )
         return Chart(charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))))
 
-    def _engine(self, candidate: Candidate, traffic: Traffic, objectives: Objectives) -> _Engine:
+    def _engine(self, candidate: Candidate, traffic: Traffic, objectives: Objectives, theta: Theta) -> _Engine:
         offer = candidate.offer
         machine = (offer.accelerator, offer.accelerator_memory_gib, offer.vcpus, offer.memory_gib, offer.accelerators)
-        asked = (candidate.variant, machine, candidate.fit, traffic, objectives)
+        asked = (candidate.variant, machine, candidate.fit, traffic, objectives, theta)
         known = self._engines.get(asked)
         if known is None:
-            known = _worked_out(candidate, traffic, objectives)
+            known = _worked_out(candidate, traffic, objectives, theta)
             if len(self._engines) >= _MOST_ENGINES:
                 self._engines.clear()
             self._engines[asked] = known
         return known
 
-    def _work(
-        self, pools: Iterable[PoolSeen], moorings: Mapping[PoolKey, Mooring], traffic: Traffic, objectives: Objectives
-    ) -> Work:
+    def _work(self, units: Iterable[tuple[float, PoolKey, StepTime]], traffic: Traffic, objectives: Objectives) -> Work:
         """What a request is worth on the pool that carries one for the least money."""
-        first = min(pools, key=lambda pool: (pool.usd_per_hour / pool.planned_rps, pool.key), default=None)
+        first = min(units, key=lambda each: each[:2], default=None)
         if first is None:
             return HEADS
-        asked = moorings[first.key].step, traffic, objectives
+        asked = first[2], traffic, objectives
         if asked not in self._works:
             if len(self._works) >= _MOST_ENGINES:
                 self._works.clear()
@@ -187,8 +195,10 @@ def _served(wanted: Wanted) -> Iterable[Variant]:
     return (each for each in wanted.variants if each.quality >= wanted.quality_floor and each.shape is not None)
 
 
-def _worked_out(candidate: Candidate, traffic: Traffic, objectives: Objectives) -> _Engine:
+def _worked_out(candidate: Candidate, traffic: Traffic, objectives: Objectives, theta: Theta) -> _Engine:
     step = engine_step(candidate.variant, candidate.offer, candidate.fit)
+    if theta != step.theta:
+        step = step.scaled(theta)
     carried = capacity(step, traffic, objectives)
     if isinstance(carried, Infeasible):
         return _Engine(step, None, None, carried.message, carried.nearest / carried.asked)

@@ -7,7 +7,7 @@ cannot be, is asked less and less often.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
@@ -23,6 +23,7 @@ from wharfage_operator.measured import load
 from wharfage_operator.reader import is_reader
 from wharfage_operator.readings import Reading, reading
 from wharfage_operator.settings import Settings
+from wharfage_operator.stints import Shift, Stint
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.track import Track, begun, told
 
@@ -44,12 +45,17 @@ class MetricsSource(Protocol):
         """Requests under way by the pod's uid, of pods of which it is known."""
         ...
 
+    def stints(self, key: Key) -> Mapping[str, Stint]:
+        """What each pod's engine did last without being idle, by the pod's uid; of all pods together under ""."""
+        ...
+
 
 @dataclass(slots=True)
 class _Pod:
     """What is remembered of one pod."""
 
     track: Track
+    shift: Shift = field(default_factory=Shift)
     due_s: float = 0.0
     failures: int = 0
 
@@ -94,6 +100,11 @@ class Scrape:
         """Requests under way by the pod's uid, as last read."""
         pods = self._pods.get(key, {})
         return {uid: pod.track.last.running for uid, pod in pods.items() if pod.track.last is not None}
+
+    def stints(self, key: Key) -> Mapping[str, Stint]:
+        """What each pod's engine did last without being idle, by the pod's uid."""
+        pods = self._pods.get(key, {})
+        return {uid: pod.shift.last for uid, pod in pods.items() if pod.shift.last is not None}
 
     async def run(self) -> None:
         """Read all ready pods again and again."""
@@ -150,11 +161,12 @@ class Scrape:
             return None
         track = told(known.track, seen, window_s=self._settings.scrape_window_s)
         if track is None:
-            known.track = Track()  # what it tells from now on may be true
+            known.track, known.shift = Track(), Shift()  # what it tells from now on may be true
             self._failed(known, "impossible")
             return None
         self._telemetry.scrapes.labels("read").inc()
         known.track, known.failures, known.due_s = track, 0, 0.0
+        known.shift = known.shift.told(seen, window_s=self._settings.scrape_window_s)
         return owner
 
     def _failed(self, known: _Pod, outcome: str) -> None:

@@ -27,17 +27,20 @@ from wharfage_autoscaler.pilot import decided, heard, snapshot
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
+from wharfage_autoscaler.steptime import Theta
 
 from wharfage_operator.account import Account, Grounds, Said, accounted
 from wharfage_operator.advice import advised, refused
 from wharfage_operator.archive import Before
-from wharfage_operator.charts import ENOUGH_ROWS, Chart, Charts, Terms, planned_traffic
+from wharfage_operator.calibrations import Calibrations
+from wharfage_operator.charts import ENOUGH_ROWS, USUAL, Chart, Charts, Terms, planned_traffic
 from wharfage_operator.clock import Clock
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.history import Rows
 from wharfage_operator.kinds import Key
 from wharfage_operator.laws import Laws
+from wharfage_operator.lessons import Make
 from wharfage_operator.rounds import Question, Rounds
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
@@ -93,6 +96,8 @@ class _Voyage:
     drawn_with: frozenset[PoolKey] = frozenset()
     """Pools that are on it, or could not be drawn."""
     drawn_s: float = float("-inf")
+    planned: Mapping[Make, Theta] = field(default_factory=dict)
+    """What was learned of engines when it was drawn."""
 
 
 class Pilotage:
@@ -107,6 +112,7 @@ class Pilotage:
         expectations: Expectations,
         laws: Laws,
         market: Market,
+        calibrations: Calibrations,
         before: Callable[[Key, str], Before | None],
         unread: Callable[[Key, str], str] = lambda key, uid: "",
     ) -> None:
@@ -121,6 +127,7 @@ class Pilotage:
         self._clock = clock
         self._rows = rows
         self._market = market
+        self._calibrations = calibrations
         self._before = before
         self._unread = unread
         self._charts = Charts()
@@ -130,6 +137,7 @@ class Pilotage:
         """The deployment is gone."""
         self._voyages.pop(key, None)
         self._laws.forget(key)
+        self._calibrations.forget(key)
         self._leave(key)
 
     def _leave(self, key: Key) -> None:
@@ -158,6 +166,7 @@ class Pilotage:
             voyage = self._voyages[subject.key] = _Voyage(subject.uid)
         seen = replace(seen, now=self._clock.own_s(seen.now))
         self._restore(voyage, subject)
+        self._calibrate(voyage, subject, seen)
         voyage.of_load, voyage.refused = None, ""
         if seen.wanted.mode is Mode.RECOMMEND:
             led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving)
@@ -219,6 +228,12 @@ class Pilotage:
                 counted_anew = replace(memory, held=memory.held._replace(replicas=_AS_RUNS))
                 voyage.experience = replace(before.experience, memory=counted_anew)
                 voyage.restored, voyage.sailed = True, before.measured
+                self._calibrations.restore(subject.key, before.lessons)
+
+    def _calibrate(self, voyage: _Voyage, subject: Subject, seen: Snapshot) -> None:
+        """Learn from what the engines do, whoever decides the count."""
+        known = voyage.chart.traffic if voyage.chart is not None else expected_traffic(subject.deployment)
+        self._calibrations.heard(subject, seen, known or USUAL, moving=bool(voyage.experience.bound_for))
 
     def _led(
         self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int]
@@ -290,15 +305,18 @@ class Pilotage:
         """The deployment's chart, drawn anew where what it shows has changed, and once a day."""
         spec = subject.deployment.spec
         drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, spec.scaling.vertical)
+        planned = self._calibrations.planned(subject.key)
         running = frozenset(pool.key for pool in seen.fleet.pools)
         stale = seen.now - voyage.drawn_s >= _REDRAWN_S
-        if voyage.chart is None or stale or drawn_for != voyage.drawn_for or not running <= voyage.drawn_with:
+        known = drawn_for == voyage.drawn_for and running <= voyage.drawn_with
+        if voyage.chart is None or stale or not known or planned != voyage.planned:
             before = voyage.chart
+            kept = None if before is None or stale or not known else before.traffic
             voyage.chart = self._charts.drawn(
                 subject.key,
                 seen.wanted,
                 objectives(subject.deployment),
-                planned_traffic(expected_traffic(subject.deployment), self._rows(subject.key)),
+                kept or planned_traffic(expected_traffic(subject.deployment), self._rows(subject.key)),
                 seen.offers,
                 seen.fleet,
                 Terms(
@@ -307,8 +325,10 @@ class Pilotage:
                     min_savings=float(spec.scaling.vertical.min_savings),
                     cooldown_s=spec.scaling.vertical.cooldown.total_seconds(),
                 ),
+                self._calibrations.theta(subject),
             )
-            voyage.drawn_for, voyage.drawn_s = drawn_for, seen.now
+            voyage.drawn_for, voyage.planned = drawn_for, planned
+            voyage.drawn_s = voyage.drawn_s if kept is not None else seen.now
             voyage.drawn_with = running | frozenset(voyage.chart.charter.moorings)
             if before is not None and before.charter.work != voyage.chart.charter.work:
                 voyage.experience = in_new_units(voyage.experience)

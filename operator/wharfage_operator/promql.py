@@ -19,16 +19,20 @@ from wharfage_operator.latency import EMPTY, Histogram, histogram
 from wharfage_operator.measured import FEWEST_REQUESTS, bad_share
 from wharfage_operator.readings import (
     BY_REASON,
+    CACHED,
+    GAPS,
     KV_USED,
     OUTPUT_TOKENS,
     PROMPT_TOKENS,
     REFUSED,
     REQUESTS,
     RUNNING,
+    STEPS,
     TPOT,
     TTFT,
     WAITING,
 )
+from wharfage_operator.stints import Stint
 
 Answer: TypeAlias = Mapping[Key, Mapping[str, Sequence[tuple[str, float]]]]
 """Of one question: by deployment and job, the edge of a bucket ("" where it is none) and the value."""
@@ -68,6 +72,11 @@ def questions(label: str) -> dict[str, str]:
         "waiting": of("sum", WAITING, "last_over_time({}[1m])"),
         "deferred": f'sum {group}(last_over_time({BY_REASON}{{{label}!="",reason="deferred"}}[1m]))',
         "kv": of("avg", KV_USED, "last_over_time({}[1m])"),
+        "least": of("min", RUNNING, "min_over_time({}[1m])"),
+        "cached": of("sum", CACHED, "rate({}[1m])"),
+        "steps": of("sum", (STEPS,), "rate({}[1m])"),
+        "gaps": of("sum", (f"{name}_count" for name in GAPS), "rate({}[1m])"),
+        "gaps_s": of("sum", (f"{name}_sum" for name in GAPS), "rate({}[1m])"),
     }
     for window, seconds in WINDOWS:
         asked[f"begun_{window}"] = of("sum", (*first_tokens, *REQUESTS), f"rate({{}}[{window}])")
@@ -157,6 +166,29 @@ def load(seen: Told | None, ready: int, objectives: Objectives) -> Load | None:
         bad_share_30m=bad("30m"),
         requests_finished_per_second=None if finished is None else each * finished,
         kv_used=values["kv"] if 0.0 <= values.get("kv", -1.0) <= 1.0 else None,
+    )
+
+
+def stint(seen: Told | None, *, end_s: float) -> Stint | None:
+    """The last minute of a deployment as that of its mean pod; None where one of them was ever idle."""
+    if seen is None or not seen.values.keys() >= NEEDED or seen.values.get("least", 0.0) < 1.0:
+        return None
+    values = {figure: value / seen.values["pods"] for figure, value in seen.values.items()}
+    minute = {
+        figure: 60.0 * values[figure] if figure in values else None for figure in ("cached", "steps", "gaps", "gaps_s")
+    }
+    return Stint(
+        begin_s=end_s - 60.0,
+        end_s=end_s,
+        tokens=60.0 * values["output"],
+        begun=60.0 * values["begun_1m"],
+        prompt_tokens=60.0 * values["prompt"],
+        running=values["running"],
+        cached_tokens=minute["cached"],
+        steps=minute["steps"],
+        gaps=minute["gaps"],
+        gaps_s=minute["gaps_s"],
+        kv_used=seen.values["kv"] if 0.0 <= seen.values.get("kv", -1.0) <= 1.0 else None,
     )
 
 

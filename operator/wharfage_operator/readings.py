@@ -23,11 +23,19 @@ BY_REASON = "vllm:num_requests_waiting_by_reason"
 KV_USED = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 TTFT = ("vllm:time_to_first_token_seconds",)
 TPOT = ("vllm:request_time_per_output_token_seconds", "vllm:time_per_output_token_seconds")
+STEPS = "vllm:iteration_tokens_total_count"
+GAPS = ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds")
+"""Between two tokens of a sequence: one of each for every step that it decodes in."""
+CACHED = ("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")
+CONFIG = "vllm:cache_config_info"
 
 _NEEDED = (PROMPT_TOKENS, OUTPUT_TOKENS, RUNNING, WAITING)
 _ENGINE = re.compile(r'[{,]engine="([^"]*)"')
 _EDGE = re.compile(r'[{,]le="([^"]*)"')
 _DEFERRED = 'reason="deferred"'
+_KV_TOKENS = re.compile(r'[{,]kv_cache_size_tokens="(\d{1,12})"')
+_KV_BLOCKS = re.compile(r'[{,]num_gpu_blocks="(\d{1,12})"')
+_BLOCK_TOKENS = re.compile(r'[{,]block_size="(\d{1,6})"')
 _MOST_SAMPLES = 5000  # of one name: a node of sixteen engines has 400 in a histogram
 
 
@@ -46,6 +54,15 @@ class Engine:
     """Share of the KV cache, 0 to 1."""
     ttft: Histogram = EMPTY
     tpot: Histogram = EMPTY
+    steps: float | None = None
+    """That it took; None, like those below, where it does not tell, or is not the only one of its pod."""
+    gaps: float | None = None
+    """Between two tokens of a sequence, and the seconds of them all."""
+    gaps_s: float | None = None
+    cached_tokens: float | None = None
+    """Of the prompts, those that were found in the cache."""
+    kv_tokens: float | None = None
+    """That the KV cache holds."""
 
     @property
     def arrived(self) -> float:
@@ -98,6 +115,7 @@ def reading(text: str, *, at_s: float) -> Reading | None:
                 deferred[_engine(labels)] = value
         ttft, tpot = _histograms(page, TTFT), _histograms(page, TPOT)
         refused = sum(value for _, value in _samples(page, REFUSED))
+        lone = _lone(page) if len(running) == 1 else {}
     except (ValueError, IndexError):
         return None
     engines = {
@@ -111,10 +129,30 @@ def reading(text: str, *, at_s: float) -> Reading | None:
             kv_used=_share(kv_used.get(name)),
             ttft=ttft.get(name, EMPTY),
             tpot=tpot.get(name, EMPTY),
+            **lone,
         )
         for name in running
     }
     return Reading(at_s, engines, refused)
+
+
+def _lone(page: str) -> dict[str, float | None]:
+    """What only a pod's only engine is asked for: the first sample is all there is, and the page not read to its end.
+
+    Reading it to its end for each of these would take a third of the time of all others together.
+    """
+    config = next(_samples(page, CONFIG), None)
+    return {
+        "steps": _first(page, (STEPS,)),
+        "gaps": _first(page, tuple(f"{name}_count" for name in GAPS)),
+        "gaps_s": _first(page, tuple(f"{name}_sum" for name in GAPS)),
+        "cached_tokens": _first(page, CACHED),
+        "kv_tokens": None if config is None else _kv_tokens(config[0]),
+    }
+
+
+def _first(page: str, names: tuple[str, ...]) -> float | None:
+    return next((value for name in names for _, value in _samples(page, name)), None)
 
 
 def _by_engine(page: str, names: tuple[str, ...]) -> dict[str, float]:
@@ -164,6 +202,15 @@ def _samples(page: str, name: str) -> Iterator[tuple[str, float]]:
                 raise ValueError(f"{name} is {value}")
             yield labels, value
         at = page.find(start, begin)
+
+
+def _kv_tokens(labels: str) -> float | None:
+    """The size of the cache; in blocks and tokens of a block where a release does not tell it in tokens."""
+    found = _KV_TOKENS.search(labels)
+    if found is not None:
+        return float(found[1]) or None
+    blocks, tokens = _KV_BLOCKS.search(labels), _BLOCK_TOKENS.search(labels)
+    return None if blocks is None or tokens is None else float(blocks[1]) * float(tokens[1]) or None
 
 
 def _share(value: float | None) -> float | None:

@@ -156,6 +156,25 @@ class Telemetry:
             ["catalog"],
             registry=self.registry,
         )
+        engine = ["namespace", "name", "variant", "accelerator", "accelerators"]
+        self.capacity = Gauge(
+            "wharfage_capacity_requests_per_second",
+            "What one replica carries within the objectives, by the model alone and as its engines have taught",
+            [*engine, "calibrated"],
+            registry=self.registry,
+        )
+        self.calibration_factor = Gauge(
+            "wharfage_calibration_factor",
+            "How much longer a part of an engine's step takes than by the model",
+            [*engine, "part"],
+            registry=self.registry,
+        )
+        self.calibration_windows = Gauge(
+            "wharfage_calibration_windows",
+            "Half minutes of engines' work that a calibration was learned from",
+            engine,
+            registry=self.registry,
+        )
         self.replicas = Gauge(
             "wharfage_replicas", "Replicas by state", ["namespace", "name", "state"], registry=self.registry
         )

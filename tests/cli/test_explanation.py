@@ -57,6 +57,11 @@ def test_a_load_that_is_not_known_is_not_zero() -> None:
     assert "not asked: no load leads this decision" in text
 
 
+def test_what_a_replica_carries_is_told_with_what_was_seen(led: Page) -> None:
+    sentence = "one replica on L4 x1: carries 0.54 req/s (calibrated on 20 windows)"
+    assert f"  engines   {sentence}\n" in said({**led, "engines": [sentence]})
+
+
 def test_a_peak_that_the_user_expects_is_what_the_forecast_says() -> None:
     text = said(paged({"traffic": {"peakRequestsPerSecond": "10"}}, 10, None))
     assert "when what is ordered now serves: 10.00 req/s" in text

@@ -1,12 +1,16 @@
 """The history of a deployment's load in a real API server: through restarts, beside its deployment, gone with it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from wharfage_autoscaler.calibration import Calibration
+from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.steptime import Theta
 from wharfage_operator.apply import Writer
 from wharfage_operator.archive import MANAGER, Archive, config_map_key
 from wharfage_operator.cache import Cache
@@ -14,6 +18,7 @@ from wharfage_operator.connection import connect
 from wharfage_operator.echoes import Echoes
 from wharfage_operator.history import STEP_S, Row, Rows, rows_of
 from wharfage_operator.kinds import CONFIG_MAPS, LLM_DEPLOYMENTS, Key
+from wharfage_operator.lessons import NOTHING, Lessons, Make
 from wharfage_operator.telemetry import Telemetry
 
 from tests.cluster.lab import Lab
@@ -96,6 +101,25 @@ async def test_it_is_written_now_and_then_under_a_manager_of_its_own(shop: Shop)
     assert found is not None
     assert {row["manager"] for row in found["metadata"]["managedFields"]} == {MANAGER}
     assert "app.kubernetes.io/managed-by" not in found["metadata"]["labels"]
+
+
+async def test_what_engines_taught_is_read_back_and_written_at_once_where_it_is_planned_with(shop: Shop) -> None:
+    make = Make("hf://Qwen/Qwen3-8B", "", "L4", 1, "engine")
+    taught = Lessons({make: Calibration(accepted=7)}).planning(make, Theta(1.2, 1.1, 0.9))
+    learned: list[Lessons] = [NOTHING]
+    known = {"learned": lambda key, uid: Experience(), "taught": lambda key: learned[0]}
+    async with shop.archive(every_s=1e6, **known) as archive:
+        await archive.turn(T0)
+        learned[0] = taught
+        await archive.turn(T0 + 60.0)
+    stored = shop.stored()
+    assert stored is not None
+    assert json.loads(stored["data"]["calibration"])["said"][0]["on"] == "L4 x1"
+    async with shop.archive() as archive:
+        await archive.turn(T0 + 120.0)
+        before = archive.before(shop.key, shop.deployment["metadata"]["uid"])
+    assert before is not None
+    assert before.lessons == taught
 
 
 async def test_it_goes_with_its_deployment(shop: Shop) -> None:

@@ -27,8 +27,14 @@ def page(
     refused: float | None = None,
     first_tokens: Mapping[float, float] | None = None,
     further_tokens: Mapping[float, float] | None = None,
+    steps: float | None = None,
+    gaps: tuple[float, float] | None = None,
+    cached: float | None = None,
+    config: str = "",
 ) -> str:
     """A page on which every engine tells the same. Latencies: how many requests took so many seconds.
+
+    `gaps` between tokens are their count and the sum of their seconds, `config` are labels of the cache.
 
     By default as many had their first token, and their further ones, as finished, at once.
     """
@@ -54,6 +60,15 @@ def page(
                 f'vllm:num_requests_waiting_by_reason{{{labels},reason="{reason}"}} {value}'
                 for reason, value in by_reason.items()
             ]
+        more = {
+            "iteration_tokens_total_count": steps,
+            "inter_token_latency_seconds_count": gaps and gaps[0],
+            "inter_token_latency_seconds_sum": gaps and gaps[1],
+            "prefix_cache_hits_total": cached,
+        }
+        lines += [f"vllm:{name}{{{labels}}} {value}" for name, value in more.items() if value is not None]
+        if config:
+            lines.append(f"vllm:cache_config_info{{{own}{config}}} 1.0")
         lines += histogram("time_to_first_token_seconds", own, TTFT_EDGES, first_tokens or {0.001: finished})
         lines += histogram(names["tpot"], own, TPOT_EDGES, further_tokens or {0.01: finished})
     if refused is not None:

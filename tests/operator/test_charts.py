@@ -7,6 +7,7 @@ from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.model import Mode, Placement, SpotPolicy
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.steptime import Theta
 from wharfage_autoscaler.traffic import Traffic
 from wharfage_operator.charts import USUAL, Chart, Charts, Terms, planned_traffic
 from wharfage_operator.history import STEP_S, Row, Rows
@@ -24,10 +25,19 @@ def drawn(
     objectives: Objectives | None = None,
     traffic: Traffic = USUAL,
     fleet: Fleet | None = None,
+    learned: Theta | None = None,
 ) -> Chart:
+    """The chart; `learned` is what was learned of L4."""
     asked = wanted(variants=(variant(),), mode=Mode.AUTO, placement=Placement(spot=spot))
     return Charts().drawn(
-        ("shop", "chat"), asked, objectives or Objectives(), traffic, offers, fleet or Fleet(), Terms(priority=7)
+        ("shop", "chat"),
+        asked,
+        objectives or Objectives(),
+        traffic,
+        offers,
+        fleet or Fleet(),
+        Terms(priority=7),
+        lambda candidate: learned if learned and candidate.offer.accelerator == "L4" else Theta(),
     )
 
 
@@ -48,6 +58,15 @@ def test_longer_requests_are_fewer() -> None:
         drawn(L4, traffic=each).pools for each in (USUAL, replace(USUAL, prompt_tokens=2 * USUAL.prompt_tokens))
     )
     assert longer.planned_rps < usual.planned_rps
+
+
+def test_what_was_learned_of_an_engine_is_what_it_is_planned_with_and_requests_are_worth_what_they_were() -> None:
+    plain, taught = drawn(L4, H100), drawn(L4, H100, learned=Theta(0.5, 0.5, 0.5))
+    (slow, other), (fast, same) = plain.pools, taught.pools
+    assert fast.planned_rps > 1.5 * slow.planned_rps
+    assert same == other
+    assert taught.charter.work == plain.charter.work
+    assert taught.charter.moorings[fast.key].pace != plain.charter.moorings[slow.key].pace
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Snapshot
 from wharfage_autoscaler.supply import Supply
 from wharfage_operator.archive import Before
+from wharfage_operator.calibrations import Calibrations
 from wharfage_operator.clock import Clock
 from wharfage_operator.errands import Foreseeing, Foreseen, Tuning
 from wharfage_operator.expectations import Expectations
@@ -78,6 +79,7 @@ class World:
             expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
             laws=self.laws,
             market=self,
+            calibrations=Calibrations(lambda key: {}, image="engine"),
             before=lambda key, uid: self.before,
             unread=lambda key, uid: self.unread,
         )

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_operator.kinds import Key
-from wharfage_operator.promql import NEEDED, SLOW, Answer, answered, load, questions, told
+from wharfage_operator.promql import NEEDED, SLOW, Answer, answered, load, questions, stint, told
+from wharfage_operator.stints import observation
+
+from tests.operator.closed_loop import model_step
 
 LABEL = "wharfage_dev_llmdeployment"
 KEY: Key = ("shop", "chat")
@@ -64,6 +67,38 @@ def test_what_is_missing_beyond_those_is_not_zero() -> None:
     assert seen is not None
     assert (seen.requests_per_second_15s, seen.requests_per_second_5m, seen.kv_used) == (None, None, None)
     assert seen.requests_finished_per_second is None
+
+
+BUSY = {**FIGURES, "least": 3.0, "cached": 100.0, "steps": 20.0, "gaps": 76.0, "gaps_s": 7.6}
+"""Two pods of ten steps a second, each of which is a tenth of a second by its gaps as well."""
+
+
+def test_a_minute_of_all_pods_is_that_of_the_mean_one() -> None:
+    found = stint(told(answers(BUSY), KEY), end_s=100.0)
+    assert found is not None
+    assert (found.begin_s, found.end_s, found.running) == (40.0, 100.0, 6.0)
+    seen = observation(found, model_step())
+    assert seen is not None
+    assert (seen.seconds_per_step, seen.decoding) == pytest.approx((0.1, 3.8))
+    assert (seen.prefill_tokens, seen.prompt_tokens) == pytest.approx((15.0, 75.0))
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        pytest.param({**BUSY, "least": 0.0}, id="one of them was idle"),
+        pytest.param({name: value for name, value in BUSY.items() if name != "least"}, id="nobody knows whether"),
+        pytest.param({name: value for name, value in BUSY.items() if name != "pods"}, id="nor how many they are"),
+    ],
+)
+def test_a_minute_in_which_a_pod_may_have_been_idle_is_none(figures: dict[str, float]) -> None:
+    assert stint(told(answers(figures), KEY), end_s=100.0) is None
+
+
+def test_a_minute_without_steps_and_gaps_teaches_nothing() -> None:
+    found = stint(told(answers({**FIGURES, "least": 3.0, "cached": 100.0}), KEY), end_s=100.0)
+    assert found is not None
+    assert observation(found, model_step()) is None
 
 
 @pytest.mark.parametrize(

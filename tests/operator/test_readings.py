@@ -39,6 +39,28 @@ def test_reads_a_page_of_a_real_engine() -> None:
     assert (seen.running, seen.waiting, engine.deferred, seen.refused) == (0.0, 0.0, 0.0, 0.0)
     assert seen.kv_used is not None
     assert (0.1 in engine.ttft.edges, 0.1 in engine.tpot.edges, 1.0 in engine.ttft.edges) == (True, True, True)
+    assert (engine.steps, engine.gaps, engine.cached_tokens, engine.kv_tokens) == (418.0, 391.0, 0.0, 8192.0)
+    assert engine.gaps_s == pytest.approx(0.975, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param('block_size="16",kv_cache_size_tokens="8192",num_gpu_blocks="9"', 8192.0, id="told in tokens"),
+        pytest.param('block_size="16",num_gpu_blocks="100"', 1600.0, id="told in blocks"),
+        pytest.param('block_size="16",num_gpu_blocks="None"', None, id="blocks that are no number"),
+        pytest.param('kv_cache_size_tokens="0"', None, id="nothing"),
+        pytest.param("", None, id="not told"),
+    ],
+)
+def test_the_size_of_the_cache_is_read_from_its_labels(config: str, expected: float | None) -> None:
+    (engine,) = read(page(config=config)).engines.values()
+    assert engine.kv_tokens == expected
+
+
+def test_what_an_engine_does_not_count_is_not_zero() -> None:
+    (engine,) = read(page()).engines.values()
+    assert (engine.steps, engine.gaps, engine.gaps_s, engine.cached_tokens) == (None, None, None, None)
 
 
 def test_several_engines_of_a_pod_are_told_apart_and_added_up() -> None:
