@@ -95,6 +95,7 @@ def wanted(
     quality_floor: float = 1.0,
     usd_per_hour_limit: float | None = None,
     max_num_seqs: int = 0,
+    rests: bool = False,
 ) -> Wanted:
     """One replica, wherever it is cheapest, set by hand."""
     return Wanted(
@@ -108,6 +109,7 @@ def wanted(
         quality_floor=quality_floor,
         usd_per_hour_limit=usd_per_hour_limit,
         max_num_seqs=max_num_seqs,
+        rests=rests,
     )
 
 

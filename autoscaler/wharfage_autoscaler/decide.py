@@ -17,6 +17,7 @@ from wharfage_autoscaler.interruption import survive_interruption
 from wharfage_autoscaler.moving import weigh_move
 from wharfage_autoscaler.pacing import keep_pace
 from wharfage_autoscaler.placing import choose_shape
+from wharfage_autoscaler.resting import rest_when_idle
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 
 Rule = Callable[[Snapshot, Memory, Decision], Decision]
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     keep_until_served,
     stay_within_budget,
     respect_ceilings,
+    rest_when_idle,
 )
 """In this order; nothing after a rule about money may raise cost."""
 

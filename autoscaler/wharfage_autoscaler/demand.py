@@ -58,7 +58,8 @@ def replicas_wanted(seen: Snapshot) -> tuple[int, Reason, str]:
     if wanted.mode is Mode.AUTO and seen.kept > wanted.min_replicas:
         return seen.kept, Reason.NO_METRICS, f"{replica_words(seen.kept)} kept: neither load nor allotment is known now"
     if wanted.mode is Mode.AUTO:
-        return wanted.min_replicas, Reason.MIN_REPLICAS, f"mode Auto holds minReplicas {wanted.min_replicas}"
+        held = "1 replica while awake" if wanted.rests else f"minReplicas {wanted.min_replicas}"
+        return wanted.min_replicas, Reason.MIN_REPLICAS, f"mode Auto holds {held}"
     return wanted.replicas, Reason.MANUAL_REPLICAS, f"mode {wanted.mode} runs replicas {wanted.replicas}"
 
 

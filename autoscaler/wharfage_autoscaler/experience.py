@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 
 from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.idle import Silence
 from wharfage_autoscaler.lately import Lately
 from wharfage_autoscaler.law import LAW, Law
 from wharfage_autoscaler.move import Elsewhere
@@ -58,6 +59,8 @@ class Experience:
     """None where the optimiser is to be asked at once."""
     memory: Memory = Memory()  # noqa: RUF009
     """Of `decide`."""
+    silence: Silence = Silence()  # noqa: RUF009
+    """Of a deployment that may go to zero."""
     law: Law = LAW
     tuned_s: float = -math.inf
     """When that was found."""

@@ -41,6 +41,11 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.USD_PER_HOUR_LIMIT: Fix(
         "limits.usdPerHour holds the count down.", "Raise limits.usdPerHour, or allow spot."
     ),
+    Reason.AT_ZERO: Fix(
+        "Nobody asked for so long that a cold start costs less than a warm replica: nothing runs.",
+        "Write the annotation wharfage.dev/wake with the time of now to have it run; minReplicas: 1 keeps one.",
+    ),
+    Reason.WAKING: Fix("It was at zero and was woken; the message says how long that takes.", "Wait."),
     Reason.INVALID_SPEC: Fix("The spec contradicts itself in a way the API server cannot see.", "Follow the message."),
     Reason.UNKNOWN_CATALOG: Fix(
         "placement.catalogs names an OfferCatalog that does not exist.",

@@ -80,6 +80,7 @@ class Wanted:
     pinned: str = ""  # in Auto: until when and why `replicas` overrides the load, in words; empty: it does not
     min_replicas: int = 1
     max_replicas: int = 10
+    rests: bool = False  # may go to zero while nobody asks; `min_replicas` are for when somebody does
     placement: Placement = Placement()
     quality_floor: float = 1.0
     usd_per_hour_limit: float | None = None

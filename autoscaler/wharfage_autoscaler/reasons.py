@@ -30,6 +30,8 @@ class Reason(StrEnum):
     BUDGET_ALLOTMENT = "BudgetAllotment"
     MAX_REPLICAS = "MaxReplicas"
     USD_PER_HOUR_LIMIT = "UsdPerHourLimit"
+    AT_ZERO = "AtZero"
+    WAKING = "Waking"
     # what blocks
     INVALID_SPEC = "InvalidSpec"
     UNKNOWN_CATALOG = "UnknownCatalog"

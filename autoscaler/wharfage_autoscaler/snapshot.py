@@ -7,6 +7,7 @@ from typing import Protocol
 from wharfage_autoscaler.allotment import Allotment
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, PoolKey
+from wharfage_autoscaler.idle import Idle
 from wharfage_autoscaler.law import FRESH, LAW, Held, Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Wanted
@@ -42,6 +43,7 @@ class Snapshot:
     law: Law = LAW
     elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
     kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
+    idle: Idle | None = None  # None: it never goes to zero
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,14 +83,8 @@ class LLMDeploymentSpec(Part):
         default=1,
         ge=0,
         le=1000,
-        description="Replicas to run in the modes Manual and Recommend; ignored in Auto. Written by kubectl scale.",
-        json_schema_extra=rules(
-            Rule(
-                "self > 0",
-                "replicas: 0 needs the gateway, which this version does not have; write 1 or more, "
-                "or delete the LLMDeployment",
-            )
-        ),
+        description="Replicas to run in the modes Manual and Recommend; ignored in Auto. Written by kubectl scale. "
+        "0 needs the operator's setting scale_to_zero.",
     )
     scaling: Scaling = Field(default=Scaling(), description="How many replicas, decided by whom, within which bounds.")
     rollout: Rollout = Field(default=Rollout(), description="How replicas are replaced when the spec changes.")

@@ -131,17 +131,15 @@ class Scaling(Part):
         default=1,
         ge=0,
         le=1000,
-        description="Least replicas, whatever the demand.",
-        json_schema_extra=rules(
-            Rule("self > 0", "minReplicas: 0 needs the gateway, which this version does not have; write 1 or more")
-        ),
+        description="Least replicas, whatever the demand. 0 lets it go to zero while idle, where the operator's "
+        "setting scale_to_zero names what wakes it.",
     )
     max_replicas: int = Field(
         default=10, ge=1, le=1000, description="Most replicas, whatever the demand; wins over any other count."
     )
     idle_after: PositiveDuration = Field(
         default=timedelta(minutes=15),
-        description="How long without a request until a deployment with minReplicas: 0 is idle.",
+        description="With minReplicas: 0, how long the last replica is kept at least after a request or a wake-up.",
     )
     forecast: Forecast = Field(
         default=Forecast(), description="Looking ahead by the time a new replica needs to start."

@@ -210,10 +210,10 @@ def config_map_key(key: Key) -> Key:
 def landmarks(experience: Experience, taught: Lessons = NOTHING) -> tuple[object, ...]:
     """What must survive the next minute.
 
-    That its count follows its load, its moves, the law that was tuned, what its engines are planned with.
+    That its count follows its load, its moves, its law, whether it sleeps, what its engines are planned with.
     """
-    memory = experience.memory
-    return memory.held.replicas >= 0.0, memory.moved_s, experience.bound_for, experience.tuned_s, taught.planned
+    held = experience.memory.held.replicas >= 0.0, experience.memory.moved_s, experience.bound_for
+    return *held, experience.tuned_s, experience.silence.asleep, taught.planned
 
 
 def config_map(key: Key, uid: str, rows: Rows, experience: Experience, taught: Lessons = NOTHING) -> Object:

@@ -38,7 +38,7 @@ from wharfage_operator.platforms import Platform, platform
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.reader import is_reader
 from wharfage_operator.settings import Settings
-from wharfage_operator.spec import NOTHING, Known, counted, offers, pinned, wanted
+from wharfage_operator.spec import NOTHING, Known, counted, offers, pinned, refuse_zero, wanted
 
 PAUSED = "wharfage.dev/paused"
 _MOST_ATTAINED = 0.9999  # "1" asks for what no measurement can show
@@ -141,7 +141,14 @@ def is_paused(raw: Object) -> bool:
 def snapshot(
     subject: Subject, supply: "Supplied", *, settings: Settings, now: float, learned: Known = NOTHING
 ) -> Snapshot:
-    """What the decision looks at; `learned` are the shapes that the models' own files told."""
+    """What the decision looks at; `learned` are the shapes that the models' own files told.
+
+    Raises:
+        Rejected: for what this version or its settings do not allow.
+
+    """
+    if settings.scale_to_zero == "Off":
+        refuse_zero(subject.deployment)
     return Snapshot(
         now=now,
         key=subject.key,

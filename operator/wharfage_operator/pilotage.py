@@ -20,6 +20,7 @@ from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.idle import Idle
 from wharfage_autoscaler.law import FRESH
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
@@ -33,7 +34,7 @@ from wharfage_operator.account import Account, Grounds, Said, accounted
 from wharfage_operator.advice import advised, refused
 from wharfage_operator.archive import Before
 from wharfage_operator.calibrations import Calibrations
-from wharfage_operator.charts import ENOUGH_ROWS, USUAL, Chart, Charts, Terms, planned_traffic
+from wharfage_operator.charts import ENOUGH_ROWS, LEAD_S, USUAL, Chart, Charts, Terms, planned_traffic
 from wharfage_operator.clock import Clock
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject, objectives
@@ -45,6 +46,7 @@ from wharfage_operator.rounds import Question, Rounds
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
+from wharfage_operator.wake import idle, silent_s, woken_s
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,8 @@ class _Voyage:
     experience: Experience = field(default_factory=Experience)
     restored: bool = False
     """Whether it is known what an earlier process knew."""
+    seen: bool = False
+    """Whether one has looked at it: what it slept or did before, its pools say."""
     sailed: bool = False
     """Whether any load was measured before."""
     unled: Memory = field(default_factory=Memory)
@@ -176,11 +180,16 @@ class Pilotage:
             voyage.of_load = of_load
             return advised(decision, led, seen.fleet)
         if seen.wanted.mode is Mode.AUTO and not seen.wanted.pinned:
+            seen = replace(seen, idle=self._idle(voyage, subject, seen))
             led = self._led(voyage, subject, seen, leaving)
-            if led is not None:
-                return led
-            return _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
+            decision = led or _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
+            _put_to_sleep(voyage, any(step.reason is Reason.AT_ZERO for step in decision.steps))
+            return decision
+        voyage.seen = True
         self._leave(subject.key)
+        voyage.experience = replace(
+            voyage.experience, silence=replace(voyage.experience.silence, asleep=False, heard_s=-math.inf)
+        )
         voyage.experience = replace(voyage.experience, answer=None)  # by the time the load leads again it is old
         return _unled(voyage, seen)
 
@@ -226,7 +235,9 @@ class Pilotage:
             if before is not None:
                 memory = before.experience.memory
                 counted_anew = replace(memory, held=memory.held._replace(replicas=_AS_RUNS))
-                voyage.experience = replace(before.experience, memory=counted_anew)
+                asleep = voyage.experience.silence.asleep
+                silence = replace(before.experience.silence, asleep=asleep)
+                voyage.experience = replace(before.experience, memory=counted_anew, silence=silence)
                 voyage.restored, voyage.sailed = True, before.measured
                 self._calibrations.restore(subject.key, before.lessons)
 
@@ -234,6 +245,22 @@ class Pilotage:
         """Learn from what the engines do, whoever decides the count."""
         known = voyage.chart.traffic if voyage.chart is not None else expected_traffic(subject.deployment)
         self._calibrations.heard(subject, seen, known or USUAL, moving=bool(voyage.experience.bound_for))
+
+    def _idle(self, voyage: _Voyage, subject: Subject, seen: Snapshot) -> Idle | None:
+        """What zero is weighed by; None where it never goes there. That it sleeps, its pools remember for us."""
+        experience, first, voyage.seen = voyage.experience, not voyage.seen, True
+        silence = experience.silence
+        if not seen.wanted.rests:
+            return None
+        if first:
+            silence = replace(silence, asleep=bool(seen.fleet.pools) and not seen.fleet.replicas)
+        wished_s = self._clock.own_s(woken_s(subject.raw))
+        after_s = subject.deployment.spec.scaling.idle_after.total_seconds()
+        silence = silence.heard(seen.now, silent_s(seen.load), woken_s=wished_s, after_s=after_s)
+        voyage.experience = replace(experience, silence=silence)
+        leads = (self._market.lead_s(pool.offer, subject.key) for pool in seen.fleet.pools)
+        lead_s = max(leads, default=LEAD_S)
+        return idle(silence, subject.deployment, now_s=seen.now, woken_s=wished_s, lead_s=lead_s)
 
     def _led(
         self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int]
@@ -268,7 +295,9 @@ class Pilotage:
         if expected is None and prior is not None:
             expected = Said(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
-        voyage.grounds = accounted(replace(told, offers=_known(seen.offers, sight)), voyage.experience.memory)
+        voyage.grounds = accounted(
+            replace(told, offers=_known(seen.offers, sight), idle=seen.idle), voyage.experience.memory
+        )
         decision, memory = voyage.grounds.decided()
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
         return decision
@@ -334,6 +363,12 @@ class Pilotage:
                 voyage.experience = in_new_units(voyage.experience)
                 voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
         return voyage.chart
+
+
+def _put_to_sleep(voyage: _Voyage, asleep: bool) -> None:
+    """Where nothing is to run, that is so until somebody wakes it."""
+    if voyage.experience.silence.asleep != asleep:
+        voyage.experience = replace(voyage.experience, silence=replace(voyage.experience.silence, asleep=asleep))
 
 
 def _charted(decision: Decision, voyage: _Voyage) -> Decision:

@@ -59,6 +59,7 @@ from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.verdicts import Seen
 from wharfage_operator.victims import farewells, leaving, resizes, with_stand_ins
+from wharfage_operator.wake import how_to_wake
 from wharfage_operator.workqueue import WorkQueue
 
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
@@ -347,6 +348,7 @@ class Reconciler:
                 prices_observed_at=supply.prices_observed_at,
                 hindrances=self._pilotage.hindrances(key, subject.uid),
                 prices_stale_after_s=self._settings.prices_stale_after_s,
+                how_to_wake=how_to_wake(subject.raw),
             ),
             now=now,
             previous=previous,

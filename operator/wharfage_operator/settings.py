@@ -101,6 +101,10 @@ class Settings:
     spot_default: str = _setting(
         "Forbid", "spot policy where the deployment names none: Forbid, Allow, Prefer, Require"
     )
+    scale_to_zero: str = _setting(
+        "Off",
+        "what wakes a deployment at zero: Off (there is none), Annotation (wharfage.dev/wake; tests and demos only)",
+    )
     platform: str = _setting("auto", "label dialect of the cloud: auto, aws, gcp, azure, onprem or other")
     pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
@@ -126,6 +130,8 @@ class Settings:
             raise SettingsError(f"workers is {self.workers}: at least 1 is needed")
         if self.spot_default not in ("Forbid", "Allow", "Prefer", "Require"):
             raise SettingsError(f"spot_default is {self.spot_default!r}: write Forbid, Allow, Prefer or Require")
+        if self.scale_to_zero not in ("Off", "Annotation"):
+            raise SettingsError(f"scale_to_zero is {self.scale_to_zero!r}: write Off or Annotation")
         if self.scrape_via not in ("Pod", "Proxy"):
             raise SettingsError(f"scrape_via is {self.scrape_via!r}: write Pod or Proxy")
         if self.scrape_proxy and not _is_server(self.scrape_proxy):

@@ -14,10 +14,10 @@ from wharfage_api.model import Variant as WrittenVariant
 from wharfage_api.offercatalog import OfferCatalog
 from wharfage_api.priced import priced
 from wharfage_api.scaling import Behavior as WrittenBehavior
-from wharfage_api.scaling import Pin, Scaling, ScalingRules
+from wharfage_api.scaling import Pin, ScalingRules
 from wharfage_autoscaler.behavior import Behavior, Direction, Limit, Select, Unit
 from wharfage_autoscaler.event import Event
-from wharfage_autoscaler.model import ModelShape, Placement, SpotPolicy, Variant, Wanted
+from wharfage_autoscaler.model import Mode, ModelShape, Placement, SpotPolicy, Variant, Wanted
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.shapes import shape_of
@@ -57,7 +57,8 @@ def wanted(
         max_model_tokens=spec.engine.max_model_tokens,
         mode=spec.scaling.mode,
         replicas=spec.replicas,
-        min_replicas=spec.scaling.min_replicas,
+        min_replicas=max(1, spec.scaling.min_replicas),
+        rests=spec.scaling.min_replicas < 1,
         max_replicas=spec.scaling.max_replicas,
         placement=_placement(spec, spot_default),
         quality_floor=float(spec.objectives.quality_floor),
@@ -149,12 +150,26 @@ def _refuse_what_is_missing(spec: LLMDeploymentSpec) -> None:
     """Said by the CRD's rules as well; objects from before a rule existed come through here."""
     if spec.routing != "Service":
         raise Rejected(Reason.NOT_IMPLEMENTED, f"routing: {spec.routing} needs the gateway, which this version lacks")
-    if _least(spec.scaling) < 1:
-        raise Rejected(Reason.NOT_IMPLEMENTED, "minReplicas: 0 needs the gateway, which this version lacks; write 1")
 
 
-def _least(scaling: Scaling) -> int:
-    return scaling.min_replicas
+def refuse_zero(deployment: LLMDeployment) -> None:
+    """Pass unless nothing is to run at some time, where the operator's settings name nothing that could wake it.
+
+    Raises:
+        Rejected: else, with what to do.
+
+    """
+    spec = deployment.spec
+    asked = {"scaling.minReplicas": spec.scaling.min_replicas} | (
+        {} if spec.scaling.mode is Mode.AUTO else {"replicas": spec.replicas}
+    )
+    for field, count in asked.items():
+        if count < 1:
+            raise Rejected(
+                Reason.NOT_IMPLEMENTED,
+                f"{field}: 0 needs something that wakes it: write 1 or more, or have the operator started with "
+                "scale_to_zero: Annotation (tests and demos only, since a request at zero is not held but refused)",
+            )
 
 
 def untold(deployment: LLMDeployment) -> tuple[Origin, ...]:

@@ -43,6 +43,8 @@ _NO_MACHINE = frozenset(
     {Reason.CAPACITY_UNAVAILABLE, Reason.UNSCHEDULABLE, Reason.WAITING_FOR_NODE, Reason.QUOTA_EXCEEDED}
 )
 
+_PASSING = frozenset({Reason.WAITING_FOR_NODE, Reason.PULLING_IMAGE, Reason.STARTING_ENGINE, Reason.SCALING})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -52,7 +54,7 @@ class Seen:
     `leads` are those of the offers of the pools, in seconds of the world.
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
     `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
-    `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it.
+    `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it. `how_to_wake` it: a command.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -66,6 +68,7 @@ class Seen:
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)
     hindrances: Mapping[Reason, str] = field(default_factory=dict)
     prices_stale_after_s: float = Settings().prices_stale_after_s
+    how_to_wake: str = ""
 
     @property
     def target(self) -> Fleet:
@@ -115,9 +118,14 @@ def accepted(deployment: LLMDeployment, seen: Seen) -> Verdict:
 
 def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
     """Whether clients are served by at least as many replicas as the floor asks for."""
-    running, aimed = seen.fleet.ready, seen.target.replicas
+    rests, wakes = seen.step(Reason.AT_ZERO), seen.step(Reason.WAKING)
+    if rests is not None:
+        return _yes(ConditionType.READY, Reason.AT_ZERO, f"{rests.message}. {seen.how_to_wake}")
+    running, aimed, problem = seen.fleet.ready, seen.target.replicas, _problem(seen)
+    if aimed == 0 and deployment.spec.replicas == 0 and deployment.spec.scaling.mode is not Mode.AUTO and not problem:
+        message = f"spec.replicas is 0: nothing runs until `kubectl scale llm/{deployment.metadata.name} --replicas=1`."
+        return _yes(ConditionType.READY, Reason.AT_ZERO, message)
     floor = min(aimed, _floor(deployment))
-    problem = _problem(seen)
     if running >= max(1, floor):
         if problem is not None:
             return _yes(
@@ -131,6 +139,9 @@ def ready(deployment: LLMDeployment, seen: Seen) -> Verdict:
     limit = seen.step(Reason.USD_PER_HOUR_LIMIT)
     if aimed == 0 and limit is not None:
         return _no(ConditionType.READY, Reason.USD_PER_HOUR_LIMIT, limit.message)
+    if wakes is not None and (seen.blocker is None or seen.blocker.reason in _PASSING):
+        what = "" if seen.blocker is None else f". {seen.blocker.message}"
+        return _no(ConditionType.READY, Reason.WAKING, f"{wakes.message}{what}")
     if seen.blocker is not None:
         return _no(ConditionType.READY, *seen.blocker)
     return _no(

@@ -258,8 +258,7 @@ ROUTES = (
 )
 
 SCALINGS = (
-    Bad("scale to zero", scaling(minReplicas=0), "minReplicas: 0 needs the gateway"),
-    Bad("no replicas", deployment(replicas=0), "replicas: 0 needs the gateway"),
+    Bad("less than zero", scaling(minReplicas=-1), "should be greater than or equal to 0"),
     Bad("negative replicas", deployment(replicas=-1), "should be greater than or equal to 0"),
     Bad("too many replicas", scaling(maxReplicas=1001), "should be less than or equal to 1000"),
     Bad(

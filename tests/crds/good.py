@@ -107,6 +107,8 @@ BEHAVIOUR = (
     Good("a plain Service, said aloud", deployment(routing="Service")),
     Good("a count of one's own", deployment(replicas=3, scaling={"mode": "Manual"})),
     Good("advice only", scaling(mode="Recommend")),
+    Good("scale to zero", scaling(minReplicas=0, idleAfter="5m")),
+    Good("none by hand", deployment(replicas=0, scaling={"mode": "Manual"})),
     Good("exactly two replicas", scaling(minReplicas=2, maxReplicas=2)),
     Good("a thousand replicas", scaling(maxReplicas=1000)),
     Good("a compound duration", scaling(idleAfter="1h30m", vertical={"cooldown": "0s", "enabled": False})),

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.idle import Silence
 from wharfage_autoscaler.lately import Busy, Lately
 from wharfage_autoscaler.law import LAW, Held
 from wharfage_autoscaler.need import Shape
@@ -48,6 +49,7 @@ FULL = Experience(
         POOLS,
     ),
     law=LAW._replace(headroom=1.3, level=0.95),
+    silence=Silence(NOW - 90.0, (600.0, 7200.5), asleep=True, heard_s=NOW),
     tuned_s=NOW,
 )
 
@@ -85,6 +87,7 @@ experiences = st.builds(
         st.lists(pools, max_size=3).map(tuple),
     ),
     law=st.builds(LAW._replace, headroom=st.floats(0.1, 1e6), level=st.floats(0.0, 1.0)),
+    silence=st.builds(Silence, numbers, st.lists(numbers, max_size=64).map(tuple), st.booleans(), numbers),
     tuned_s=numbers,
 )
 

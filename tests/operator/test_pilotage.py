@@ -58,6 +58,7 @@ class World:
     rows: Rows = field(default_factory=Rows)
     fleet: Fleet = field(default_factory=Fleet)
     now: float = NOW
+    annotations: dict[str, str] = field(default_factory=dict)
     decision: Decision = field(default_factory=lambda: Decision(Fleet()))
     _before: dict[str, Allotments] = field(default_factory=dict)
     _ordered: list[Fleet] = field(default_factory=list)
@@ -100,7 +101,7 @@ class World:
         """A quarter of a minute under this load; None: it is not known."""
         self.now += TICK_S
         asked = deployment(**self.spec)
-        subject = Subject({"metadata": {"uid": UID}}, asked, (), (), None)
+        subject = Subject({"metadata": {"uid": UID, "annotations": self.annotations}}, asked, (), (), None)
         seen = Snapshot(
             now=self.now,
             key=subject.key,

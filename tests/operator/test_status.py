@@ -299,3 +299,42 @@ def test_a_rollout_is_not_over_while_the_old_replica_serves_beside_the_new_one_t
     row = pool_object(1, 1)
     row["status"]["replicas"] = 2
     assert conditions(seen(Fleet((pool(L4, 1),)), pools=(row,)))["Progressing"] == ("True", "RollingOut")
+
+
+NOTHING = Fleet((pool(L4, 0),))
+WOKEN = Decision(Fleet((pool(L4, 1),))).amended(Fleet((pool(L4, 1),)), Reason.WAKING, "woken: it serves in 300 s")
+
+
+def asleep() -> Seen:
+    decision = Decision(NOTHING).amended(NOTHING, Reason.AT_ZERO, "nothing runs until it is woken")
+    return seen(NOTHING, decision=decision, how_to_wake="Wake it: kubectl annotate")
+
+
+def test_at_zero_it_is_ready_costs_nothing_and_says_what_wakes_it() -> None:
+    found = status(deployment(scaling={"minReplicas": 0}), asleep(), now=NOW, previous={})
+    said = {row["type"]: row for row in found["conditions"]}
+    assert (said["Ready"]["status"], said["Ready"]["reason"]) == ("True", "AtZero")
+    assert said["Ready"]["message"] == "nothing runs until it is woken. Wake it: kubectl annotate"
+    assert (said["Progressing"]["status"], said["Progressing"]["reason"]) == ("False", "Steady")
+    assert found["cost"] == {"usdPerHour": "0.00"}
+    assert found["summary"]["replicas"] == "0/0"
+    assert found["summary"]["reason"] == "AtZero"
+
+
+@pytest.mark.parametrize(
+    ("blocker", "reason"),
+    [
+        pytest.param(None, "Waking", id="nothing is known yet"),
+        pytest.param(Blocker(Reason.STARTING_ENGINE, "the engine loads"), "Waking", id="it passes by itself"),
+        pytest.param(Blocker(Reason.IMAGE_PULL_FAILED, "no such image"), "ImagePullFailed", id="somebody must mend it"),
+    ],
+)
+def test_waking_it_is_not_ready_and_what_stands_in_the_way_is_said(blocker: Blocker | None, reason: str) -> None:
+    waking = seen(Fleet((pool(L4, 1, ready=0),)), decision=WOKEN, blocker=blocker)
+    assert conditions(waking, scaling={"minReplicas": 0})["Ready"] == ("False", reason)
+    assert conditions(seen(Fleet((pool(L4, 1),)), decision=WOKEN))["Ready"] == ("True", "Serving")
+
+
+def test_none_by_hand_is_ready_too() -> None:
+    by_hand = conditions(seen(NOTHING), replicas=0, scaling={"mode": "Manual"})
+    assert by_hand["Ready"] == ("True", "AtZero")
