@@ -17,15 +17,23 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from wharfage_autoscaler.accelerators import ACCELERATORS
+from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.shapes import KNOWN
+from wharfage_autoscaler.steptime import step_time
 from wharfage_operator.history import ROWS, Rows, rows_of, written
+from wharfage_operator.lessons import NOTHING, Make
 from wharfage_operator.measured import load
 from wharfage_operator.readings import reading
+from wharfage_operator.stints import Stint, observation
 from wharfage_operator.track import Track, told
 
 PAGE = Path(__file__).resolve().parents[1] / "tests" / "operator" / "captured" / "vllm-0.32.0.txt"
 ROUNDS = 5
 DEPLOYMENTS, PODS, EVERY_S, WINDOW_S = 300, 2, 15.0, 60.0
+MAKE = Make("hf://Qwen/Qwen3-8B", "", "L4", 1, "engine")
+STEP = step_time(KNOWN["Qwen/Qwen3-8B"].shape, "", ACCELERATORS["L4"], 1, EngineLimits(256, 2048))
 _VALUE = re.compile(r"(?m)^(vllm:\S+(?:_total|_bucket|_count)\{[^\n]*\}) (\S+)$")
 
 
@@ -38,6 +46,8 @@ class Costs:
     parse_s: float
     track_s: float
     load_s: float
+    learn_s: float
+    """From half a minute of a pod to what it has taught."""
     minute_s: float
     track_bytes: int
     rows_bytes: int
@@ -91,9 +101,19 @@ def costs(page: str) -> Costs:
     def loaded(_: int) -> object:
         return load(tracks, list(tracks), Objectives(), now_s=end_s, window_s=WINDOW_S, stale_s=3 * EVERY_S)
 
+    def learned(place: int) -> object:
+        # No two alike: a load that stands still teaches less, sooner.
+        decoding = 4.0 + place % 30
+        stint = Stint(0.0, 30.0, 300 * decoding, 0.0, 0.0, decoding, 0.0, 300.0, 300 * decoding, 30 * decoding, 0.5)
+        seen = observation(stint, STEP)
+        if seen is None:
+            raise SystemExit("the stint teaches nothing")
+        return NOTHING.after(MAKE, seen, STEP)
+
     parse_s = seconds(lambda place: reading(page, at_s=float(place)), 200)
     track_s = seconds(lambda _: told(track, following, window_s=WINDOW_S), 500)
     load_s = seconds(loaded, 200)
+    learn_s = seconds(learned, 200)
     looks = 60 / EVERY_S * DEPLOYMENTS
     return Costs(
         page_bytes=len(page),
@@ -101,7 +121,9 @@ def costs(page: str) -> Costs:
         parse_s=parse_s,
         track_s=track_s,
         load_s=load_s,
-        minute_s=looks * (PODS * (parse_s + track_s) + 2 * load_s),  # a look asks twice: to decide, and to say
+        learn_s=learn_s,
+        # A look asks twice for the load, to decide and to say; every other one ends half a minute.
+        minute_s=looks * (PODS * (parse_s + track_s) + 2 * load_s + learn_s / 2),
         track_bytes=track_bytes,
         rows_bytes=_size(rows),
         history_bytes=len(written(rows)),

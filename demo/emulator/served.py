@@ -116,6 +116,12 @@ class Served:
             self._carried_rps,
         )
 
+    def state_of(self, uid: str) -> np.void | None:
+        """The replica behind a pod, dtype `records.REPLICA`; not to be written to. None where nobody was sent to it."""
+        slot = self._slots.get(uid)
+        found: np.void | None = None if slot is None else self.replicas.state.replicas[slot]
+        return found
+
     def minutes(self) -> Minutes:
         """Every minute since the beginning, by its requests that were bad."""
         limits = self._engines.objectives

@@ -138,8 +138,8 @@ class Calibrations:
         running = {engine.make: engine for engine in engines.values()}
         for make, found in _by_make(engines, subject, stints).items():
             _teach(kept, running[make], found)
-        if review and running:
-            kept.reviewed_s = seen.now
+        if review:
+            kept.reviewed_s = seen.now if running else kept.reviewed_s
             wanted = objectives(subject.deployment)
             if not moving and len(running) == 1:
                 for engine in running.values():

@@ -1,10 +1,11 @@
 """The loop on one machine: engines serve a trace behind fake pods, and the operator reads what they say."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from wharfage_operator.kinds import PODS, Kind
+from wharfage_operator.kinds import CONFIG_MAPS, PODS, Kind
 
 from demo.emulator.stages import leaving, loading
 from demo.emulator.world import MISCHIEF
@@ -73,6 +74,32 @@ def test_a_pod_whose_page_is_of_no_use_does_what_the_others_do(
     eventually(lambda: operator.metric(f'wharfage_scrapes_total{{outcome="{outcome}"}}') >= 2, what=outcome)
     agrees(lab, f"one {mischief}")
     assert operator.tracebacks == []
+
+
+def test_what_a_replica_carries_is_learned_from_the_pages_of_engines_that_are_busy(lab: Lab) -> None:
+    emulator = EmulatorProcess(lab, 8.0, tokens=(600, 200))
+    try:
+        operator = lab.start(None, scrape_proxy=emulator.address, history_every_s="60", **READS)
+        served(lab)
+        engine = f'accelerator="L40S",accelerators="1",name="chat",namespace="{lab.namespace}",variant=""'
+        windows = f"wharfage_calibration_windows{{{engine}}}"
+        eventually(lambda: operator.metric(windows) >= 4, within_s=60.0, what="four windows were learned from")
+        by_model, learned = (
+            operator.metric(
+                "wharfage_capacity_requests_per_second"
+                f'{{accelerator="L40S",accelerators="1",calibrated="{calibrated}",name="chat"'
+                f',namespace="{lab.namespace}",variant=""}}'
+            )
+            for calibrated in ("false", "true")
+        )
+        assert learned == pytest.approx(by_model, rel=0.15)  # the emulated engine is what the model takes it for
+        told = json.loads(operator.page(f"decisions/{lab.namespace}/chat"))["engines"]
+        assert "calibrated on" in told[0]
+        kept = eventually(lambda: lab.server.get(CONFIG_MAPS, lab.namespace, "chat-history"), what="it is kept")
+        assert "said" in json.loads(kept["data"]["calibration"])
+        assert operator.tracebacks == []
+    finally:
+        emulator.stop()
 
 
 def test_pods_load_their_model_first_and_finish_what_they_have_before_they_go(

@@ -33,7 +33,7 @@ from wharfage_operator.lessons import NOTHING, Lessons
 from wharfage_operator.measured import load
 from wharfage_operator.pilotage import TICK_S, Pilotage
 from wharfage_operator.pools import POOL, pool_hash
-from wharfage_operator.readings import reading
+from wharfage_operator.readings import Reading, reading
 from wharfage_operator.rounds import Rounds
 from wharfage_operator.spec import wanted
 from wharfage_operator.stints import Shift, Stint
@@ -83,6 +83,17 @@ def model_step(machine: Offer = L4) -> StepTime:
     return engine_step(variant, machine, seat)
 
 
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What an engine has counted of its steps: the slot's at its beginning, and since then."""
+
+    first: float
+    steps: float = 0.0
+    busy_s: float = 0.0
+    gaps: float = 0.0
+    gaps_s: float = 0.0
+
+
 @dataclass(slots=True)
 class Loop:
     """One deployment on L4, whose orders are filled `lead` ticks later, under a load that moves."""
@@ -96,6 +107,8 @@ class Loop:
     lessons: Lessons = NOTHING
     deaf: bool = False
     """Whether it learns nothing."""
+    counts_steps: bool = False
+    """Whether pages tell steps as well, and gaps as they happen: the emulator knows them when an answer ends."""
     now_s: float = 0.0
     fleet: Fleet = field(default_factory=Fleet)
     tracks: dict[str, Track] = field(default_factory=dict)
@@ -108,6 +121,7 @@ class Loop:
     _before: dict[str, Allotments] = field(default_factory=dict)
     _ordered: list[Fleet] = field(default_factory=list)
     _pods: dict[str, Object] = field(default_factory=dict)
+    _stepped: dict[str, Stepped] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         profile = EngineProfile("L4", model_step().scaled(self.theta))
@@ -176,9 +190,26 @@ class Loop:
     def _read(self, uid: str, *, lying: bool) -> None:
         seen = reading(self.served.page(uid, lying=lying), at_s=self.now_s)
         assert seen is not None
+        if self.counts_steps:
+            seen = self._with_steps(uid, seen)
         track = told(self.tracks.get(uid, begun(self.now_s - TICK_S)), seen, window_s=WINDOW_S)
         self.tracks[uid] = track or Track()
         self.shifts[uid] = Shift() if track is None else self.shifts.get(uid, Shift()).told(seen, window_s=WINDOW_S)
+
+    def _with_steps(self, uid: str, seen: Reading) -> Reading:
+        """The reading with what the replica counts; each gap of an interval as long as its mean step."""
+        ((name, engine),) = seen.engines.items()
+        row = self.served.state_of(uid)
+        if row is None:
+            return seen
+        steps, busy_s = float(row["step"]), float(row["busy_s"])
+        before = self._stepped.get(uid, Stepped(steps, steps, busy_s))
+        gaps = max(before.gaps, engine.output_tokens - engine.ttft.total)
+        step_s = (busy_s - before.busy_s) / (steps - before.steps) if steps > before.steps else 0.0
+        gaps_s = before.gaps_s + (gaps - before.gaps) * step_s
+        self._stepped[uid] = Stepped(before.first, steps, busy_s, gaps, gaps_s)
+        engine = replace(engine, steps=steps - before.first, gaps=gaps, gaps_s=gaps_s)
+        return replace(seen, engines={name: engine})
 
     def _load(self, ready: list[str], wished: Objectives) -> Load | None:
         return load(self.tracks, ready, wished, now_s=self.now_s, window_s=WINDOW_S, stale_s=3 * TICK_S)

@@ -46,6 +46,8 @@ class Engine:
             first_tokens={0.3: 0.9 * done, 4.0: 0.1 * done},
             waiting=2.0,
             deferred=1.0 if self.release == "0.32" else None,
+            steps=100 * done,
+            cached=25 * done,
         )
 
 
@@ -102,6 +104,17 @@ async def test_a_prometheus_tells_the_load_of_each_deployment(server: str) -> No
     assert (seen.running, seen.waiting, seen.kv_used) == (6.0, 3.0, 0.25)  # the old release tells no reasons
     assert seen.bad_share_1m == pytest.approx(0.1, abs=0.02)
     assert set(woken) == {KEY, ("shop", "same-model")}
+
+
+async def test_a_prometheus_tells_what_the_mean_pod_did_while_none_was_idle(server: str) -> None:
+    asked = source(server)
+    seen = await first_load(asked)
+    (stint,) = asked.stints(KEY).values()
+    assert (stint.seconds, stint.running, stint.kv_used) == (60.0, 3.0, 0.25)
+    assert stint.tokens == pytest.approx(60.0 * seen.output_tokens_per_second / 2, rel=0.3)
+    assert stint.steps == pytest.approx(2 * stint.tokens, rel=0.3)
+    assert stint.cached_tokens == pytest.approx(stint.prompt_tokens / 4, rel=0.3)
+    assert asked.stints(("shop", "unknown")) == {}
 
 
 async def test_a_deployment_that_is_not_scraped_has_no_load(server: str) -> None:
