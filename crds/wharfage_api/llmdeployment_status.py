@@ -42,6 +42,9 @@ class PoolStatus(StatusPart):
     accelerator: Line | None = Field(default=None, description="What one replica takes: L40S x1.")
     wanted: int = Field(default=0, ge=0, le=100000, description="Replicas to run.")
     ready: int = Field(default=0, ge=0, le=100000, description="Replicas that serve.")
+    ahead: int | None = Field(
+        default=None, ge=0, le=100000, description="Replicas whose machines are ordered before they are needed."
+    )
     usd_per_hour: Cost = Field(default=None, description="Dollars per hour of the pool's machines.")
     lead_time: Cost = Field(
         default=None, description="From an order to its first answer, as learned: so far ahead the load is forecast."
@@ -54,7 +57,9 @@ class PoolStatus(StatusPart):
 class CostStatus(StatusPart):
     """What the deployment costs; what is not known yet is absent, never 0."""
 
-    usd_per_hour: Cost = Field(default=None, description="Dollars per hour now.")
+    usd_per_hour: Cost = Field(
+        default=None, description="Dollars per hour now, with machines ordered ahead and replicas that stand in."
+    )
     usd_per_million_tokens: Cost = Field(
         default=None, description="Dollars per million output tokens at the present load."
     )

@@ -44,8 +44,8 @@ from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
 from wharfage_operator.pilotage import Pilotage
+from wharfage_operator.placeholders import is_replica
 from wharfage_operator.preflight import missing
-from wharfage_operator.reader import is_reader
 from wharfage_operator.reconcile import Reconciler
 from wharfage_operator.refusals import Refusals
 from wharfage_operator.rounds import Rounds, Unsolved
@@ -154,7 +154,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
 
     def load_of(key: Key) -> Load | None:
         pods = cache.owned(key, kinds=(PODS,))
-        return metrics.load(key, tuple(pod for pod in pods if not is_reader(pod)), Objectives())
+        return metrics.load(key, tuple(pod for pod in pods if is_replica(pod)), Objectives())
 
     metrics: Scrape | Prometheus
     if settings.prometheus_url:
@@ -203,6 +203,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         calibrations=calibrations,
         before=archive.before if archiving else lambda key, uid: Before(Experience(), measured=False),
         unread=archive.unread,
+        orders_ahead=settings.pre_provisioning == "Auto",
     )
     reconciler = Reconciler(
         cache=cache,

@@ -34,6 +34,7 @@ from wharfage_operator.kinds import (
 from wharfage_operator.metrics import MetricsSource
 from wharfage_operator.obtainable import Obtainability, machines, obtainability
 from wharfage_operator.origin import remembered
+from wharfage_operator.placeholders import is_placeholder, is_replica
 from wharfage_operator.platforms import Platform, platform
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.reader import is_reader
@@ -48,7 +49,8 @@ _MOST_ATTAINED = 0.9999  # "1" asks for what no measurement can show
 class Subject:
     """One deployment and all that belongs to it, as the cache has it.
 
-    `pods` are its replicas, `readers` those that read a config.json, `remembered` is what they have told before.
+    `pods` are its replicas, `readers` those that read a config.json, `remembered` is what they have told before;
+    `placeholders` hold machines ahead of replicas.
     """
 
     raw: Object
@@ -57,6 +59,7 @@ class Subject:
     pods: tuple[Object, ...]
     load: Load | None
     readers: tuple[Object, ...] = ()
+    placeholders: tuple[Object, ...] = ()
     remembered: Known = field(default_factory=dict)
 
     @property
@@ -110,7 +113,7 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource, specs: Specs) -> Subj
     except ValidationError as error:
         raise Rejected(Reason.INVALID_SPEC, complaint(error)) from error
     pods = cache.owned(key, kinds=(PODS,))
-    replicas = tuple(pod for pod in pods if not is_reader(pod))
+    replicas = tuple(pod for pod in pods if is_replica(pod))
     return Subject(
         raw,
         deployment,
@@ -118,6 +121,7 @@ def gather(cache: Cache, key: Key, metrics: MetricsSource, specs: Specs) -> Subj
         replicas,
         metrics.load(key, replicas, objectives(deployment)),
         readers=tuple(pod for pod in pods if is_reader(pod)),
+        placeholders=tuple(pod for pod in pods if is_placeholder(pod)),
         remembered=remembered(raw.get("status") or {}),
     )
 

@@ -46,14 +46,25 @@ NETWORK_POLICIES = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPo
 DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment")
 POD_MONITORS = Kind("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
 
+CAPACITY_BUFFERS = Kind("autoscaling.x-k8s.io", "v1beta1", "capacitybuffers", "CapacityBuffer")
+
 PODS = Kind("", "v1", "pods", "Pod")
 NODES = Kind("", "v1", "nodes", "Node", namespaced=False)
 NODE_POOLS = Kind("karpenter.sh", "v1", "nodepools", "NodePool", namespaced=False)
 EVENTS = Kind("", "v1", "events", "Event")
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 
-CHILDREN = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS, POD_MONITORS)
-DEFINED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, NODE_POOLS, POD_MONITORS)
+CHILDREN = (
+    SERVICE_ACCOUNTS,
+    CONFIG_MAPS,
+    SERVICES,
+    DISRUPTION_BUDGETS,
+    NETWORK_POLICIES,
+    DEPLOYMENTS,
+    POD_MONITORS,
+    CAPACITY_BUFFERS,
+)
+DEFINED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, NODE_POOLS, POD_MONITORS, CAPACITY_BUFFERS)
 """Kinds that a CRD defines: their API may be absent, and come and go."""
 
 _BY_TYPE = {

@@ -73,6 +73,10 @@ class Lookout:
         """Seconds of the world from an order to the first answer."""
         return self.lead(offer.key, owner).total_s
 
+    def machine_s(self, offer: Offer) -> float:
+        """Seconds of the world from an order to its machine."""
+        return self.lead(offer.key).machine_s
+
     def obtainable(self, offer: Offer, now_s: float | None = None) -> bool:
         """Whether an order would be filled now, as far as one knows."""
         return self.shortages.obtainable(offer.key, time.time() if now_s is None else now_s)

@@ -20,7 +20,7 @@ from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Key, Object
 from wharfage_operator.measured import load
-from wharfage_operator.reader import is_reader
+from wharfage_operator.placeholders import is_replica
 from wharfage_operator.readings import Reading, reading
 from wharfage_operator.settings import Settings
 from wharfage_operator.stints import Shift, Stint
@@ -117,7 +117,7 @@ class Scrape:
     async def tick(self, session: aiohttp.ClientSession) -> None:
         """Read once every ready pod whose time has come."""
         now_s, before_s = self._clock.elapsed_s, self._round_s
-        existing = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if not is_reader(pod)}
+        existing = {pod["metadata"]["uid"]: pod for pod in self._cache.all(PODS) if is_replica(pod)}
         if self._older is None:
             self._older, before_s = frozenset(existing), now_s
         self._round_s = now_s

@@ -18,7 +18,7 @@ from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.enquiry import answered, due
 from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.experience import Experience
-from wharfage_autoscaler.fleet import PoolKey
+from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.idle import Idle
 from wharfage_autoscaler.law import FRESH
@@ -29,6 +29,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 from wharfage_autoscaler.steptime import Theta
+from wharfage_autoscaler.vanguard import NONE, Stake, vanguard
 
 from wharfage_operator.account import Account, Grounds, Said, accounted
 from wharfage_operator.advice import advised, refused
@@ -65,6 +66,10 @@ class Market(Protocol):
         """Seconds from an order of that deployment to the first answer."""
         ...
 
+    def machine_s(self, offer: Offer) -> float:
+        """Seconds of those until there is a machine."""
+        ...
+
     def obtainable(self, offer: Offer) -> bool:
         """Whether an order would be filled now."""
         ...
@@ -84,6 +89,8 @@ class _Voyage:
     """Whether any load was measured before."""
     unled: Memory = field(default_factory=Memory)
     """Of the decisions that no load led."""
+    ahead: Fleet = NONE
+    """Replicas whose machines are ordered ahead, beside the last decision."""
     grounds: Grounds | None = None
     """Of the last decision."""
     of_load: Grounds | None = None
@@ -119,12 +126,15 @@ class Pilotage:
         calibrations: Calibrations,
         before: Callable[[Key, str], Before | None],
         unread: Callable[[Key, str], str] = lambda key, uid: "",
+        orders_ahead: bool = False,
     ) -> None:
         """`rows` are the weeks that are known of a deployment's load.
 
         `before` is what an earlier process knew of a deployment of that uid; while it is None nobody knows yet, and
         nothing that runs is taken away; `unread` says why it cannot be known, where that was found out.
+        `orders_ahead` says whether machines may be ordered before replicas need them.
         """
+        self._orders_ahead = orders_ahead
         self._rounds = rounds
         self._expectations = expectations
         self._laws = laws
@@ -172,16 +182,17 @@ class Pilotage:
         self._restore(voyage, subject)
         self._calibrate(voyage, subject, seen)
         voyage.of_load, voyage.refused = None, ""
+        sent, voyage.ahead = voyage.ahead, NONE
         if seen.wanted.mode is Mode.RECOMMEND:
-            led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving)
-            of_load, decision = voyage.grounds, _unled(voyage, seen)
+            led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving, NONE)
+            of_load, decision, voyage.ahead = voyage.grounds, _unled(voyage, seen), NONE
             if led is None:
                 return decision
             voyage.of_load = of_load
             return advised(decision, led, seen.fleet)
         if seen.wanted.mode is Mode.AUTO and not seen.wanted.pinned:
             seen = replace(seen, idle=self._idle(voyage, subject, seen))
-            led = self._led(voyage, subject, seen, leaving)
+            led = self._led(voyage, subject, seen, leaving, sent)
             decision = led or _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
             _put_to_sleep(voyage, any(step.reason is Reason.AT_ZERO for step in decision.steps))
             return decision
@@ -198,6 +209,11 @@ class Pilotage:
         voyage = self._voyages.get(key)
         known = voyage is not None and voyage.uid == uid and voyage.restored and voyage.heard_s > float("-inf")
         return voyage.experience if voyage is not None and known else None
+
+    def ahead(self, key: Key) -> Fleet:
+        """Replicas, by pool, for which machines are to wait beside those of the last decision."""
+        voyage = self._voyages.get(key)
+        return NONE if voyage is None else voyage.ahead
 
     def stands(self, key: Key, decision: Decision) -> None:
         """The last decision of a deployment stands from now on: it is kept, and told where it is news."""
@@ -263,9 +279,12 @@ class Pilotage:
         return idle(silence, subject.deployment, now_s=seen.now, woken_s=wished_s, lead_s=lead_s)
 
     def _led(
-        self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int]
+        self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int], sent: Fleet
     ) -> Decision | None:
-        """The decision that the load leads; None where no load was ever known, or nobody knows where to run."""
+        """The decision that the load leads; None where no load was ever known, or nobody knows where to run.
+
+        Beside it stands what is ordered ahead; `sent` was so far.
+        """
         if not voyage.restored:
             return None
         known = len(self._rows(subject.key)) >= ENOUGH_ROWS
@@ -299,6 +318,8 @@ class Pilotage:
             replace(told, offers=_known(seen.offers, sight), idle=seen.idle), voyage.experience.memory
         )
         decision, memory = voyage.grounds.decided()
+        stake = Stake(chart.charter.objectives.usd_per_bad_minute, self._market.machine_s)
+        voyage.ahead = vanguard(told, decision, stake, sent) if self._orders_ahead else NONE
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
         return decision
 

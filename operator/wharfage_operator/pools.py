@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,26 @@ def pool_name(name: str, key: PoolKey) -> str:
 def offers_by_pool(fleet: Fleet) -> dict[str, OfferKey]:
     """The offer of each pool, by the hash that its pods carry."""
     return {pool_hash(pool.key): pool.offer.key for pool in fleet.pools}
+
+
+def replicas_by_pool(fleet: Fleet) -> dict[str, int]:
+    """How many replicas each pool has, by its hash."""
+    return {pool_hash(pool.key): pool.replicas for pool in fleet.pools}
+
+
+def stand_ins(deployments: Iterable[dict[str, Any]], fleet: Fleet) -> Fleet:
+    """The replicas that stand in beside others, in the pools of a fleet: they cost as much, and are not of it."""
+    counts = {
+        deployment["metadata"]["name"].rpartition("-")[2]: _stand_ins(deployment["metadata"].get("annotations") or {})
+        for deployment in deployments
+    }
+    beside = (replace(pool, replicas=counts.get(pool_hash(pool.key), 0), ready=0) for pool in fleet.pools)
+    return Fleet(tuple(pool for pool in beside if pool.replicas))
+
+
+def _stand_ins(annotations: Mapping[str, str]) -> int:
+    text = annotations.get(STAND_INS, "0")
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def description(pool: Pool) -> str:

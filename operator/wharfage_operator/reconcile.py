@@ -6,12 +6,9 @@ the second time, and a look that was cut short is made good by the next.
 
 import random
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydantic import ValidationError
-from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.supply import OfferKey
@@ -22,7 +19,6 @@ from wharfage_operator.budget import budget_status, exists
 from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
 from wharfage_operator.children import ChildSettings, Identity
-from wharfage_operator.conditions import Verdict, conditions
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.events import events
 from wharfage_operator.failures import explained
@@ -40,19 +36,28 @@ from wharfage_operator.gather import (
 )
 from wharfage_operator.inbox import SUPPLY, moment_s
 from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
-from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, OFFER_CATALOGS, POD_MONITORS, Key, Object
+from wharfage_operator.kinds import (
+    CAPACITY_BUFFERS,
+    LLM_BUDGETS,
+    LLM_DEPLOYMENTS,
+    OFFER_CATALOGS,
+    POD_MONITORS,
+    Key,
+    Object,
+)
 from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item
 from wharfage_operator.manifests import manifests
 from wharfage_operator.metrics import MetricsSource
 from wharfage_operator.origin import rows
 from wharfage_operator.pilotage import Pilotage
+from wharfage_operator.placeholders import Means, buffers, hold, placeholders
 from wharfage_operator.plan import plan
-from wharfage_operator.pools import observed_fleet
+from wharfage_operator.pools import observed_fleet, replicas_by_pool, stand_ins
 from wharfage_operator.reader import readable, reader
 from wharfage_operator.settings import Settings
 from wharfage_operator.spec import Known, untold
-from wharfage_operator.status import status
+from wharfage_operator.status import lasting, refused_status, status
 from wharfage_operator.surge import rollouts
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry
@@ -62,10 +67,8 @@ from wharfage_operator.victims import farewells, leaving, resizes, with_stand_in
 from wharfage_operator.wake import how_to_wake
 from wharfage_operator.workqueue import WorkQueue
 
-_REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 _PRICE_NEWS = 0.05
 _MOST_ACTS = 3
-_MOVING = frozenset({"usdPerMillionTokens", "leadTime", "machineLeadTime"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,10 @@ class Reconciler:
             supply.platform,
             learned=inquiry.learned,
         )
+        counts, means = replicas_by_pool(self._pilotage.ahead(subject.key)), self._means()
+        holders = placeholders(wanted, counts, subject.placeholders, subject.children, means, now_s=now)
+        if means.buffers:
+            wanted = (*wanted, *buffers(wanted, counts))
         notice_s = self._lookout.notice_s(supply.platform)
         wanted = with_stand_ins(wanted, subject.pods, self._lookout.notices, notice_s=notice_s, now_s=now)
         patience_s = self._settings.surge_patience_s
@@ -254,24 +261,27 @@ class Reconciler:
             await self._writer.apply(obj, owner=subject.key, owner_uid=subject.uid)
         for obj in (*todo.deletes, *inquiry.deletes):
             await self._writer.delete(obj)
-        for pod in parting.ends:
+        for pod in (*parting.ends, *holders.deletes):
             await self._writer.delete(pod, as_it_was=False)
+        held_more = await hold(self._writer, holders.creates, owner=subject.key, owner_uid=subject.uid)
         later = [again_s for again_s in (inquiry.again_s, parting.again_s) if again_s is not None]
         for again_s in later:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), again_s)
         wrote = not todo.empty or bool(inquiry.creates or inquiry.deletes or parting.marks or parting.ends)
+        wrote = wrote or held_more or bool(holders.deletes)
         noticed = any(self._lookout.notices.of(pod) is not None for pod in subject.pods)
-        if not (wrote or later or noticed) and settled.again_s is None:
+        if not (wrote or later or noticed or counts) and settled.again_s is None:
             self._settled[subject.key] = ground
         return wrote
 
     def _ground(self, subject: Subject, decision: Decision, supply: Supplied, inquiry: Inquiry) -> tuple[object, ...]:
         """All that what is to be written follows from but the time: the same again leads to nothing again."""
-        objects = (*subject.children, *subject.pods)
+        objects = (*subject.children, *subject.pods, *subject.placeholders)
         return (
             subject.uid,
             subject.deployment.metadata.generation,
             decision.target,
+            self._pilotage.ahead(subject.key),
             supply.platform,
             self._lookout.notices,
             self._children(),
@@ -327,6 +337,7 @@ class Reconciler:
         fleet = observed_fleet(subject.pools, supply.offers)
         if self._lookout.heard(key, subject.pods, fleet, witnesses, now_s=now):
             self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)
+        ahead, beside = self._pilotage.ahead(key), stand_ins(subject.pools, fleet)
         previous = subject.raw.get("status") or {}
         models = previous.get("models") or []
         if inquired:
@@ -338,6 +349,8 @@ class Reconciler:
             subject.deployment,
             Seen(
                 fleet=fleet,
+                ahead=ahead,
+                stand_ins=beside,
                 leads={offer: self._lookout.lead(offer, key) for offer in _offers(fleet, decision)},
                 decision=decision,
                 problem=problem,
@@ -353,8 +366,9 @@ class Reconciler:
             now=now,
             previous=previous,
         )
-        priced = all(pool.offer.usd_per_hour > 0 for pool in fleet.pools if pool.replicas)
-        usd_per_hour = fleet.usd_per_hour if priced else None
+        paid = Fleet((*fleet.pools, *ahead.pools, *beside.pools))
+        priced = all(pool.offer.usd_per_hour > 0 for pool in paid.pools if pool.replicas)
+        usd_per_hour = paid.usd_per_hour if priced else None
         self._telemetry.deployment(key, usd_per_hour=usd_per_hour, ready=fleet.ready, wanted=fleet.replicas)
         if self._too_soon(key, previous, fresh, now=now):
             return
@@ -369,6 +383,11 @@ class Reconciler:
 
     def _children(self) -> ChildSettings:
         return child_settings(self._settings, pod_monitors=POD_MONITORS in self._sync.served)
+
+    def _means(self) -> Means:
+        """What machines can be ordered ahead with here."""
+        there, settings = CAPACITY_BUFFERS in self._sync.served, self._settings
+        return Means(there, settings.placeholder_image, settings.placeholder_priority_class)
 
     def _too_soon(self, key: Key, previous: Object, fresh: Object, *, now: float) -> bool:
         """Whether only moving figures differ and they were written a short while ago."""
@@ -435,30 +454,6 @@ class Reconciler:
         if before is None or newsworthy(before, supply):
             for key in self._cache.keys(LLM_DEPLOYMENTS):
                 self._queue.add((LLM_DEPLOYMENTS, key))
-
-
-def refused_status(raw: Object, rejected: Rejected, *, now: float) -> dict[str, Any]:
-    """The status of an object that cannot even be read."""
-    generation = raw["metadata"].get("generation", 0)
-    said = (
-        Verdict(about, holds=about not in _REFUSED and None, reason=rejected.reason, message=rejected.message)
-        for about in DEPLOYMENT_CONDITIONS
-    )
-    rows = conditions(said, previous=raw.get("status") or {}, generation=generation, now=now)
-    return {"observedGeneration": generation, "conditions": rows}
-
-
-def lasting(status: Mapping[str, Any]) -> dict[str, Any]:
-    """A status without the figures that move by themselves."""
-    kept = {name: part for name, part in status.items() if name != "load"}
-    for name in ("summary", "cost"):
-        kept[name] = _still(status.get(name) or {})
-    kept["fleet"] = [_still(row) for row in status.get("fleet") or ()]
-    return kept
-
-
-def _still(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in part.items() if name not in _MOVING}
 
 
 def _offers(fleet: Fleet, decision: Decision | None) -> set[OfferKey]:

@@ -44,6 +44,13 @@ RULES = (
     Rule("networking.k8s.io", "networkpolicies", _CHILD, "one per deployment"),
     Rule("apps", "deployments", _CHILD, "one per pool of equal replicas"),
     Rule("monitoring.coreos.com", "podmonitors", _CHILD, "one per deployment, where that API exists", optional=True),
+    Rule(
+        "autoscaling.x-k8s.io",
+        "capacitybuffers",
+        _CHILD,
+        "one per pool whose machines are ordered ahead, where that API exists",
+        optional=True,
+    ),
     Rule("", "pods", _READ, "which replicas are ready, and what blocks the others"),
     Rule("", "pods", ("create", "get"), "one reads the config.json of a model nobody knows"),
     Rule("", "pods", ("delete", "patch"), "the same; and a replica whose machine goes leaves before it"),

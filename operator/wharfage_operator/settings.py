@@ -109,6 +109,16 @@ class Settings:
     pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
 
+    pre_provisioning: str = _setting(
+        "Off", "Auto: machines are ordered ahead of replicas where the forecast's tail pays for it; Off: they are not"
+    )
+    placeholder_image: str = _setting(
+        "registry.k8s.io/pause:3.10", "image of the pods that hold such a machine where no CapacityBuffer does"
+    )
+    placeholder_priority_class: str = _setting(
+        "", "PriorityClass of those pods, below zero, so that replicas take their place; empty: no such pods"
+    )
+
     solve_within_s: float = _setting(30.0, "deadline of one round of the optimiser; what was allotted last then holds")
     worker_most_rss_mib: float = _setting(
         400.0, "the process that solves and forecasts is started anew when it holds more memory than this"
@@ -132,6 +142,8 @@ class Settings:
             raise SettingsError(f"spot_default is {self.spot_default!r}: write Forbid, Allow, Prefer or Require")
         if self.scale_to_zero not in ("Off", "Annotation"):
             raise SettingsError(f"scale_to_zero is {self.scale_to_zero!r}: write Off or Annotation")
+        if self.pre_provisioning not in ("Off", "Auto"):
+            raise SettingsError(f"pre_provisioning is {self.pre_provisioning!r}: write Off or Auto")
         if self.scrape_via not in ("Pod", "Proxy"):
             raise SettingsError(f"scrape_via is {self.scrape_via!r}: write Pod or Proxy")
         if self.scrape_proxy and not _is_server(self.scrape_proxy):

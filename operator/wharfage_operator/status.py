@@ -6,7 +6,7 @@ A figure that moved by less than 5 % keeps its old text. What is not known is ab
 from collections.abc import Mapping
 from typing import Any
 
-from wharfage_api.conditions import ConditionType
+from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
@@ -16,7 +16,8 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_serving.arguments import PORT
 
 from wharfage_operator.children import OWNER
-from wharfage_operator.conditions import conditions, instant
+from wharfage_operator.conditions import Verdict, conditions, instant
+from wharfage_operator.errors import Rejected
 from wharfage_operator.lines import tidy
 from wharfage_operator.verdicts import Seen, verdicts
 
@@ -35,6 +36,8 @@ _PLACED = frozenset(
     }
 )
 _DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED})
+_REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
+_MOVING = frozenset({"usdPerMillionTokens", "leadTime", "machineLeadTime"})
 _UNKNOWN = "<none>"  # kubectl would leave the cell of an absent field empty
 _MARKETS = {Market.SPOT: " spot", Market.RESERVED: " reserved", Market.ON_DEMAND: ""}
 
@@ -79,6 +82,30 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
     )
 
 
+def refused_status(raw: Mapping[str, Any], rejected: Rejected, *, now: float) -> Row:
+    """The status of an object that cannot even be read."""
+    generation = raw["metadata"].get("generation", 0)
+    said = (
+        Verdict(about, holds=about not in _REFUSED and None, reason=rejected.reason, message=rejected.message)
+        for about in DEPLOYMENT_CONDITIONS
+    )
+    rows = conditions(said, previous=raw.get("status") or {}, generation=generation, now=now)
+    return {"observedGeneration": generation, "conditions": rows}
+
+
+def lasting(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A status without the figures that move by themselves."""
+    kept = {name: part for name, part in status.items() if name != "load"}
+    for name in ("summary", "cost"):
+        kept[name] = _still(status.get(name) or {})
+    kept["fleet"] = [_still(row) for row in status.get("fleet") or ()]
+    return kept
+
+
+def _still(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name not in _MOVING}
+
+
 def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
     """One row per pool that runs or is wanted; a pool on its way out is wanted 0."""
     before = {_row_key(row): row for row in previous.get("fleet") or ()}
@@ -97,6 +124,9 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
             "wanted": wanted.replicas if wanted else 0,
             "ready": running.ready if running else 0,
         }
+        sent = seen.ahead.pool(key)
+        if sent is not None:
+            row["ahead"] = sent.replicas
         last = before.get(_row_key(row), {})
         if pool.offer.usd_per_hour > 0:
             same = last.get("wanted") == row["wanted"]
@@ -135,7 +165,7 @@ def _paid(seen: Seen) -> list[Pool]:
 
 def _usd_per_hour(seen: Seen) -> float | None:
     """What the fleet costs; None where nothing is wanted or a price is not known."""
-    paid = _paid(seen)
+    paid = [*_paid(seen), *seen.ahead.pools, *seen.stand_ins.pools]
     if not paid or any(pool.offer.usd_per_hour <= 0 for pool in paid if pool.replicas):
         return None
     return Fleet(tuple(paid)).usd_per_hour

@@ -51,7 +51,8 @@ class Seen:
     """Everything that one status is made of. Times are Unix seconds.
 
     `fleet` is the observed one; `decision` is None where the spec was refused before a decision.
-    `leads` are those of the offers of the pools, in seconds of the world.
+    `leads` are those of the offers of the pools, in seconds of the world. `ahead` are replicas whose machines are
+    ordered already, `stand_ins` those beside replicas in doubt: both cost money, and neither is wanted.
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
     `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it. `how_to_wake` it: a command.
@@ -59,6 +60,8 @@ class Seen:
 
     fleet: Fleet = field(default_factory=Fleet)
     leads: Mapping[OfferKey, Lead] = field(default_factory=dict)
+    ahead: Fleet = field(default_factory=Fleet)
+    stand_ins: Fleet = field(default_factory=Fleet)
     decision: Decision | None = None
     problem: Rejected | NotYet | None = None
     blocker: Blocker | None = None

@@ -109,6 +109,17 @@ def test_a_broken_operator_does_not_keep_a_node_from_being_drained() -> None:
     assert the(rendered(), "PodDisruptionBudget")["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
+def test_machines_ahead_bring_a_class_below_every_replica_that_the_operator_knows_by_name() -> None:
+    assert of_kind(rendered(), "PriorityClass") == ()
+    release = rendered({"preProvisioning": {"mode": "Auto"}})
+    (found,) = of_kind(release, "PriorityClass")
+    assert (found["value"], found["preemptionPolicy"]) == (-1, "Never")
+    (container,) = the(release, "Deployment")["spec"]["template"]["spec"]["containers"]
+    told = {row["name"]: row.get("value") for row in container["env"]}
+    assert told["WHARFAGE_PRE_PROVISIONING"] == "Auto"
+    assert told["WHARFAGE_PLACEHOLDER_PRIORITY_CLASS"] == found["metadata"]["name"]
+
+
 def test_extra_objects_are_templates() -> None:
     extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-extra"}}
     assert the(rendered({"extraObjects": [extra]}), "ConfigMap")["metadata"]["name"] == "wharfage-extra"

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wharfage_operator.kinds import NODES, OFFER_CATALOGS, PODS
+from wharfage_operator.kinds import CAPACITY_BUFFERS, DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS
+from wharfage_operator.placeholders import buffers
+from wharfage_operator.pools import POOL
 
 from tests.cluster.lab import Lab
 from tests.cluster.server import Object, Server, eventually, eventually_is
@@ -98,3 +100,25 @@ def by_market(lab: Lab) -> dict[str, tuple[int, int]]:
     """How many replicas of each market are wanted, and serve."""
     rows = ((lab.llm() or {}).get("status") or {}).get("fleet") or ()
     return {row["market"]: (row["wanted"], row["ready"]) for row in rows}
+
+
+def test_a_machine_is_bought_for_a_buffer_and_the_buffer_goes_when_nobody_wants_it(place: Lab) -> None:
+    operator = place.start(pre_provisioning="Auto")
+    place.create(placement={"catalogs": ["g5"]})
+    place.ready(within_s=60)
+    operator.stop()
+    (pool,) = place.pools()
+    before = machines(place)
+    counts = {pool["metadata"]["labels"][POOL]: 1}
+    (buffer,) = buffers([{**pool, "kind": DEPLOYMENTS.name}], counts)
+    place.server.create(CAPACITY_BUFFERS, buffer)
+    eventually(lambda: machines(place) > before, within_s=60, what="a machine that no pod needs")
+    assert len(pods(place)) == 1
+    again = place.start(pre_provisioning="Auto")
+    eventually_is(lambda: place.server.all(CAPACITY_BUFFERS, place.namespace), [], what="buffers")
+    assert again.tracebacks == []
+
+
+def machines(lab: Lab) -> set[str]:
+    """The machines that are there."""
+    return {node["metadata"]["name"] for node in lab.server.all(NODES)}

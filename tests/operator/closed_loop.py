@@ -148,6 +148,9 @@ class Loop:
     def lead_s(self, offer: Offer, owner: Key) -> float:
         return self.lead * TICK_S
 
+    def machine_s(self, offer: Offer) -> float:
+        return 0.0
+
     def obtainable(self, offer: Offer) -> bool:
         return True
 

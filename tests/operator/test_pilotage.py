@@ -14,6 +14,7 @@ from wharfage_autoscaler.allotment import Allotment, Allotments
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.law import LAW, Law
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode, SpotPolicy
@@ -54,6 +55,8 @@ class World:
     solves: bool = True
     before: Before | None = field(default_factory=lambda: Before(Experience(), measured=False))
     unread: str = ""
+    orders_ahead: bool = False
+    forecast: Forecast | None = None
     gone: set[tuple[str, str, Market, str]] = field(default_factory=set)
     rows: Rows = field(default_factory=Rows)
     fleet: Fleet = field(default_factory=Fleet)
@@ -64,6 +67,7 @@ class World:
     _ordered: list[Fleet] = field(default_factory=list)
     weeks: Rows = field(default_factory=Rows)
     rounds: Rounds = field(init=False)
+    expectations: Expectations = field(init=False)
     laws: Laws = field(init=False)
     pilotage: Pilotage = field(init=False)
 
@@ -73,23 +77,34 @@ class World:
         self.restart()
 
     def restart(self) -> None:
+        self.expectations = Expectations(self._foresee, self._lately, Clock())
         self.pilotage = Pilotage(
             self.rounds,
             Clock(),
             rows=lambda key: self.rows,
-            expectations=Expectations(_nobody_knows, lambda key: Rows(), Clock()),
+            expectations=self.expectations,
             laws=self.laws,
             market=self,
             calibrations=Calibrations(lambda key: {}, image="engine"),
             before=lambda key, uid: self.before,
             unread=lambda key, uid: self.unread,
+            orders_ahead=self.orders_ahead,
         )
 
     def lead_s(self, offer: Offer, owner: Key) -> float:
         return self.lead * TICK_S
 
+    def machine_s(self, offer: Offer) -> float:
+        return self.lead * TICK_S / 2
+
     def obtainable(self, offer: Offer) -> bool:
         return offer.key not in self.gone
+
+    async def _foresee(self, errand: Foreseeing) -> Foreseen:
+        return Foreseen(self.forecast, wants_whole=False)
+
+    def _lately(self, key: Key) -> Rows:
+        return Rows().with_row(int(self.now) // STEP_S * STEP_S - STEP_S, Row(10.0, 9000.0, 2200.0))
 
     async def _solve(self, seen: ClusterSnapshot, chain: str) -> Mapping[Key, Allotment]:
         if not self.solves:
@@ -145,10 +160,6 @@ TUNED = LAW._replace(headroom=1.7)
 
 async def _tuned(errand: Tuning) -> Law:
     return TUNED
-
-
-async def _nobody_knows(errand: Foreseeing) -> Foreseen:
-    return Foreseen(None, wants_whole=False)
 
 
 def load(requests_per_second: float) -> Load:
@@ -224,6 +235,31 @@ def test_nor_while_nobody_knows_what_was_known(before: Before | None) -> None:
     world.before = before
     world.restart()
     assert [world.tick(None).target.replicas for _ in range(8)] == [many] * 8
+
+
+TAIL = Forecast(NOW, 3600.0, (0.5, 0.9, 0.99), ((2.0,) * 4, (2.0,) * 4, (90.0,) * 4))
+
+
+@pytest.mark.parametrize(
+    ("world", "sent"),
+    [
+        (World(orders_ahead=True, forecast=TAIL), True),
+        (World(forecast=TAIL), False),
+        (World(orders_ahead=True), False),
+        (World(orders_ahead=True, forecast=TAIL, spec={"scaling": {"mode": "Recommend"}}), False),
+    ],
+    ids=["for a thick tail", "not unless it is asked for", "not without a forecast", "not where nothing may change"],
+)
+def test_machines_wait(world: World, *, sent: bool) -> None:
+    world.ticks(60, 2.0)
+    asyncio.run(world.expectations.turn(world.now))
+    decision = world.tick(2.0)
+    ahead = world.pilotage.ahead(("shop", "chat"))
+    assert bool(ahead.pools) is sent
+    assert decision.target.replicas + ahead.replicas <= 10, "maxReplicas"
+    world.spec["scaling"] = {"pin": {"replicas": 1, "until": "2030-01-01T00:00:00Z"}}
+    world.tick(2.0)
+    assert world.pilotage.ahead(("shop", "chat")).pools == (), "a pin is no load"
 
 
 def test_the_peak_that_the_user_expects_is_provided_for_before_any_load_is_known() -> None:

@@ -17,8 +17,7 @@ from wharfage_autoscaler.snapshot import Memory
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.leads import Lead
-from wharfage_operator.reconcile import lasting
-from wharfage_operator.status import status
+from wharfage_operator.status import lasting, status
 from wharfage_operator.surge import GAVE_UP
 from wharfage_operator.verdicts import Seen, progressing
 
@@ -129,6 +128,15 @@ def test_how_long_an_order_takes_is_told_of_each_pool_and_the_longest_of_those_t
     leaves = status(deployment(), seen(both, Fleet((pool(SPOT, 1),)), leads=leads), now=NOW, previous={})
     assert leaves["summary"]["leadTime"] == "120s"
     assert LLMDeploymentStatus.model_validate(found).fleet[0].lead_time == "300s"
+
+
+def test_what_waits_ahead_and_what_stands_in_is_paid_for_and_not_wanted() -> None:
+    one, two = Fleet((pool(L4, 1),)), Fleet((pool(L4, 2),))
+    found = status(deployment(), seen(two, ahead=one, stand_ins=two), now=NOW, previous={})
+    assert found["cost"]["usdPerHour"] == "4.00"
+    assert [(row["wanted"], row["ahead"], row["usdPerHour"]) for row in found["fleet"]] == [(2, 1, "1.60")]
+    assert found["replicas"] == 2
+    assert LLMDeploymentStatus.model_validate(found).fleet[0].ahead == 1
 
 
 def test_a_lead_time_that_hardly_moved_is_no_news() -> None:

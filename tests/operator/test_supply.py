@@ -7,8 +7,9 @@ import pytest
 from wharfage_operator.cache import Cache
 from wharfage_operator.gather import Supplied, Supply
 from wharfage_operator.kinds import NODES, OFFER_CATALOGS, Object
-from wharfage_operator.reconcile import lasting, newsworthy
+from wharfage_operator.reconcile import newsworthy
 from wharfage_operator.settings import Settings
+from wharfage_operator.status import lasting
 
 
 def catalog(version: int = 1, *, usd: str = "0.80", name: str = "lab") -> Object:
