@@ -143,8 +143,10 @@ def _container(replica: Replica) -> Manifest:
         "resources": _resources(replica),
         # The port is closed until the engine is ready; downloading and loading count.
         "startupProbe": _health(every_s=2, timeout_s=2, failures=max(1, replica.settings.startup_s // 2)),
-        "readinessProbe": _health(every_s=5, timeout_s=5, failures=2),
-        "livenessProbe": _health(every_s=10, timeout_s=5, failures=6),
+        # Late is not broken: an engine that is flooded answers after many seconds, and to shut out or kill the only
+        # one would lose all that it has in hand. One that is broken says 503 at once, or refuses the connection.
+        "readinessProbe": _health(every_s=5, timeout_s=20, failures=2),
+        "livenessProbe": _health(every_s=10, timeout_s=30, failures=6),
         "lifecycle": {"preStop": {"exec": {"command": _drain(replica.grace)}}},
         # The last lines of the log become the reason in the status when the engine fails.
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -66,7 +66,7 @@ class Settings:
 
     scrape_every_s: float = _setting(15.0, "pause between two readings of the engines' /metrics; 0 turns them off")
     scrape_window_s: float = _setting(60.0, "rates are taken over this window")
-    scrape_timeout_s: float = _setting(2.0, "deadline of one reading of one pod")
+    scrape_timeout_s: float = _setting(5.0, "deadline of one reading of one pod; a flooded engine answers late")
     scrape_via: str = _setting(
         "Pod", "Pod: the pods' own addresses; Proxy: through the API server (outside the cluster)"
     )
