@@ -53,12 +53,12 @@ class Belief:
         (a, b, c), (x, y, z) = self.covariance, sigma
         return Belief(self.mean, ((a[0] + x * x, a[1], a[2]), (b[0], b[1] + y * y, b[2]), (c[0], c[1], c[2] + z * z)))
 
-    def clamped(self, least: float, most: float) -> "Belief":
+    def clamped(self, least: Vector, most: Vector) -> "Belief":
         """With every mean within the limits."""
-        x, y, z = (min(most, max(least, value)) for value in self.mean)
+        x, y, z = (min(top, max(floor, value)) for value, floor, top in zip(self.mean, least, most, strict=True))
         return Belief((x, y, z), self.covariance)
 
-    def updated_within(self, slope: Vector, surprise: float, noise: float, least: float, most: float) -> "Belief":
+    def updated_within(self, slope: Vector, surprise: float, noise: float, least: Vector, most: Vector) -> "Belief":
         """As `updated`, with every mean within the limits: what one number may not explain, the others must."""
         free = self.updated(slope, surprise, noise)
         bounded = free.clamped(least, most)

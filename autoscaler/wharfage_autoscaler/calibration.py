@@ -29,6 +29,11 @@ PRIOR = independent((0.0, 0.0, 0.0), (0.3, 0.15, 0.3))
 MODEL_SIGMA = 0.08
 """What no calibration removes: the model's own spread, part of every uncertainty that is reported."""
 
+LEAST: Vector = (math.log(0.3), math.log(0.3), math.log(0.3))
+MOST: Vector = (math.log(20.0), math.log(3.0), math.log(3.0))
+"""Between which the logarithms stay, whatever engines tell. Accelerators are what their datasheet says within a factor
+of three; the host's part is as slow as what a container may use of a processor."""
+
 _NOISE = 0.05**2  # variance of the logarithm of one window's mean step time
 _GATE, _GATE_YOUNG = 3.84, 9.0  # chi-squared, one degree of freedom: 95 %; 99.7 % while little is known
 _PATIENCE, _PATIENCE_YOUNG = 10, 3  # refused in a row until the engine counts as changed
@@ -38,7 +43,6 @@ _FORGETTING = 0.995  # per window, of what it measures again
 _MOVING = 0.2  # relative spread of the load, below which it says nothing new
 _RECENT = 1 / 60  # weight of one window in that spread: about the last hour of 30 s windows
 _LEARNED = _NOISE / 4
-_LEAST, _MOST = math.log(0.3), math.log(3.0)
 _TYPICAL_PROMPT_TOKENS = 512.0
 _INHERITED_SIGMA: Vector = (0.15, 0.05, 0.1)
 
@@ -116,7 +120,7 @@ class Calibration:
         if surprise < -most:
             doubt = min(_DOUBT, max(1.0, PRIOR.variance(slope) / variance))
             belief, surprise = belief.faded(slope, doubt), -most
-        learned = belief.updated_within(slope, surprise, _NOISE, _LEAST, _MOST)
+        learned = belief.updated_within(slope, surprise, _NOISE, LEAST, MOST)
         return replace(now, belief=learned, accepted=accepted, refused=0)
 
     def sigma(self, step: StepTime, traffic: Traffic, objectives: Objectives) -> float:

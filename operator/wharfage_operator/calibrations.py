@@ -136,14 +136,15 @@ class Calibrations:
         kept.heard_s = newest_s
         engines = self._engines(subject, seen)
         running = {engine.make: engine for engine in engines.values()}
+        wanted, before = objectives(subject.deployment), kept.lessons
         for make, found in _by_make(engines, subject, stints).items():
             _teach(kept, running[make], found)
-        if review:
-            kept.reviewed_s = seen.now if running else kept.reviewed_s
-            wanted = objectives(subject.deployment)
+        if review and running:
+            kept.reviewed_s = seen.now
             if not moving and len(running) == 1:
                 for engine in running.values():
                     kept.lessons = reviewed(kept.lessons, engine.make, engine.step, traffic, wanted)
+        if review or kept.lessons is not before:
             kept.carried = tuple(_carried(kept.lessons, each, traffic, wanted) for each in running.values())
 
     def told(self, key: Key) -> tuple[str, ...]:

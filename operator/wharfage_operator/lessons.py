@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.calibration import Calibration, Observation
+from wharfage_autoscaler.calibration import LEAST, MOST, Calibration, Observation
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.steptime import StepTime, Theta
 
@@ -19,7 +19,7 @@ MODEL = Theta()
 """The model as it is."""
 
 _KEPT = 16
-_LEAST, _MOST = math.log(0.3) - 1e-9, math.log(3.0) + 1e-9  # the clamps of `Calibration`
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -119,7 +119,10 @@ def _sound(known: Calibration) -> bool:
     spread = (belief.covariance[axis][axis] for axis in range(3))
     return (
         all(map(math.isfinite, numbers))
-        and all(_LEAST <= mean <= _MOST for mean in belief.mean)
+        and all(
+            least - _ROUNDING <= mean <= most + _ROUNDING
+            for least, mean, most in zip(LEAST, belief.mean, MOST, strict=True)
+        )
         and all(value > 0.0 for value in spread)
         and known.load_variance >= 0.0
         and (known.load_mean is None or math.isfinite(known.load_mean))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.accelerators import ACCELERATORS
 from wharfage_autoscaler.belief import Belief, independent
-from wharfage_autoscaler.calibration import MODEL_SIGMA, PRIOR, Calibration, Observation
+from wharfage_autoscaler.calibration import LEAST, MODEL_SIGMA, MOST, PRIOR, Calibration, Observation
 from wharfage_autoscaler.capacity import Capacity, capacity
 from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
@@ -18,6 +18,8 @@ from wharfage_autoscaler.shapes import KNOWN
 from wharfage_autoscaler.steady import mean_step_s
 from wharfage_autoscaler.steptime import StepTime, Theta, step_time
 from wharfage_autoscaler.traffic import Traffic
+
+from tests.builders import TINY
 
 LLAMA_70B = KNOWN["meta-llama/Llama-3.1-70B-Instruct"].shape
 STEP = step_time(LLAMA_70B, "fp8", ACCELERATORS["H100"], 4, EngineLimits(512, 8192))
@@ -138,6 +140,20 @@ def test_an_engine_nothing_like_the_model_is_believed_at_the_third_window() -> N
     assert doubting.after(_seen(slow, 64), STEP).accepted == 1
 
 
+def test_an_engine_whose_host_has_hardly_a_processor_is_learned_near_its_load() -> None:
+    tiny = step_time(TINY, "", ACCELERATORS["CPU"], 2, EngineLimits(16, 2048, 65_536))
+    slow = tiny.scaled(Theta(9, 2, 3))
+    windows = [_seen(slow, 12 + place % 5, prompt=128, output=64) for place in range(20)]
+    known = Calibration()
+    for window in windows:
+        known = known.after(window, tiny)
+    assert known.theta.overhead > 6
+    learned_s, true_s = (
+        _seen(each, 16, prompt=128, output=64).seconds_per_step for each in (tiny.scaled(known.theta), slow)
+    )
+    assert learned_s == pytest.approx(true_s, rel=0.1)
+
+
 def test_constant_load_is_learned_from_and_then_stands_still() -> None:
     window = _seen(STEP.scaled(TRUE), 64)
     hour = _learned([window] * 120)
@@ -181,7 +197,7 @@ def test_a_moving_load_is_told_from_a_constant_one() -> None:
 @settings(max_examples=30)
 def test_no_windows_whatever_break_the_state(windows: list[Observation]) -> None:
     calibration = _learned(windows)
-    assert all(math.log(0.3) <= value <= math.log(3) for value in calibration.belief.mean)
+    assert all(least <= value <= most for least, value, most in zip(LEAST, calibration.belief.mean, MOST, strict=True))
     for axis in range(3):
         assert 0 < calibration.belief.covariance[axis][axis] <= 2 * PRIOR.covariance[axis][axis]
     assert MODEL_SIGMA <= calibration.sigma(STEP, CHAT, WANTED) < 1

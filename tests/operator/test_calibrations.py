@@ -143,14 +143,15 @@ def test_objectives_that_only_the_real_engine_meets_come_within_reach() -> None:
 
 
 @pytest.mark.parametrize("step_s", [1e-6, 1e3], ids=["a thousand times as fast", "a thousand times as slow"])
-def test_however_long_all_pods_lie_no_part_of_a_step_counts_as_more_than_thrice_or_less_than_a_third(
+def test_however_long_all_pods_lie_no_part_of_a_step_leaves_its_limits(
     step_s: float,
 ) -> None:
     lessons = NOTHING
     for _ in range(60):
         lessons = lessons.after(L4, Observation(step_s, 10.0, 40.0, 10_000.0, 900.0), STEP)
     theta = lessons.known[L4].theta
-    assert all(0.299 < part < 3.001 for part in (theta.overhead, theta.memory, theta.compute))
+    assert all(0.299 < part < 3.001 for part in (theta.memory, theta.compute))
+    assert 0.299 < theta.overhead < 20.001
 
 
 def test_of_several_pods_the_one_in_the_middle_is_learned_from() -> None:
