@@ -7,14 +7,25 @@ from dataclasses import replace
 import pytest
 from wharfage_autoscaler.calibration import Calibration, Observation
 from wharfage_autoscaler.capacity import Capacity, capacity
+from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.model import SpotPolicy
 from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.snapshot import Snapshot
 from wharfage_autoscaler.steptime import StepTime, Theta
 from wharfage_autoscaler.traffic import Traffic
-from wharfage_operator.calibrations import middle, reviewed
+from wharfage_operator.calibrations import Calibrations, middle, reviewed
+from wharfage_operator.gather import Subject
+from wharfage_operator.kinds import Object
 from wharfage_operator.lessons import NOTHING, Lessons, Make, read, written
+from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.spec import wanted
+from wharfage_operator.stints import Stint
 from wharfage_operator.telemetry import Telemetry
 
+from tests.builders import offer
 from tests.operator.closed_loop import OUTPUT, PROMPT, Loop, model_step, moving
+from tests.operator.objects import UID, deployment
 
 KEY = ("shop", "chat")
 STEP = model_step()
@@ -114,17 +125,17 @@ def learned(theta: Theta, accepted: int = 20) -> Lessons:
 
 
 @pytest.mark.parametrize(
-    ("lessons", "wanted", "expected"),
+    ("lessons", "expected"),
     [
-        pytest.param(learned(SLOWER), WANTED, rate(SLOWER), id="a slower engine as it is"),
-        pytest.param(learned(FASTER), WANTED, 1.5 * rate(Theta()), id="a faster one by half more at a time"),
-        pytest.param(learned(Theta(1.02, 1.02, 1.02)), WANTED, rate(Theta()), id="not anew for two per cent"),
-        pytest.param(learned(SLOWER, accepted=3), WANTED, rate(Theta()), id="not after three windows"),
-        pytest.param(NOTHING, WANTED, rate(Theta()), id="not while nothing is known"),
+        pytest.param(learned(SLOWER), rate(SLOWER), id="a slower engine as it is"),
+        pytest.param(learned(FASTER), 1.5 * rate(Theta()), id="a faster one by half more at a time"),
+        pytest.param(learned(Theta(1.02, 1.02, 1.02)), rate(Theta()), id="not anew for two per cent"),
+        pytest.param(learned(SLOWER, accepted=3), rate(Theta()), id="not after three windows"),
+        pytest.param(NOTHING, rate(Theta()), id="not while nothing is known"),
     ],
 )  # fmt: skip
-def test_what_was_learned_is_planned_with_in_steps(lessons: Lessons, wanted: Objectives, expected: float) -> None:
-    after = reviewed(lessons, L4, STEP, CHAT, wanted)
+def test_what_was_learned_is_planned_with_in_steps(lessons: Lessons, expected: float) -> None:
+    after = reviewed(lessons, L4, STEP, CHAT, WANTED)
     assert rate(after.theta(L4)) == pytest.approx(expected, rel=0.02)
 
 
@@ -158,3 +169,95 @@ def test_of_several_pods_the_one_in_the_middle_is_learned_from() -> None:
     seen = [Observation(step_s, 10.0, 0.0, 1000.0) for step_s in (0.001, 9.0, 0.05, 0.06)]
     assert middle(seen).seconds_per_step == 0.05
     assert middle(seen[1:3]).seconds_per_step == 0.05
+
+
+def stint(end_s: float, slow: float = 1.5) -> Stint:
+    """Half a minute of ten sequences on an engine whose steps take so many times as long as the model says."""
+    step_s = slow * STEP.seconds(10.0, PROMPT + OUTPUT / 2)
+    steps = 30.0 / step_s
+    resident = 10.0 * (PROMPT + OUTPUT / 2) / STEP.kv_tokens
+    return Stint(end_s - 30.0, end_s, 10 * steps, 0.0, 0.0, 10.0, 0.0, steps, 10 * steps, 300.0, resident)
+
+
+class Engines:
+    """Deployment `chat` on these machines, whose engines tell what a test says; a look every half minute."""
+
+    def __init__(self, *machines: Offer) -> None:
+        self.stints: dict[str, Stint] = {}
+        self.pods = tuple(_pod(place, machine) for place, machine in enumerate(machines))
+        self.fleet = Fleet(tuple(Pool(machine, "", 1, 1, ready=1) for machine in sorted(machines, key=_key)))
+        self.calibrations = Calibrations(lambda key: self.stints, image="engine")
+        self.calibrations.restore(KEY, NOTHING)
+        self.now_s = 1_790_000_000.0
+
+    def looks(self, count: int, *uids: str, moving: bool = False, slow: float = 1.5) -> Lessons:
+        """So many, at each of which these have done half a minute more."""
+        asked = deployment(objectives={"ttft": {"p95": "4s"}, "tpot": {"p95": "200ms"}})
+        for _ in range(count):
+            self.now_s += 30.0
+            self.stints = {uid: stint(self.now_s, slow) for uid in uids}
+            subject = Subject({"metadata": {"uid": UID}}, asked, (), self.pods, None)
+            seen = Snapshot(
+                now=self.now_s,
+                key=KEY,
+                wanted=wanted(asked, spot_default=SpotPolicy.FORBID),
+                offers=(),
+                fleet=self.fleet,
+                load=None,
+            )
+            self.calibrations.heard(subject, seen, CHAT, moving=moving)
+        lessons = self.calibrations.lessons(KEY)
+        assert lessons is not None
+        return lessons
+
+
+def _key(machine: Offer) -> tuple[str, ...]:
+    return tuple(map(str, machine.key))
+
+
+def _pod(place: int, machine: Offer) -> Object:
+    pool = pool_hash(Pool(machine, "", 1, 1).key)
+    return {"metadata": {"uid": str(place), "labels": {POOL: pool}}}
+
+
+CHEAP = offer("g6.xlarge")
+SPOT = replace(CHEAP, market=Market.SPOT, zone="a")
+OTHER = offer("g6e.xlarge", accelerator="L40S", accelerator_memory_gib=48)
+
+
+def test_pods_on_spot_and_on_demand_teach_the_same() -> None:
+    lessons = Engines(CHEAP, SPOT).looks(8, "0", "1")
+    assert list(lessons.known) == list(lessons.planned) == [L4]
+    assert rate(lessons.theta(L4)) == pytest.approx(rate(SLOWER), rel=0.1)
+
+
+def test_what_is_planned_with_stays_as_it_is_during_a_move_and_while_two_makes_run() -> None:
+    engines = Engines(CHEAP)
+    moving, then = engines.looks(8, "0", moving=True), engines.looks(8, "0")
+    assert moving.known
+    assert not moving.planned
+    assert then.planned
+    both = Engines(CHEAP, OTHER).looks(8, "0", "1")
+    assert len(both.known) == 2
+    assert not both.planned
+
+
+def test_the_mean_of_all_pods_teaches_only_where_all_are_of_one_make() -> None:
+    assert Engines(CHEAP, SPOT).looks(8, "").known
+    assert not Engines(CHEAP, OTHER).looks(8, "").known
+
+
+def test_pods_of_no_pool_and_a_stint_that_was_learned_from_teach_nothing() -> None:
+    engines = Engines(CHEAP)
+    assert not engines.looks(8, "somebody else").known
+    before = engines.looks(1, "0").known[L4]
+    engines.now_s -= 30.0
+    assert engines.looks(1, "0").known[L4] == before
+
+
+def test_a_liar_alone_teaches_what_the_limits_allow_and_is_planned_for_by_half_more_at_a_time() -> None:
+    engines = Engines(CHEAP)
+    first = engines.looks(6, "0", slow=0.001)
+    assert rate(first.theta(L4)) <= 1.51 * rate(Theta())
+    last = engines.looks(60, "0", slow=0.001)
+    assert rate(last.theta(L4)) <= 1.01 * rate(Theta(0.3, 0.3, 0.3))
