@@ -26,7 +26,8 @@ TPOT = ("vllm:request_time_per_output_token_seconds", "vllm:time_per_output_toke
 STEPS = "vllm:iteration_tokens_total_count"
 GAPS = ("vllm:inter_token_latency_seconds", "vllm:time_per_output_token_seconds")
 """Between two tokens of a sequence: one of each for every step that it decodes in."""
-CACHED = ("vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")
+CACHED = ("vllm:prompt_tokens_cached_total", "vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total")
+"""The first counts what other engines' caches held as well, and each prompt when it counts as one."""
 CONFIG = "vllm:cache_config_info"
 
 _NEEDED = (PROMPT_TOKENS, OUTPUT_TOKENS, RUNNING, WAITING)

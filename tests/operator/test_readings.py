@@ -58,6 +58,11 @@ def test_the_size_of_the_cache_is_read_from_its_labels(config: str, expected: fl
     assert engine.kv_tokens == expected
 
 
+def test_what_caches_of_other_engines_held_is_told_by_the_name_that_counts_both() -> None:
+    both = page(cached=7.0) + 'vllm:prompt_tokens_cached_total{engine="0",model_name="chat"} 9.0\n'
+    assert [one.cached_tokens for text in (page(cached=7.0), both) for one in read(text).engines.values()] == [7.0, 9.0]
+
+
 def test_what_an_engine_does_not_count_is_not_zero() -> None:
     (engine,) = read(page()).engines.values()
     assert (engine.steps, engine.gaps, engine.gaps_s, engine.cached_tokens) == (None, None, None, None)
