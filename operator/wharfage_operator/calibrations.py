@@ -65,7 +65,8 @@ class Carried:
             return f"{what}: {alone} by the model; nothing was learned of it yet"
         found = "the objectives are out of its reach" if self.learned is None else f"carries {self.learned:.2f} req/s"
         parts = ", ".join(f"{part} x{getattr(self.theta, part):.2f}" for part in ("overhead", "memory", "compute"))
-        return f"{what}: {found} (calibrated on {self.windows} windows: {parts}; by the model alone: {alone})"
+        windows = f"{self.windows} window{'' if self.windows == 1 else 's'}"
+        return f"{what}: {found} (calibrated on {windows}: {parts}; by the model alone: {alone})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,15 @@ def test_a_faster_engine_is_planned_for_within_ten_minutes_and_the_fleet_shrinks
     assert bad_minutes(calibrated) == 0
 
 
+def test_the_load_leads_the_count_once_engines_have_shown_that_they_meet_what_the_model_thinks_out_of_reach() -> None:
+    spec = {"scaling": {"minReplicas": 2, "maxReplicas": 60}, "objectives": {"tpot": {"p95": "50ms"}}}
+    assert not isinstance(capacity(STEP, CHAT, Objectives(tpot_p95_s=0.05)), Capacity)
+    loops = [Loop(FASTER, moving(4.0, 16), spec=spec, counts_steps=True, deaf=deaf) for deaf in (False, True)]
+    for loop in loops:
+        loop.minutes(16)
+    assert [max(loop.counts) > 2 for loop in loops] == [True, False]
+
+
 def test_one_pod_that_lies_teaches_nothing() -> None:
     honest, lied_to = run(Theta(), 4.0), run(Theta(), 4.0, lying=frozenset({0}))
     assert planned(lied_to) == pytest.approx(planned(honest), rel=0.05)
