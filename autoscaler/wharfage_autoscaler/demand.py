@@ -13,7 +13,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 from wharfage_autoscaler.words import replica_words
 
-_BURN_5M, _BURN_30M = 6.0, 3.0  # of the error budget per unit of time; both must exceed, so that no blip counts
+_BURN_1M, _BURN_5M, _BURN_30M = 6.0, 6.0, 3.0  # of the error budget per unit of time; all must exceed: no blip counts
 _BURN_GAIN, _BURN_MOST = 0.1, 0.5
 _TREND_S = 300.0
 _WORTH_SAYING = 0.05
@@ -38,7 +38,9 @@ def wanted_rps(law: Law, signals: Signals, held: Held) -> float:
         if math.isnan(wanted) or seen > wanted:
             wanted = seen
     burn = signals.bad_5m / law.bad_budget
-    if burn > _BURN_5M and signals.bad_30m / law.bad_budget > _BURN_30M:  # NaN compares false; see `misses`
+    # NaN compares false; see `misses`. What was missed before more replicas served says nothing of those that do now.
+    over = signals.bad_1m <= _BURN_1M * law.bad_budget
+    if not over and burn > _BURN_5M and signals.bad_30m / law.bad_budget > _BURN_30M:
         more = signals.ready * signals.unit_rps * (1.0 + min(_BURN_MOST, _BURN_GAIN * burn))
         if math.isnan(wanted) or more > wanted:
             wanted = more
@@ -94,6 +96,7 @@ def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, flo
         rps_5m=UNKNOWN if load is None else work * _or(load.requests_per_second_5m, load.requests_per_second),
         expected_rps=UNKNOWN if expected is None else expected,
         waiting=0.0 if load is None else work * load.waiting,
+        bad_1m=UNKNOWN if load is None else _or(load.bad_share_1m, UNKNOWN),
         bad_5m=UNKNOWN if load is None else _or(load.bad_share_5m, UNKNOWN),
         bad_30m=UNKNOWN if load is None else _or(load.bad_share_30m, UNKNOWN),
         lead_s=_lead_s(allotment),

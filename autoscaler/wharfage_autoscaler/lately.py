@@ -8,40 +8,43 @@ from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.work import Work
 
 MEMORY_S = 300.0
-_NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0)
+_MOST_FILLED = 1.1  # an engine that is overrun carries no more than that beyond its objectives: `tuning.SATURATED`
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Sums over looks at which all of it was known; a measurement that is missing is never taken for idleness."""
+    """Sums over looks at which all of it was known; a measurement that is missing is never taken for idleness.
+
+    Each look is judged by itself: in an overload a hundred times as many sequences run as after it, and a mean over
+    both would call replicas full, many of them new and idle, for as long as it is remembered.
+    """
 
     arrived: float = 0.0
-    running: float = 0.0
-    output_tokens: float = 0.0
-    room: float = 0.0
-    """Planned requests that the serving replicas carry within their objectives."""
-    replicas: float = 0.0
-    """That serve."""
+    finished: float = 0.0
+    taken: float = 0.0
+    """Of the serving replicas, in planned requests that they carry within their objectives."""
 
-    @property
-    def known(self) -> bool:
-        """Whether it says anything."""
-        return self.arrived > 0.0 and self.output_tokens > 0.0
-
-    def heard(self, sight: Sight, kept: float) -> "Busy":
+    def heard(self, sight: Sight, kept: float, pace: Pace) -> "Busy":
         """After one more look; that share of what was known still counts."""
-        room, running, replicas = sight.room_rps, sight.running, float(sight.ready)
-        complete = sight.rps_1m > 0.0 and running > 0.0 and room > 0.0  # NaN, too
-        looks = (sight.rps_1m, running, sight.output_tokens_per_s, room, replicas) if complete else _NOTHING
-        sums = (self.arrived, self.running, self.output_tokens, self.room, self.replicas)
-        return Busy(*(kept * before + look for before, look in zip(sums, looks, strict=True)))
+        before = Busy(kept * self.arrived, kept * self.finished, kept * self.taken)
+        tokens, running = sight.output_tokens_per_s, sight.running
+        if not (sight.rps_1m > 0.0 and running > 0.0 and tokens > 0.0 and sight.room_rps > 0.0):  # NaN, too
+            return before
+        # The count is of an instant: of one that scatters like Poisson's, 1 / (count + 1) is 1 / mean on average.
+        by_pace = filled(pace, (running + 1.0) / tokens)
+        full = min(_MOST_FILLED, by_pace, fullest(pace, running / sight.ready))
+        return Busy(
+            before.arrived + sight.rps_1m,
+            before.finished + sight.finished_rps_1m,
+            before.taken + full * sight.room_rps,
+        )
 
-    def worth(self, pace: Pace) -> float:
-        """What an arriving request takes of the replicas, in planned ones."""
-        full = filled(pace, self.running / self.output_tokens)
-        if self.replicas > 0.0:  # not written down by an earlier version
-            full = min(full, fullest(pace, self.running / self.replicas))
-        return full * self.room / self.arrived
+    def worth(self) -> float:
+        """What a request takes of the replicas, in planned ones; NaN where nothing is known.
+
+        While a backlog is worked off more requests finish than arrive, and it is those that the replicas are full of.
+        """
+        return self.taken / max(self.arrived, self.finished) if self.arrived > 0.0 else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,9 @@ class Lately:
         requests = kept * self.requests + finished
         prompt_tokens = kept * self.prompt_tokens + sight.prompt_tokens_per_s
         output_tokens = kept * self.output_tokens + sight.output_tokens_per_s
-        busy = self.busy.heard(sight, kept)
+        busy = self.busy.heard(sight, kept, pace) if pace is not None and sure(pace, 1.0) > 0.0 else Busy()
         lengths = prompt_tokens / requests, output_tokens / requests
         worth = work.each(*lengths)
-        if pace is not None and busy.known and (weight := sure(pace, work.error(*lengths))) > 0.0:
-            worth += weight * (busy.worth(pace) - worth)
+        if pace is not None and not math.isnan(by_pace := busy.worth()):
+            worth += sure(pace, work.error(*lengths)) * (by_pace - worth)
         return Lately(worth, requests, prompt_tokens, output_tokens, busy, sight.now_s)

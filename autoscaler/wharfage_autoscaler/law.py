@@ -57,6 +57,7 @@ class Signals(NamedTuple):
     """The forecast's quantile for the moment when what is ordered now serves; NaN without one."""
     waiting: float
     """Requests that wait beyond one step's admission."""
+    bad_1m: float
     bad_5m: float
     bad_30m: float
     """Shares of requests that missed the objectives; NaN without measurement."""

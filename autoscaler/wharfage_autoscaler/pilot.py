@@ -112,6 +112,7 @@ def _load(sight: Sight, worth: float) -> Load | None:
         waiting=sight.waiting,
         requests_per_second_15s=sight.rps_15s,
         requests_per_second_5m=sight.rps_5m,
+        bad_share_1m=_known(sight.bad_1m),
         bad_share_5m=_known(sight.bad_5m),
         bad_share_30m=_known(sight.bad_30m),
         work_per_request=worth,

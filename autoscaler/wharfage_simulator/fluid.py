@@ -133,6 +133,7 @@ def signals(
         _rate(seen, end, 300.0, plant.tick_s),
         expected_rps,
         waiting,
+        _share(missed, seen, end, 60.0, plant.tick_s),
         _share(missed, seen, end, 300.0, plant.tick_s),
         _share(missed, seen, end, 1800.0, plant.tick_s),
         plant.lead_s,

@@ -23,6 +23,7 @@ def signals(
     rps_5m: float | None = None,
     expected_rps: float = math.nan,
     waiting: float = 0.0,
+    bad_1m: float = math.nan,
     bad_5m: float = math.nan,
     bad_30m: float = math.nan,
     lead_s: float = 300.0,
@@ -41,6 +42,7 @@ def signals(
         rps_5m=rps if rps_5m is None else rps_5m,
         expected_rps=expected_rps,
         waiting=waiting,
+        bad_1m=bad_1m,
         bad_5m=bad_5m,
         bad_30m=bad_30m,
         lead_s=lead_s,
@@ -63,6 +65,10 @@ WANTED = [
     pytest.param(signals(13, rps_5m=10), Held(), 15.6, id="a smaller rise does not"),
     pytest.param(signals(10, bad_5m=0.07, bad_30m=0.04), Held(), 18.0, id="half as much again while objectives burn"),
     pytest.param(signals(10, bad_5m=0.07, bad_30m=0.02), Held(), 12.0, id="but not for a blip"),
+    pytest.param(signals(10, bad_1m=0.08, bad_5m=0.07, bad_30m=0.04), Held(), 18.0, id="as long as they still burn"),
+    pytest.param(
+        signals(10, bad_1m=0.02, bad_5m=0.07, bad_30m=0.04), Held(), 12.0, id="and not once what serves now meets them"
+    ),
     pytest.param(signals(math.nan, expected_rps=7), Held(), 7.0, id="blind: the forecast"),
     pytest.param(signals(0.0), Held(), 0.0, id="no load: nothing"),
 ]

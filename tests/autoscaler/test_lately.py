@@ -78,6 +78,40 @@ def test_an_engine_that_is_slow_and_nearly_idle_is_not_full_and_more_of_them_are
     assert worth * view.rps_1m < 0.8 * 58.0
 
 
+def test_after_an_overload_replicas_that_came_meanwhile_are_not_taken_for_full() -> None:
+    lately = Lately()
+    for look in range(40):  # ten minutes of eight times what two replicas carry
+        crowd = sight(
+            pool(ready=2, good_rps=2.0, running=400.0, waiting=2000.0),
+            now_s=15.0 * look,
+            rps=32.0,
+            finished_rps=4.4,
+            answer_tokens=100.0,
+        )
+        lately = lately.heard(crowd, BY_ANSWER, PACE)
+    assert lately.worth == pytest.approx(0.5, abs=0.5)
+    worths = []
+    for look in range(40, 60):  # then sixteen, under what four would carry
+        calm = sight(
+            pool(ready=16, good_rps=2.0, running=12.0),
+            now_s=15.0 * look,
+            rps=8.0,
+            finished_rps=8.0,
+            answer_tokens=100.0,
+        )
+        lately = lately.heard(calm, BY_ANSWER, PACE)
+        worths.append(lately.worth)
+    assert max(worths) < 1.1
+    assert worths[-1] == pytest.approx(1.0, abs=0.2)
+
+
+def test_a_backlog_that_is_worked_off_makes_no_request_dearer() -> None:
+    draining = sight(
+        pool(ready=4, good_rps=2.0, running=100.0), now_s=15.0, rps=2.0, finished_rps=8.0, answer_tokens=100.0
+    )
+    assert Lately().heard(draining, BY_ANSWER, PACE).worth == pytest.approx(1.05, abs=0.06)
+
+
 def without_arrivals(view: Sight) -> Sight:
     return replace(view, rps_1m=math.nan)
 

@@ -30,7 +30,7 @@ POOLS = tuple(
 )
 SHAPES = (Shape("g6e.12xlarge", 4, "fp8-kv8", 12.345678901234567), Shape("p5.48xlarge", 2, "bf16", 1 / 3))
 FULL = Experience(
-    lately=Lately(1.1, 10 / 3, 1e4 / 3, 1e3 / 7, Busy(1 / 3, 1 / 7, 1 / 9, 1 / 11), NOW),
+    lately=Lately(1.1, 10 / 3, 1e4 / 3, 1e3 / 7, Busy(1 / 3, 1 / 7, 1 / 9), NOW),
     tide=Tide(tuple(0.1 + minute / 70 for minute in range(60)), NOW),
     missed=True,
     unfit=Unfit((SHAPES[0], NOW), {SHAPES[0]: Slow(0.123456789, NOW)}, dict.fromkeys(SHAPES, NOW)),
@@ -61,9 +61,7 @@ spots = st.builds(SpotPool, names, names, names)
 held = st.builds(Held, numbers, st.tuples(*[numbers] * 6), *[numbers] * 6)
 experiences = st.builds(
     Experience,
-    lately=st.builds(
-        Lately, numbers, numbers, numbers, numbers, st.builds(Busy, numbers, numbers, numbers, numbers), numbers
-    ),
+    lately=st.builds(Lately, numbers, numbers, numbers, numbers, st.builds(Busy, numbers, numbers, numbers), numbers),
     tide=st.builds(Tide, st.lists(numbers, max_size=60).map(tuple), numbers),
     missed=st.booleans(),
     unfit=st.builds(

@@ -75,6 +75,7 @@ def decided(arrivals: Floats, expected: Floats, law: Law, initial: float) -> lis
             waiting=waiting,
             requests_per_second_15s=now.rps_15s,
             requests_per_second_5m=now.rps_5m,
+            bad_share_1m=known(now.bad_1m),
             bad_share_5m=known(now.bad_5m),
             bad_share_30m=known(now.bad_30m),
         )
