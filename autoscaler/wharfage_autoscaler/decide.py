@@ -17,6 +17,7 @@ from wharfage_autoscaler.interruption import survive_interruption
 from wharfage_autoscaler.moving import weigh_move
 from wharfage_autoscaler.pacing import keep_pace
 from wharfage_autoscaler.placing import choose_shape
+from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.resting import rest_when_idle
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 
@@ -37,11 +38,16 @@ RULES: tuple[Rule, ...] = (
 """In this order; nothing after a rule about money may raise cost."""
 
 
+def leave_alone(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
+    """What is not ours stays as it is."""
+    return decision.amended(decision.target, Reason.ADOPTED, seen.adopted)
+
+
 def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
     """Choose the fleet for one deployment: how many replicas, on which offer, within which ceilings."""
     memory = memory.told(seen.allotment)
     decision = Decision(target=seen.fleet, allotment=seen.allotment)
-    for rule in RULES:
+    for rule in RULES if not seen.adopted else (leave_alone,):
         decision = rule(seen, memory, decision)
     wanted = Fleet(
         tuple(replace(pool, ready=0) for pool in decision.target.pools)

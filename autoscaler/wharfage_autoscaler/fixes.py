@@ -26,6 +26,9 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.MIN_REPLICAS: Fix("The count is scaling.minReplicas.", "Raise minReplicas if more should always run."),
     Reason.PINNED: Fix("The count is that of scaling.pin, until it ends.", "Remove scaling.pin to end it now."),
     Reason.RECOMMENDED: Fix("What mode Auto would run now.", "Set scaling.mode: Auto to have it."),
+    Reason.ADOPTED: Fix(
+        "A Deployment of others is measured and left as it is.", "Take wharfage.dev/adopt away to end it."
+    ),
     Reason.CHEAPEST_OFFER: Fix("The cheapest obtainable offer that holds the model was chosen."),
     Reason.KEPT_OFFER: Fix("The present offer is kept: a move would save too little."),
     Reason.DEMAND_SEEN: Fix("The count follows the load of the last minute, with headroom."),
@@ -47,6 +50,9 @@ FIXES: Mapping[Reason, Fix] = {
     ),
     Reason.WAKING: Fix("It was at zero and was woken; the message says how long that takes.", "Wait."),
     Reason.INVALID_SPEC: Fix("The spec contradicts itself in a way the API server cannot see.", "Follow the message."),
+    Reason.CANNOT_ADOPT: Fix(
+        "The Deployment that the annotation wharfage.dev/adopt names cannot be looked at.", "Follow the message."
+    ),
     Reason.UNKNOWN_CATALOG: Fix(
         "placement.catalogs names an OfferCatalog that does not exist.",
         "Correct the name (`kubectl get offers`) or create the catalog.",

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     MIN_REPLICAS = "MinReplicas"
     PINNED = "Pinned"
     RECOMMENDED = "Recommended"
+    ADOPTED = "Adopted"
     CHEAPEST_OFFER = "CheapestOffer"
     KEPT_OFFER = "KeptOffer"
     DEMAND_SEEN = "DemandSeen"
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     WAKING = "Waking"
     # what blocks
     INVALID_SPEC = "InvalidSpec"
+    CANNOT_ADOPT = "CannotAdopt"
     UNKNOWN_CATALOG = "UnknownCatalog"
     READING_MODEL_CONFIG = "ReadingModelConfig"
     UNKNOWN_SHAPE = "UnknownShape"

@@ -44,6 +44,7 @@ class Snapshot:
     elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
     kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
     idle: Idle | None = None  # None: it never goes to zero
+    adopted: str = ""  # what is looked at and never changed, in words; "": what runs is ours
 
 
 @dataclass(frozen=True, slots=True)

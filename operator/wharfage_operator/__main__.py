@@ -21,6 +21,7 @@ from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 
+from wharfage_operator.adoptions import Adoptions
 from wharfage_operator.almanac import Almanac
 from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Before, Past
@@ -153,14 +154,15 @@ async def serve(connection: Connection, settings: Settings) -> int:
             queue.add((LLM_DEPLOYMENTS, key))
 
     def load_of(key: Key) -> Load | None:
-        pods = cache.owned(key, kinds=(PODS,))
-        return metrics.load(key, tuple(pod for pod in pods if is_replica(pod)), Objectives())
+        ours = tuple(pod for pod in cache.owned(key, kinds=(PODS,)) if is_replica(pod))
+        return adoptions.load(key) or metrics.load(key, ours, Objectives())
 
     metrics: Scrape | Prometheus
     if settings.prometheus_url:
         metrics = Prometheus(settings, telemetry, measured)
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
+    adoptions = Adoptions(cache, connection, settings, telemetry, measured, clock)
     archiving = settings.scrape_every_s > 0 and settings.history_every_s > 0
     supply, foreman = Supply(cache, settings), Foreman(telemetry, most_rss_mib=settings.worker_most_rss_mib)
 
@@ -215,6 +217,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         sync=sync,
+        adoptions=adoptions,
         settings=settings,
         telemetry=telemetry,
     )
@@ -274,7 +277,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
     if settings.scrape_every_s > 0:
-        background.append(when_leading(metrics.run))
+        background += [when_leading(metrics.run), when_leading(adoptions.run)]
     if archiving:
         background.append(when_leading(archive.run))
     ending = asyncio.Event()

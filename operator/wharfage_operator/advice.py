@@ -19,7 +19,9 @@ def advised(decision: Decision, led: Decision, running: Fleet) -> Decision:
     fleet = spread(allotment, demand_of(allotment, int(demand.held.replicas)))
     pools = ", ".join(f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools) or "nothing"
     why = next((step.message for step in led.steps if step.reason in _DEMAND), "")
-    message = f"mode Auto would run {pools} at {fleet.usd_per_hour:.2f} usd/h, now {running.usd_per_hour:.2f}; {why}"
+    priced = all(pool.offer.usd_per_hour > 0 for pool in running.pools)
+    now = f"{running.usd_per_hour:.2f}" if priced else "at a price that nobody knows"
+    message = f"mode Auto would run {pools} at {fleet.usd_per_hour:.2f} usd/h, now {now}; {why}"
     return replace(decision.amended(decision.target, Reason.RECOMMENDED, message), advised=fleet)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 from wharfage_api import LLMDeployment, OfferCatalog
+from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import SpotPolicy
 from wharfage_autoscaler.objectives import Objectives
@@ -18,6 +19,7 @@ from wharfage_autoscaler.snapshot import Snapshot
 from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.supply import Supply as Shared
 
+from wharfage_operator.adoption import Adopted
 from wharfage_operator.cache import Cache
 from wharfage_operator.errors import Rejected
 from wharfage_operator.kinds import (
@@ -51,6 +53,7 @@ class Subject:
 
     `pods` are its replicas, `readers` those that read a config.json, `remembered` is what they have told before;
     `placeholders` hold machines ahead of replicas.
+    Where it only looks at a Deployment of others, that one is `adopted`, the only child, and `pods` are its.
     """
 
     raw: Object
@@ -60,6 +63,7 @@ class Subject:
     load: Load | None
     readers: tuple[Object, ...] = ()
     placeholders: tuple[Object, ...] = ()
+    adopted: Adopted | None = None
     remembered: Known = field(default_factory=dict)
 
     @property
@@ -167,9 +171,15 @@ def snapshot(
             now=now,
         ),
         offers=supply.offers,
-        fleet=observed_fleet(subject.pools, supply.offers),
+        fleet=fleet_of(subject, supply),
         load=subject.load,
+        adopted="" if subject.adopted is None else subject.adopted.said,
     )
+
+
+def fleet_of(subject: Subject, supply: "Supplied") -> Fleet:
+    """What runs, or what is looked at in its place."""
+    return subject.adopted.fleet if subject.adopted is not None else observed_fleet(subject.pools, supply.offers)
 
 
 def require_catalog(subject: Subject, supply: "Supplied") -> None:

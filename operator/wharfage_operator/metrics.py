@@ -27,6 +27,9 @@ from wharfage_operator.stints import Shift, Stint
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.track import Track, begun, told
 
+PORT = "wharfage.dev/port"
+"""Annotation of a pod of others, as it is kept here, with the port that it is read on."""
+
 _PORT = 8000
 _LONGEST_ANSWER = 4 * 1024 * 1024
 _AT_ONCE = 16
@@ -71,8 +74,14 @@ class Scrape:
         telemetry: Telemetry,
         fresh: Callable[[Key], None],
         clock: Clock | None = None,
+        *,
+        strangers: bool = False,
     ) -> None:
-        """`fresh` is called with an LLMDeployment's key when its pods were read."""
+        """`fresh` is called with an LLMDeployment's key when its pods were read.
+
+        Pods that are `strangers` may have served others before they were first read.
+        """
+        self._strangers = strangers
         self._clock = clock or Clock()
         self._cache = cache
         self._connection = connection
@@ -147,7 +156,7 @@ class Scrape:
         """A pod that is new since the first round, and was not ready at the one before, has served nobody till then."""
         pods = self._pods.setdefault(owner, {})
         if uid not in pods:
-            new = self._older is not None and uid not in self._older
+            new = self._older is not None and uid not in self._older and not self._strangers
             pods[uid] = _Pod(begun(before_s) if new else Track())
         return pods[uid]
 
@@ -184,11 +193,11 @@ class Scrape:
     async def _page(self, session: aiohttp.ClientSession, pod: Object) -> str:
         if self._settings.scrape_via == "Proxy":
             metadata = pod["metadata"]
-            path = f"{PODS.path(metadata['namespace'])}/http:{metadata['name']}:{_PORT}/proxy/metrics"
+            path = f"{PODS.path(metadata['namespace'])}/http:{metadata['name']}:{_port(pod)}/proxy/metrics"
             return await self._connection.text(path, longest=_LONGEST_ANSWER, timeout_s=self._settings.scrape_timeout_s)
         address = pod["status"]["podIP"]
         host = f"[{address}]" if ":" in address else address
-        url, proxy = f"http://{host}:{_PORT}/metrics", self._settings.scrape_proxy or None
+        url, proxy = f"http://{host}:{_port(pod)}/metrics", self._settings.scrape_proxy or None
         async with session.get(url, allow_redirects=False, proxy=proxy) as answer:
             if answer.status != 200:
                 raise ValueError(f"{answer.status} from {host}")
@@ -204,6 +213,10 @@ async def limited(stream: aiohttp.StreamReader, longest: int) -> bytes:
         if len(page) > longest:
             raise ValueError(f"more than {longest} bytes")
     return bytes(page)
+
+
+def _port(pod: Object) -> int:
+    return int((pod["metadata"].get("annotations") or {}).get(PORT, _PORT))
 
 
 def is_ready(pod: Object) -> bool:

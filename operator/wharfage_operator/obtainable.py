@@ -102,6 +102,14 @@ def machines(offers: Iterable[Offer], world: Obtainability) -> dict[OfferKey, in
     }
 
 
+def matching(node: Mapping[str, Any], offers: Iterable[Offer], accelerators: int) -> Offer | None:
+    """The offer that a node is one of, with at least so many accelerators; the cheapest where several would do."""
+    known = _ready_node(node)
+    found = (offer for offer in offers if offer.accelerators >= accelerators and _matches(known, offer))
+    # A price for this zone or a reserved machine says more of the node than one for all.
+    return min(found, key=lambda offer: (not offer.zone, offer.usd_per_hour, offer.key), default=None)
+
+
 def _takes_pods(node: Mapping[str, Any]) -> bool:
     return not node.get("spec", {}).get("unschedulable") and _condition(node, "Ready") == "True"
 

@@ -13,6 +13,7 @@ from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.supply import OfferKey
 
+from wharfage_operator.adoptions import Adoptions
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
 from wharfage_operator.budget import budget_status, exists
@@ -28,6 +29,7 @@ from wharfage_operator.gather import (
     Supplied,
     Supply,
     complaint,
+    fleet_of,
     gather,
     is_paused,
     parsed,
@@ -53,7 +55,7 @@ from wharfage_operator.origin import rows
 from wharfage_operator.pilotage import Pilotage
 from wharfage_operator.placeholders import Means, buffers, hold, placeholders
 from wharfage_operator.plan import plan
-from wharfage_operator.pools import observed_fleet, replicas_by_pool, stand_ins
+from wharfage_operator.pools import replicas_by_pool, stand_ins
 from wharfage_operator.reader import readable, reader
 from wharfage_operator.settings import Settings
 from wharfage_operator.spec import Known, untold
@@ -79,11 +81,13 @@ class Standing:
     supply: Supplied
     learned: Known
     decision: Decision
+    adopted: str = ""
 
     def same_ground(self, other: "Standing") -> bool:
         """Whether the other decision aims for the same, for the same reasons."""
         alike = self.generation == other.generation and self.supply is other.supply
-        alike = alike and self.learned == other.learned and self.decision.advised == other.decision.advised
+        alike = alike and (self.learned, self.adopted) == (other.learned, other.adopted)
+        alike = alike and self.decision.advised == other.decision.advised
         return alike and self.decision.target == other.decision.target
 
 
@@ -102,6 +106,7 @@ class Reconciler:
         lookout: Lookout,
         testimony: Testimony,
         sync: Sync,
+        adoptions: Adoptions,
         settings: Settings,
         telemetry: Telemetry,
     ) -> None:
@@ -115,6 +120,7 @@ class Reconciler:
         self._lookout = lookout
         self._testimony = testimony
         self._sync = sync
+        self._adoptions = adoptions
         self._settings = settings
         self._telemetry = telemetry
         self._written_at: dict[Key, float] = {}
@@ -154,7 +160,7 @@ class Reconciler:
             self._telemetry.forget(key)
             return
         try:
-            subject = gather(self._cache, key, self._metrics, self._specs)
+            subject = self._gathered(key)
         except Rejected as rejected:
             await self._writer.status(LLM_DEPLOYMENTS, raw, refused_status(raw, rejected, now=time.time()))
             return
@@ -187,6 +193,10 @@ class Reconciler:
         )
         if failure is not None:
             raise failure
+
+    def _gathered(self, key: Key) -> Subject | None:
+        subject = gather(self._cache, key, self._metrics, self._specs)
+        return self._adoptions.seen(subject, self._supply.now().offers)
 
     def _inquiry(self, subject: Subject, supply: Supplied, events: tuple[Object, ...] = (), *, now: float) -> Inquiry:
         """What the models' own files have told so far; `events` are about the pods that read them."""
@@ -221,7 +231,7 @@ class Reconciler:
             ticks = 1.0 if subject.load is None else 3.0
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), ticks * self._pilotage.tick_wall_s)
         generation = subject.deployment.metadata.generation
-        standing = self._stands(subject.key, Standing(generation, supply, inquiry.learned, decision))
+        standing = self._stands(subject.key, Standing(generation, supply, inquiry.learned, decision, seen.adopted))
         return left_out(standing, inquiry)
 
     async def _act(
@@ -229,7 +239,7 @@ class Reconciler:
     ) -> bool:
         """Make the cluster what was decided, in the plan's order; returns whether anything had to be written."""
         ground = self._ground(subject, decision, supply, inquiry)
-        if self._settled.get(subject.key) == ground:
+        if subject.adopted is not None or self._settled.get(subject.key) == ground:
             return False
         wanted = manifests(
             subject.deployment,
@@ -328,13 +338,13 @@ class Reconciler:
         `subject` is None where something was written since it was gathered: our own writes are to be seen.
         """
         if subject is None:
-            subject = gather(self._cache, key, self._metrics, self._specs)
+            subject = self._gathered(key)
         if subject is None:
             return
         witnesses, again_s = await self._testimony.about(key, (*subject.readers, *subject.pods), now=now)
         if again_s is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, key), again_s)
-        fleet = observed_fleet(subject.pools, supply.offers)
+        fleet = fleet_of(subject, supply)
         if self._lookout.heard(key, subject.pods, fleet, witnesses, now_s=now):
             self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)
         ahead, beside = self._pilotage.ahead(key), stand_ins(subject.pools, fleet)
@@ -362,6 +372,7 @@ class Reconciler:
                 hindrances=self._pilotage.hindrances(key, subject.uid),
                 prices_stale_after_s=self._settings.prices_stale_after_s,
                 how_to_wake=how_to_wake(subject.raw),
+                adopted="" if subject.adopted is None else subject.adopted.where,
             ),
             now=now,
             previous=previous,

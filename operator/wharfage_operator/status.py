@@ -26,6 +26,7 @@ _REJECTED = 5
 _KEPT = 0.05  # a smaller relative change is not worth a write
 _PLACED = frozenset(
     {
+        Reason.ADOPTED,
         Reason.CHEAPEST_OFFER,
         Reason.KEPT_OFFER,
         Reason.ALLOTTED,
@@ -69,7 +70,7 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
             "replicas": seen.fleet.replicas,
             "readyReplicas": seen.fleet.ready,
             "selector": f"{OWNER}={name}",
-            "endpoint": f"http://{name}.{namespace}.svc:{PORT}/v1",
+            "endpoint": None if seen.adopted else f"http://{name}.{namespace}.svc:{PORT}/v1",
             "summary": {column: text or _UNKNOWN for column, text in summary.items()},
             # Nothing instead of an empty object: where there was one with fields, server-side apply makes null of it.
             "fleet": rows or None,
@@ -202,7 +203,7 @@ def _decision(decision: Decision, before: Mapping[str, Any], now: float) -> Row:
     """The decision; `at` is when it last said something new."""
     steps = [{"reason": step.reason.value, "message": tidy(step.message)} for step in decision.steps[-_STEPS:]]
     content: Row = {"summary": tidy(_summary(decision)), "steps": steps}
-    if decision.advised is not None:
+    if decision.advised is not None and all(pool.offer.usd_per_hour > 0 for pool in decision.target.pools):
         saved = decision.target.usd_per_hour - decision.advised.usd_per_hour
         content["savings"] = {"usdPerHour": _figure(max(0.0, saved), None)}
     if decision.rejected:

@@ -31,6 +31,7 @@ _WITHOUT_CAPACITY = "no machine came for new replicas beside the old ones: old r
 _NOT_ACCEPTED = frozenset(
     {
         Reason.INVALID_SPEC,
+        Reason.CANNOT_ADOPT,
         Reason.UNKNOWN_CATALOG,
         Reason.UNKNOWN_SHAPE,
         Reason.IMAGE_NOT_ALLOWED,
@@ -56,6 +57,7 @@ class Seen:
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
     `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it. `how_to_wake` it: a command.
+    `adopted` is where the pods of a Deployment of others are read.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -72,6 +74,7 @@ class Seen:
     hindrances: Mapping[Reason, str] = field(default_factory=dict)
     prices_stale_after_s: float = Settings().prices_stale_after_s
     how_to_wake: str = ""
+    adopted: str = ""
 
     @property
     def target(self) -> Fleet:
@@ -240,6 +243,11 @@ def metrics_fresh(seen: Seen) -> Verdict:
         return Verdict(
             ConditionType.METRICS_FRESH, None, Reason.NO_METRICS, "No replica serves that could be measured."
         )
+    if seen.adopted:
+        message = (
+            f"Nothing answers as vLLM does on /metrics of {seen.adopted}; wharfage.dev/adopt: NAME:PORT names another."
+        )
+        return _no(ConditionType.METRICS_FRESH, Reason.NO_METRICS, message)
     message = (
         "Less than half of the replicas were measured lately: their /metrics have not been read twice yet, or do not "
         "answer on port 8000, or the Prometheus of prometheus_url does not know them."
