@@ -84,7 +84,7 @@ bench-capacity: $(READY) ## The capacity model against measured serving points: 
 bench-forecast: $(BENCH) ## Load forecasts against what others do: DATA=folder of traces, JSON=file writes the numbers
 	@$(PYTHON) -m benchmarks.forecast $(ARGS)
 
-bench-loop: $(READY) ## The closed loop of 300 deployments: processor time, memory, how soon it acts; JSON=file writes them
+bench-loop: $(READY) ## The closed loop: cost of 300 deployments, spot notices, the replay's bill, real vLLM (root): ARGS='fleet notices replay', JSON=file
 	@$(PYTHON) -m benchmarks.loop $(ARGS)
 
 bench-speed: $(READY) ## How fast things are decided, one core: ARGS='mix' measures one figure, JSON=file writes them

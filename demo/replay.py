@@ -32,6 +32,7 @@ from demo.quickstart import NAME, NAMESPACE, ROOT, SYSTEM, install, readiness
 from demo.rivals import Rivals, rivals
 from demo.screen import Screen
 from demo.two_hours import CATALOG, DEPLOYMENT, LEAD_IN_S, MINUTE_S, MINUTES, SPEED, STORM
+from demo.whole_day import whole_day
 from tests.devcluster import build, registry
 from tests.devcluster.cluster import Cluster, ClusterError
 
@@ -176,7 +177,7 @@ def watch(screen: Screen, cluster: Cluster, kubectl: Kubectl, address: str, *, u
 
 
 def settle(screen: Screen, ledger: dict[str, Any], out: Path) -> None:
-    """The bill and the picture of a run."""
+    """The bill and the picture of a run, and the bill of the whole day that it is a part of."""
     screen.step("The bill: those two hours, and by replay of the same requests what others would have paid")
     lead_s = max(_LEAST_LEAD_S, ledger.get("lead_s") or _LEAST_LEAD_S)
     screen.say(f"  a replica took {lead_s:.0f} s from its order to its first answer here (median): so do theirs")
@@ -191,7 +192,20 @@ def settle(screen: Screen, ledger: dict[str, Any], out: Path) -> None:
         screen.say(text)
     out.mkdir(parents=True, exist_ok=True)
     draw(ledger, others.hpa.course, STORM, out / "two-hours.png")
-    screen.good(f"{out}/two-hours.png and {out}/ledger.json written")
+    screen.step(
+        "The bill of the whole day, all of it by replay (one to two minutes): what is tuned is tuned on the day before"
+    )
+    day = whole_day(lead_s=lead_s, objectives=objectives(two_hours.deployment()), seed=SEED)
+    of_day = {
+        f"fixed count for the day before, {day.static.tuned}": of(day.static),
+        f"best {day.hpa.tuned}": of(day.hpa),
+        "wharfage": of(day.wharfage),
+    }
+    for text in bill(of_day):
+        screen.say(text)
+    written = {"lead_s": lead_s, "two_hours": figures(rows), "day": figures(of_day)}
+    (out / "bill.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    screen.good(f"{out}/two-hours.png, {out}/bill.json and {out}/ledger.json written")
 
 
 def compared(lead_s: float, promised: Objectives, *, until_s: float) -> Rivals:
@@ -200,6 +214,14 @@ def compared(lead_s: float, promised: Objectives, *, until_s: float) -> Rivals:
     context = two_hours.deployment().spec.engine.max_model_tokens
     served = taken(load, context).between(0.0, until_s)
     return rivals(served, lead_s=lead_s, since_s=LEAD_IN_S, objectives=promised, seed=SEED)
+
+
+def figures(rows: dict[str, tuple[float, int, int]]) -> dict[str, dict[str, float]]:
+    """A bill's rows, which are in this order, by who they are of."""
+    return {
+        who: {"usd": round(usd, 2), "bad_minutes": bad, "minutes": minutes}
+        for who, (usd, bad, minutes) in zip(("static", "hpa", "wharfage"), rows.values(), strict=True)
+    }
 
 
 def of(result: Result) -> tuple[float, int, int]:

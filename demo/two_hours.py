@@ -43,10 +43,14 @@ STORM = Storm("us-east-1a", begin_s=75 * MINUTE_S, end_s=100 * MINUTE_S)
 
 def requests_per_second(minute: float) -> float:
     """A swell over the two hours, and from minute 35 on a spike to twice that within five minutes, for a quarter."""
-    swell = 30.0 - 12.0 * math.cos(2.0 * math.pi * minute / MINUTES)
+    return (30.0 - 12.0 * math.cos(2.0 * math.pi * minute / MINUTES)) * spike(minute)
+
+
+def spike(minute: float) -> float:
+    """By what factor the load is larger."""
     rise = min(1.0, max(0.0, (minute - 35.0) / 5.0))
     fall = min(1.0, max(0.0, (minute - 50.0) / 5.0))
-    return swell * (1.0 + rise - fall)
+    return 1.0 + rise - fall
 
 
 def trace() -> RateTrace:
