@@ -1,18 +1,25 @@
 """Machines that say that they will go, and what becomes of the replicas on them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, Kind
 
 from tests.cluster.lab import Lab, priced
 from tests.cluster.server import Object, eventually, eventually_is
+from tests.devcluster.components import FAKE_NODE
 
 ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 SPOT = ("spot-1", "spot-2", "spot-3")
 FIXED = ("fixed-1", "fixed-2", "fixed-3", "fixed-4")
 NOTICE_S = 15.0  # of GKE, as platforms.yaml has it
+OF_SPOT = {  # of each platform: a machine is known for what it is whichever the operator takes the cluster for
+    "cloud.google.com/gke-spot": "true",
+    "kubernetes.azure.com/scalesetpriority": "spot",
+    "eks.amazonaws.com/capacityType": "SPOT",
+}
 TAKEN_BACK = "cloud.google.com/impending-node-termination"
 EMPTIED = "ToBeDeletedByClusterAutoscaler"
 CHEAP: Object = {
@@ -43,7 +50,7 @@ def spots(lab: Lab) -> Iterator[Lab]:
 
 def machine(lab: Lab, name: str, *, spot: bool = True) -> None:
     """One more machine of the kind."""
-    labels = {"node.kubernetes.io/instance-type": "one.l4", **({"cloud.google.com/gke-spot": "true"} if spot else {})}
+    labels = {"node.kubernetes.io/instance-type": "one.l4", **(OF_SPOT if spot else {})}
     capacity = {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"}
     lab.cluster.fake_node(name, labels, capacity)
 
@@ -77,19 +84,36 @@ def on(lab: Lab, node: str) -> str:
     return name
 
 
-def say(lab: Lab, key: str, *nodes: str) -> None:
-    """Put a taint on nodes, as those do who know what becomes of machines."""
-    for node in nodes:
-        taint = {"key": key, "effect": "NoSchedule"}
-        lab.server.merge(NODES, "", node, {"spec": {"taints": [taint]}})
+def say(lab: Lab, key: str, node: str) -> None:
+    """Put a taint on a node, as those do who know what becomes of machines."""
+    lab.server.merge(NODES, "", node, {"spec": {"taints": [{"key": key, "effect": "NoSchedule"}]}})
 
 
-def test_a_machine_that_is_taken_back_gets_no_more_requests_and_its_replica_is_replaced_at_once(spots: Lab) -> None:
-    operator = spots.start(platform="gke", resync_s="600")
+def condition(lab: Lab, kind: str, node: str, status: str = "True") -> None:
+    """Have a node say of itself that something is so, or not."""
+    said = {"type": kind, "status": status, "reason": "Test", "message": "", "lastHeartbeatTime": None}
+    path = f"{NODES.path('', node)}/status"
+    content_type = "application/strategic-merge-patch+json"
+    answer = lab.server.call("PATCH", path, {"status": {"conditions": [said]}}, content_type=content_type)
+    assert answer["httpStatus"] == 200, answer
+
+
+@pytest.mark.parametrize(
+    ("platform", "says"),
+    [
+        pytest.param("gke", partial(say, key=TAKEN_BACK), id="15 s before, by a taint of GKE's"),
+        pytest.param("aks", partial(condition, kind="PreemptionScheduled"), id="30 s before, by a condition of AKS'"),
+        pytest.param("eks", partial(say, key="aws-node-termination-handler/spot-itn"), id="120 s before, on EKS"),
+    ],
+)
+def test_a_machine_that_is_taken_back_gets_no_more_requests_and_its_replica_is_replaced_at_once(
+    spots: Lab, platform: str, says: Callable[..., None]
+) -> None:
+    operator = spots.start(platform=platform, resync_s="600")
     served(spots, 2)
     doomed = sorted(pods(spots))[0]
     kept = set(pods(spots)) - {doomed}
-    say(spots, TAKEN_BACK, pods(spots)[doomed]["spec"]["nodeName"])
+    says(spots, node=pods(spots)[doomed]["spec"]["nodeName"])
     eventually(lambda: doomed not in endpoints(spots), what="clients go elsewhere")
     eventually_is(lambda: (doomed in pods(spots), len(pods(spots))), (False, 2), what="another replica is ordered")
     eventually_is(lambda: len(endpoints(spots)), 2, what="replicas that clients are sent to")
@@ -101,7 +125,8 @@ def test_when_all_machines_are_taken_back_at_once_they_serve_until_half_of_the_n
     operator = spots.start(platform="gke", resync_s="600")
     served(spots, 3)
     before, told_s = endpoints(spots), time.monotonic()
-    say(spots, TAKEN_BACK, *SPOT)
+    for node in SPOT:
+        say(spots, TAKEN_BACK, node)
     eventually_is(lambda: len(pods(spots)), 6, what="replicas, with those that are ordered beside them")
     eventually(lambda: endpoints(spots) != before, what="drains begin")
     assert time.monotonic() - told_s >= NOTICE_S / 2
@@ -122,6 +147,46 @@ def test_a_replica_whose_machine_is_to_be_emptied_serves_until_another_does(spot
     eventually(lambda: endpoints(spots) == {*before, on(spots, "spot-4")} - {doomed}, what="another took over")
     eventually_is(lambda: (spots.llm() or {})["status"]["summary"]["replicas"], "3/3", what="replicas in the status")
     assert operator.tracebacks == []
+
+
+def test_an_eviction_that_the_budget_refuses_waits_and_a_notice_does_not(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 3)
+    doomed = on(spots, "spot-2")
+    say(spots, EMPTIED, "spot-2")
+    eventually_is(lambda: len(pods(spots)), 4, what="replicas, with the one that is ordered beside them")
+    eventually_is(lambda: evicted(spots, doomed), 429, what="the answer to an eviction")
+    assert doomed in pods(spots), "until another serves, whoever empties the machine waits"
+    say(spots, TAKEN_BACK, "spot-2")
+    eventually(lambda: doomed not in pods(spots), what="the replica leaves before its machine")
+    assert operator.tracebacks == []
+
+
+def evicted(lab: Lab, pod: str) -> int:
+    """The API server's answer to whoever empties a machine."""
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": lab.namespace}}
+    answer = lab.server.call("POST", f"{PODS.path(lab.namespace, pod)}/eviction?dryRun=All", body)
+    return int(answer["httpStatus"])
+
+
+def test_a_replica_whose_machine_falls_silent_is_doubled_and_stays_when_it_is_back(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 3)
+    silent = on(spots, "spot-2")
+    mute(spots, "spot-2", None)
+    condition(spots, "Ready", "spot-2", "False")
+    eventually_is(lambda: len(pods(spots)), 4, what="replicas, with the one that is ordered beside it")
+    assert silent in pods(spots), "it may come back"
+    mute(spots, "spot-2", "fake")
+    condition(spots, "Ready", "spot-2")
+    eventually_is(lambda: len(pods(spots)), 3, within_s=60, what="replicas, as before")
+    assert silent in pods(spots)
+    assert operator.tracebacks == []
+
+
+def mute(lab: Lab, node: str, played: str | None) -> None:
+    """Have nobody play a node any more, or somebody again."""
+    lab.server.merge(NODES, "", node, {"metadata": {"annotations": {FAKE_NODE: played}}})
 
 
 def test_a_replica_whose_machine_vanished_without_a_word_is_replaced_at_once(spots: Lab) -> None:
@@ -167,7 +232,8 @@ def test_when_spot_is_taken_back_on_demand_takes_over_at_once(either: Lab) -> No
     )
     what = "wanted and serving replicas by market"
     eventually_is(lambda: by_market(either), {"OnDemand": (2, 2), "Spot": (2, 2)}, within_s=60, what=what)
-    say(either, TAKEN_BACK, *SPOT)
+    for node in SPOT:
+        say(either, TAKEN_BACK, node)
     eventually_is(lambda: by_market(either), {"OnDemand": (4, 4)}, what=what)
     eventually_is(lambda: {pod["spec"].get("nodeName") for pod in pods(either).values()}, set(FIXED), what="machines")
     assert operator.tracebacks == []
