@@ -185,7 +185,7 @@ class Pilotage:
         sent, voyage.ahead = voyage.ahead, NONE
         if seen.wanted.mode is Mode.RECOMMEND:
             led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving, NONE)
-            of_load, decision, voyage.ahead = voyage.grounds, _unled(voyage, seen), NONE
+            of_load, decision, voyage.ahead = voyage.grounds, self._unled(voyage, seen), NONE
             if led is None:
                 return decision
             voyage.of_load = of_load
@@ -193,7 +193,7 @@ class Pilotage:
         if seen.wanted.mode is Mode.AUTO and not seen.wanted.pinned:
             seen = replace(seen, idle=self._idle(voyage, subject, seen))
             led = self._led(voyage, subject, seen, leaving, sent)
-            decision = led or _charted(_unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
+            decision = led or _charted(self._unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
             _put_to_sleep(voyage, any(step.reason is Reason.AT_ZERO for step in decision.steps))
             return decision
         voyage.seen = True
@@ -202,7 +202,7 @@ class Pilotage:
             voyage.experience, silence=replace(voyage.experience.silence, asleep=False, heard_s=-math.inf)
         )
         voyage.experience = replace(voyage.experience, answer=None)  # by the time the load leads again it is old
-        return _unled(voyage, seen)
+        return self._unled(voyage, seen)
 
     def experience(self, key: Key, uid: str) -> Experience | None:
         """What is known of a deployment, to be written down; None where nothing is yet."""
@@ -277,6 +277,22 @@ class Pilotage:
         leads = (self._market.lead_s(pool.offer, subject.key) for pool in seen.fleet.pools)
         lead_s = max(leads, default=LEAD_S)
         return idle(silence, subject.deployment, now_s=seen.now, woken_s=wished_s, lead_s=lead_s)
+
+    def _unled(self, voyage: _Voyage, seen: Snapshot) -> Decision:
+        """The decision that no load leads. What the law holds follows it, for when the load leads again.
+
+        An offer that is short is left alone where another will do: to wait for nothing else helps nobody.
+        """
+        voyage.grounds = accounted(_filled(seen, self._market.obtainable), voyage.unled)
+        decision, after = voyage.grounds.decided()
+        if any(step.reason is Reason.CAPACITY_UNAVAILABLE for step in decision.steps):
+            voyage.grounds = accounted(seen, voyage.unled)
+            decision, after = voyage.grounds.decided()
+        voyage.unled, memory = after, voyage.experience.memory
+        if seen.wanted.mode is not Mode.RECOMMEND and memory.held.replicas >= 0.0:
+            held = memory.held._replace(replicas=float(decision.target.replicas))
+            voyage.experience = replace(voyage.experience, memory=replace(memory, held=held))
+        return decision
 
     def _led(
         self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int], sent: Fleet
@@ -401,15 +417,11 @@ def _charted(decision: Decision, voyage: _Voyage) -> Decision:
     return refused(decision, voyage.refused)
 
 
-def _unled(voyage: _Voyage, seen: Snapshot) -> Decision:
-    """The decision that no load leads. What the law holds follows it, for when the load leads again."""
-    voyage.grounds = accounted(seen, voyage.unled)
-    decision, voyage.unled = voyage.grounds.decided()
-    memory = voyage.experience.memory
-    if seen.wanted.mode is not Mode.RECOMMEND and memory.held.replicas >= 0.0:
-        held = memory.held._replace(replicas=float(decision.target.replicas))
-        voyage.experience = replace(voyage.experience, memory=replace(memory, held=held))
-    return decision
+def _filled(seen: Snapshot, obtainable: Callable[[Offer], bool]) -> Snapshot:
+    """Without offers of which an order would not be filled now, but for those that serve."""
+    serves = {pool.offer.key for pool in seen.fleet.pools if pool.ready}
+    offers = (each if each.key in serves or obtainable(each) else replace(each, obtainable="") for each in seen.offers)
+    return replace(seen, offers=tuple(offers))
 
 
 def in_new_units(experience: Experience) -> Experience:

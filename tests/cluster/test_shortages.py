@@ -26,13 +26,15 @@ def promised(lab: Lab) -> Iterator[Lab]:
     lab.server.delete(OFFER_CATALOGS, "", "ghosts")
 
 
-def test_an_offer_whose_machines_never_come_is_given_up_for_the_next(promised: Lab) -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [{"traffic": {"peakRequestsPerSecond": "0.1"}}, {"scaling": {"mode": "Manual"}}],
+    ids=["where a load leads", "where the user does"],
+)
+def test_an_offer_whose_machines_never_come_is_given_up_for_the_next(promised: Lab, spec: Object) -> None:
     operator = promised.start(time_scale="20", machine_patience_s="3", resync_s="1")
     # Twice the usual wait of 83 s for a machine, at twenty times real speed.
-    promised.create(
-        placement={"catalogs": ["ghosts", "cluster-lab"], "accelerators": ["L4"]},
-        traffic={"peakRequestsPerSecond": "0.1"},
-    )
+    promised.create(placement={"catalogs": ["ghosts", "cluster-lab"], "accelerators": ["L4"]}, **spec)
     eventually_is(lambda: fleet(promised), [("ghost.l4", 1, 0)], what="the fleet")
     promised.blocked("Unschedulable")
     eventually_is(lambda: fleet(promised), [("lab.l4", 1, 1)], within_s=60, what="the fleet")
