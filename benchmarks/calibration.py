@@ -1,7 +1,7 @@
 """How near the operator's own calibration comes to engines that are not what the model takes them for.
 
 The operator's loop runs in virtual time around emulated engines whose steps take other times than the model says, under
-a load that rises for ten minutes and swings by half. Per engine and seed: how far off the rate of a replica is that
+a load that rises for ten minutes and swings by a third. Per engine and seed: how far off the rate of a replica is that
 is planned with ten minutes after the first request, and what was learned after 24 minutes; with two clocks (steps and
 gaps), and with gaps alone that are told when an answer ends. Then how many replicas served, and how many minutes
 were bad, as calibrated and without it.

@@ -1,7 +1,7 @@
 """Calibrates the capacity model by what every deployment's engines do, and says when to plan with what was learned.
 
-A window of each make of engines is learned from twice a minute; of several pods that of the one in the middle, so that
-one of three that lies teaches nothing. What is learned is planned with in steps: a chart that is drawn anew has the
+A window of each make of engines is learned from twice a minute; of several pods the mean of those in the middle, so
+that one of three that lies teaches nothing. What is learned is planned with in steps: a chart drawn anew has the
 optimiser asked anew, so it is not for less than a twentieth of the capacity, nor every minute, nor during a move. A
 slower engine counts at once as what it is. A faster one is believed by half more at a time, since that takes replicas
 away, and what the others then do was never seen.
@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from statistics import fmean
 
-from wharfage_autoscaler.calibration import Calibration, Observation
+from wharfage_autoscaler.calibration import MODEL_SIGMA, Calibration, Observation
 from wharfage_autoscaler.capacity import Capacity, capacity
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.fit import Fit, Miss, fit
@@ -37,8 +38,10 @@ ALL = ""
 
 _AGAIN = 0.9  # of a stint's length after the last that was learned from
 _REVIEW_S = 180.0
+_FEWEST_PODS = 3  # of which some are in the middle
 _FEWEST = 4  # windows: so many are young
 _WORTH_A_REDRAW = math.log(1.05)
+_SURE = 2.0  # standard deviations
 _MOST_FASTER = math.log(1.5)  # by which more is planned for at a review
 _SHARES = (1.0, 0.75, 0.5, 0.25)
 
@@ -198,8 +201,20 @@ def _teach(kept: _Kept, engine: _Engine, stints: Iterable[Stint]) -> None:
 
 
 def middle(seen: list[Observation]) -> Observation:
-    """That of the pod in the middle; of two the faster, because steps are slow for many reasons and fast for none."""
-    return sorted(seen, key=lambda each: each.seconds_per_step)[(len(seen) - 1) // 2]
+    """The mean of the pods in the middle; of two the faster: steps are slow for many reasons, and fast for none."""
+    ordered = sorted(seen, key=lambda each: each.seconds_per_step)
+    if len(ordered) < _FEWEST_PODS:
+        return ordered[0]
+    beside = max(1, len(ordered) // 4)
+    kept = ordered[beside : len(ordered) - beside]
+    prompts = [each.prompt_tokens for each in kept if each.prompt_tokens is not None]
+    return Observation(
+        seconds_per_step=fmean(each.seconds_per_step for each in kept),
+        decoding=fmean(each.decoding for each in kept),
+        prefill_tokens=fmean(each.prefill_tokens for each in kept),
+        resident_tokens=fmean(each.resident_tokens for each in kept),
+        prompt_tokens=fmean(prompts) if prompts else None,
+    )
 
 
 def reviewed(lessons: Lessons, make: Make, step: StepTime, traffic: Traffic, wanted: Objectives) -> Lessons:
@@ -218,12 +233,18 @@ def reviewed(lessons: Lessons, make: Make, step: StepTime, traffic: Traffic, wan
         after = capacity(step.scaled(theta), traffic, wanted)
         if isinstance(after, Capacity):
             faster = math.log(after.requests_per_second / before.requests_per_second)
-            if abs(faster) < _WORTH_A_REDRAW:
+            doubt = _SURE * _spread(known, step, traffic, wanted) if planned == MODEL else 0.0
+            if abs(faster) < max(_WORTH_A_REDRAW, doubt):
                 return lessons
             if faster > _MOST_FASTER:
                 theta = _toward(planned, theta, _MOST_FASTER / faster)
             return lessons.planning(make, theta)
     return lessons
+
+
+def _spread(known: Calibration, step: StepTime, traffic: Traffic, wanted: Objectives) -> float:
+    """How uncertain the logarithm of the learned rate is, but for what no window can take from the model."""
+    return math.sqrt(max(0.0, known.sigma(step, traffic, wanted) ** 2 - MODEL_SIGMA**2))
 
 
 def _toward(here: Theta, there: Theta, share: float) -> Theta:

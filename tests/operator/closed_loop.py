@@ -56,17 +56,18 @@ SPEC = {
 }
 
 
-BEGIN_S, RISE_S, SWING_S = 120.0, 600.0, 600.0
+BEGIN_S, RISE_S, SWING_S, SWING = 120.0, 600.0, 900.0, 0.35
 
 
 def moving(rps: float, minutes: int, *, seed: int = 1) -> RequestTrace:
-    """Poisson arrivals of usual lengths: from the third minute on they rise for ten, and swing by half all the time."""
+    """Poisson arrivals of usual lengths: from the third minute on they rise for ten, and swing by a third."""
     draw = np.random.default_rng(seed)
-    times = np.cumsum(draw.exponential(1.0 / (1.5 * rps), int(2 * 90 * rps * minutes)))
+    most = 1.0 + SWING
+    times = np.cumsum(draw.exponential(1.0 / (most * rps), int(2 * 60 * most * rps * minutes)))
     times = times[times < 60.0 * minutes]
     since_s = times - BEGIN_S
-    rate = np.clip(since_s / RISE_S, 0.0, 1.0) * (1.0 + 0.5 * np.sin(2 * np.pi * since_s / SWING_S))
-    times = times[draw.random(len(times)) < rate / 1.5]
+    rate = np.clip(since_s / RISE_S, 0.0, 1.0) * (1.0 + SWING * np.sin(2 * np.pi * since_s / SWING_S))
+    times = times[draw.random(len(times)) < rate / most]
     prompts, outputs = (
         np.clip(draw.lognormal(np.log(mean) - 0.125, 0.5, len(times)), 4, 4 * mean).astype(np.int32)
         for mean in (PROMPT, OUTPUT)

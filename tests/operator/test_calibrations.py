@@ -174,10 +174,13 @@ def test_however_long_all_pods_lie_no_part_of_a_step_leaves_its_limits(
     assert 0.299 < theta.overhead < 20.001
 
 
-def test_of_several_pods_the_one_in_the_middle_is_learned_from() -> None:
-    seen = [Observation(step_s, 10.0, 0.0, 1000.0) for step_s in (0.001, 9.0, 0.05, 0.06)]
-    assert middle(seen).seconds_per_step == 0.05
-    assert middle(seen[1:3]).seconds_per_step == 0.05
+def test_of_several_pods_those_in_the_middle_are_learned_from() -> None:
+    seen = [Observation(step_s, 200 * step_s, 0.0, 1000.0) for step_s in (0.001, 9.0, 0.05, 0.06)]
+    both = middle(seen)
+    assert (both.seconds_per_step, both.decoding) == pytest.approx((0.055, 11.0))
+    assert both.prompt_tokens is None
+    assert middle(seen[:3]) == middle(seen[1:3]) == seen[2]
+    assert middle(seen[:1]) == seen[0]
 
 
 def stint(end_s: float, slow: float = 1.5) -> Stint:
