@@ -60,7 +60,7 @@ test: $(READY) ## Unit tests, and API, operator and chart against a real API ser
 test-node: $(READY) ## The operator as a pod on a real node, installed by Helm from the built image (root)
 	@$(PYTEST) tests/node $(ARGS)
 
-test-engine: $(READY) ## Real vLLM in the pods that the operator makes (root)
+test-engine: $(READY) ## Real vLLM in the pods that the operator makes, the loop closed on it (root): ENGINE_JSON=file writes the figures
 	@$(PYTEST) tests/engine $(ARGS)
 
 test-peers: $(READY) ## The peers' own packages against the versions of them that we compare with

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,9 @@ FIGURES = (
 """What the operator scales on, of the hundred metrics that an engine has."""
 
 # Seconds where production takes minutes: a test does not wait for a window to fill.
-_SETTINGS = ("scrape_every_s=2", "scrape_window_s=20", "status_every_s=2")
+SETTINGS = tuple(
+    f"operator.settings.{setting}" for setting in ("scrape_every_s=2", "scrape_window_s=20", "status_every_s=2")
+)
 
 
 class Late(AssertionError):  # noqa: N818 -- what happened, as the demo prints it
@@ -52,11 +54,33 @@ class Late(AssertionError):  # noqa: N818 -- what happened, as the demo prints i
 Announce = Callable[[str], None]
 
 
+Manifest = dict[str, Any]
+
+
+def example() -> list[Manifest]:
+    """What a user would apply: the offers and the deployment of `examples/engine`."""
+    return [yaml.safe_load((EXAMPLE / part).read_text(encoding="utf-8")) for part in ("offers.yaml", "tiny.yaml")]
+
+
 @contextmanager
 def open_lab(announce: Announce = print) -> Iterator["Lab"]:
     """A cluster with a real node, the operator in a pod, and the example applied; everything goes at the end.
 
     `announce` is told each stage that takes more than a moment.
+    """
+    with open_empty(announce) as lab:
+        announce("kubectl apply -f examples/engine")
+        lab.apply(example())
+        yield lab
+
+
+@contextmanager
+def open_empty(
+    announce: Announce = print, *, labels: Mapping[str, str] = MACHINE_LABELS, around: Sequence[Manifest] = ()
+) -> Iterator["Lab"]:
+    """The same without the example: engines, weights and a namespace for them, and nothing that is served.
+
+    `labels` are the node's, `around` is what the cluster has before the operator comes.
     """
     announce("vLLM's environment and a tiny model (cached after the first time)")
     folders = {"vllm": environment().folder, "weights": tiny_model()}
@@ -68,15 +92,14 @@ def open_lab(announce: Announce = print) -> Iterator["Lab"]:
         announce("both images into the node")
         cluster.node.load(operator)
         cluster.node.load(around_engine)
-        cluster.node.declare({}, labels=MACHINE_LABELS)
+        cluster.node.declare({}, labels=labels)
+        if around:
+            cluster.apply(around)
         announce("helm install wharfage charts/wharfage --wait")
         release = Release(cluster)
-        release.install(*(f"operator.settings.{setting}" for setting in _SETTINGS))
-        announce("kubectl apply -f examples/engine")
+        release.install(*SETTINGS)
         cluster.apply((EXAMPLE / "namespace.yaml").read_text(encoding="utf-8"))
         cluster.apply(claims(NAMESPACE, folders))
-        for part in ("offers.yaml", "tiny.yaml"):
-            cluster.apply((EXAMPLE / part).read_text(encoding="utf-8"))
         yield Lab(cluster, release)
 
 
@@ -96,6 +119,11 @@ class Lab:
     def kubectl(self, *arguments: str) -> str:
         """kubectl in the example's namespace."""
         return self.cluster.kubectl("-n", NAMESPACE, *arguments)
+
+    def apply(self, manifests: Sequence[Manifest]) -> None:
+        """As a user would, one after the other."""
+        for manifest in manifests:
+            self.cluster.apply(manifest)
 
     def deployment(self) -> dict[str, Any]:
         """The LLMDeployment as it is now."""
@@ -155,9 +183,12 @@ class Lab:
         return self.kubectl("scale", "llm", NAME, f"--replicas={replicas}")
 
     @contextmanager
-    def clients(self, count: int) -> Iterator["Running"]:
-        """Clients with kept connections to the Service, until the block ends; their tally is there afterwards."""
-        program = [sys.executable, "-m", "tests.engine.clients", self.url(), "--clients", str(count)]
+    def clients(self, count: int, *options: str) -> Iterator["Running"]:
+        """Clients with kept connections to the Service, until the block ends; their tally is there afterwards.
+
+        `options` as `tests.engine.clients` takes them.
+        """
+        program = [sys.executable, "-m", "tests.engine.clients", self.url(), "--clients", str(count), *options]
         process = subprocess.Popen(
             self.cluster.enter(program), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

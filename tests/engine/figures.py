@@ -1,0 +1,50 @@
+"""What the engine suite measured, written as JSON where `ENGINE_JSON` names a file; `make bench-loop` reads it."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+VARIABLE = "ENGINE_JSON"
+
+
+@dataclass(slots=True)
+class Figures:
+    """Named as the file has them; None is what was not measured."""
+
+    engine_requests: int = 0
+    engine_failed_requests: int = 0
+    """Of all but those in flight on the killed pod."""
+    engine_lost_in_flight: int | None = None
+    engine_scale_up_s: float | None = None
+    """From the first request of the surge until the second replica serves."""
+    engine_scale_down_s: float | None = None
+    """From the last request of the surge until the second replica is gone."""
+    engine_move_s: float | None = None
+    """From the new price until only replicas on the other machine are left."""
+    engine_replaced_s: float | None = None
+    """From SIGKILL until as many replicas serve as before."""
+    engine_measured_rps: float | None = None
+    """The most of one replica within its objectives, measured."""
+    engine_expected_rps: dict[str, float] = field(default_factory=dict)
+    """The same as the operator has it: `model` as it began, `calibrated` as its engines have taught it."""
+
+    @property
+    def capacity_error(self) -> float | None:
+        """How far what the operator plans with is from what was measured, as a share of the latter."""
+        expected = self.engine_expected_rps.get("calibrated", self.engine_expected_rps.get("model"))
+        if expected is None or not self.engine_measured_rps:
+            return None
+        return abs(expected / self.engine_measured_rps - 1.0)
+
+    def known(self) -> dict[str, float]:
+        """What was measured, under flat names."""
+        figures = asdict(self) | {"engine_capacity_error": self.capacity_error}
+        expected = figures.pop("engine_expected_rps")
+        figures |= {f"engine_expected_rps_{by}": rps for by, rps in expected.items()}
+        return {name: value for name, value in figures.items() if value is not None}
+
+    def write(self) -> None:
+        """Where the variable says; nowhere without it."""
+        if path := os.environ.get(VARIABLE):
+            Path(path).write_text(json.dumps(self.known(), indent=1) + "\n", encoding="utf-8")
