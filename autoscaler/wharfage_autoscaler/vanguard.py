@@ -6,9 +6,9 @@ as one that serves, so it pays only where the forecast's tail beyond what is ord
 against a bad minute: most of the time nothing is sent.
 
 Held for one step of the forecast, a machine costs usd_per_hour * 300 s, and saves usd_per_bad_minute * machine_s / 60
-with the probability p that more is needed than is ordered. It pays where p is above the ratio of the two, that is where
-the forecast's quantile of 1 - ratio is more than is ordered: the newsvendor's rule. A rise that lasts is counted anew
-with each step, so what is saved is reckoned too high rather than too low.
+with the probability that a rise beyond what is ordered begins. The newsvendor's rule: it pays where that is above the
+ratio of the two. Of what the forecast's tail tells a sixth is believed, so it pays where the forecast's quantile of
+1 - 6 * ratio is more than is ordered. What that is worth on public loads: docs/design/0020-machines-ahead.md.
 """
 
 import math
@@ -23,6 +23,9 @@ from wharfage_autoscaler.snapshot import Snapshot
 
 STEP_S = 300.0
 """Until the next forecast, a machine that was sent is paid for."""
+
+DOUBT = 6.0
+"""The tail's probability is divided by it. Taken at its word, waiting cost two to four times what it saved."""
 
 KEPT_PRICE = 0.5
 """What is there already counts at this part of its price: a machine that comes and goes every few minutes is no use."""
@@ -73,7 +76,7 @@ def vanguard(seen: Snapshot, decision: Decision, stake: Stake, before: Fleet = N
 def _level(usd_per_hour: float, stake: Stake, offer: Offer) -> float:
     """The quantile at which one more machine pays; 0 where it never does."""
     saved_usd = stake.usd_per_bad_minute * stake.machine_s(offer) / 60.0
-    cost_usd = usd_per_hour * STEP_S / 3600.0
+    cost_usd = DOUBT * usd_per_hour * STEP_S / 3600.0
     return 1.0 - cost_usd / saved_usd if saved_usd > cost_usd else 0.0
 
 

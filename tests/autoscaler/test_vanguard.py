@@ -16,8 +16,8 @@ from wharfage_autoscaler.vanguard import NONE, Stake, vanguard
 from tests.builders import offer, pool, wanted
 from tests.needs import berth, need
 
-L4 = offer(usd_per_hour=0.3)
-EIGHT = offer("g6.48xlarge", usd_per_hour=2.4, accelerators=8)
+L4 = offer(usd_per_hour=0.05)
+EIGHT = offer("g6.48xlarge", usd_per_hour=0.4, accelerators=8)
 NOW = 1_000_000.0
 # A replica carries 4; two are ordered for what is seen and for the quantile that the law looks at.
 CALM = Forecast(NOW, 300.0, (0.5, 0.9, 0.99), ((5.0,) * 4, (7.0,) * 4, (7.5,) * 4))
@@ -69,7 +69,7 @@ def test_where_the_tail_is_thick_and_the_machine_cheap_as_many_wait_as_it_pays_f
         (seen(), stake(usd_per_bad_minute=0.01)),
         (seen(), stake(machine_s=0.0)),
         (seen(most=2), stake()),
-        (seen(limit=0.7), stake()),
+        (seen(limit=0.12), stake()),
         (seen(TAIL, EIGHT), stake()),
         (replace(seen(), offers=(replace(L4, obtainable=""),)), stake()),
     ],
@@ -94,7 +94,7 @@ def test_mostly_none_is_sent(now: Snapshot, pays: Stake) -> None:
 
 
 def test_what_waits_already_stays_until_it_pays_only_half() -> None:
-    dear = seen(TAIL, replace(L4, usd_per_hour=1.6))
+    dear = seen(TAIL, replace(L4, usd_per_hour=0.267))
     once = Fleet((pool(dear.offers[0], 1),))
     assert sent(dear) == []
     assert sent(dear, before=once) == [1]

@@ -237,16 +237,17 @@ def test_nor_while_nobody_knows_what_was_known(before: Before | None) -> None:
     assert [world.tick(None).target.replicas for _ in range(8)] == [many] * 8
 
 
+DEAR = {"objectives": {"usdPerBadMinute": "10.00"}}
 TAIL = Forecast(NOW, 3600.0, (0.5, 0.9, 0.99), ((2.0,) * 4, (2.0,) * 4, (90.0,) * 4))
 
 
 @pytest.mark.parametrize(
     ("world", "sent"),
     [
-        (World(orders_ahead=True, forecast=TAIL), True),
-        (World(forecast=TAIL), False),
-        (World(orders_ahead=True), False),
-        (World(orders_ahead=True, forecast=TAIL, spec={"scaling": {"mode": "Recommend"}}), False),
+        (World(orders_ahead=True, forecast=TAIL, spec={**DEAR}), True),
+        (World(forecast=TAIL, spec={**DEAR}), False),
+        (World(orders_ahead=True, spec={**DEAR}), False),
+        (World(orders_ahead=True, forecast=TAIL, spec={**DEAR, "scaling": {"mode": "Recommend"}}), False),
     ],
     ids=["for a thick tail", "not unless it is asked for", "not without a forecast", "not where nothing may change"],
 )
