@@ -6,19 +6,19 @@ minutes are bad. So zero pays once
     E[silence left | silence so far] x usd per hour  >  usd per bad minute x minutes of a cold start
 
 which for requests that come at random is the same as: the chance of a request within a cold start, times what that
-costs, is less than the idle dollars of that time (`algorithms.md` 3.2). What is left is the mean over those silences of
-before that lasted longer than this one has. Where fewer than three are known, as much again is expected: that is the
-break-even rule of renting skis, which never costs more than twice what the best of hindsight does (Karlin, Manasse,
-Rudolph, Sleator: Competitive snoopy caching, Algorithmica 3, 1988).
+costs, is less than the idle dollars of that time (`algorithms.md` 3.2). Where nothing is known, as much again is
+expected: that is the break-even rule of renting skis, which never costs more than twice what the best of hindsight does
+(Karlin, Manasse, Rudolph, Sleator: Competitive snoopy caching, Algorithmica 3, 1988). Every silence of before that
+lasted longer than this one has counts beside that guess, which itself counts as twenty of them: silences of one
+deployment differ so much that their mean alone may be worse (docs/design/0020-zero.md).
 """
 
 import math
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 _SHORTEST_S = 60.0  # rates are over a minute: shorter silences are not seen as such
 _MOST = 64
-_FEWEST = 3
+_GUESS = 20.0  # silences that "as much again" counts as
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Silence:
         """How much longer it is expected to last."""
         so_far_s = self.so_far_s(now_s)
         longer = [lasted_s - so_far_s for lasted_s in self.lasted_s if lasted_s > so_far_s]
-        return fmean(longer) if len(longer) >= _FEWEST else so_far_s
+        return (sum(longer) + _GUESS * so_far_s) / (len(longer) + _GUESS)
 
     def so_far_s(self, now_s: float) -> float:
         """How long it has lasted."""

@@ -1,5 +1,6 @@
 """The rule that gives up the last replica where nobody asks, and keeps it so until somebody does."""
 
+from wharfage_autoscaler.behavior import Select
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.demand import shrunk
 from wharfage_autoscaler.idle import Idle
@@ -23,7 +24,7 @@ def rest_when_idle(seen: Snapshot, memory: Memory, decision: Decision) -> Decisi
         return decision.amended(
             decision.target, Reason.WAKING, f"woken: it serves about {idle.lead_s:.0f} s after that"
         )
-    if decision.demand is None or decision.demand.held.replicas > 1.0 or not _silent(seen):
+    if decision.demand is None or decision.demand.held.replicas > 1.0 or not _silent(seen) or _kept(seen, idle):
         return decision
     usd_per_hour = decision.target.usd_per_hour
     if not idle.pays(usd_per_hour):
@@ -39,6 +40,12 @@ def rest_when_idle(seen: Snapshot, memory: Memory, decision: Decision) -> Decisi
 def _silent(seen: Snapshot) -> bool:
     load = seen.load
     return load is not None and not (load.requests_per_second or load.running or load.waiting)
+
+
+def _kept(seen: Snapshot, idle: Idle) -> bool:
+    """Whether the user's `behavior` has nothing go down, or not yet."""
+    behavior = seen.wanted.behavior
+    return behavior is not None and (behavior.down.select is Select.DISABLED or idle.so_far_s < behavior.down.window_s)
 
 
 def _again(idle: Idle) -> str:

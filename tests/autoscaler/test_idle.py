@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wharfage_autoscaler.behavior import Behavior, Direction, Select
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Pool
@@ -95,13 +96,13 @@ def test_it_remembers_no_more_than_the_latest_silences() -> None:
     ("lasted_s", "left_s"),
     [
         pytest.param((), HOUR, id="as much again where nothing is known"),
-        pytest.param((2 * HOUR, 2 * HOUR), HOUR, id="or too little"),
-        pytest.param((2 * HOUR, 3 * HOUR, 4 * HOUR), 2 * HOUR, id="the mean of what longer ones had left"),
         pytest.param((120.0,) * 60, HOUR, id="shorter ones say nothing any more"),
+        pytest.param((23 * HOUR,), 2 * HOUR, id="one that had 22 hours left counts as one of 21"),
+        pytest.param((3 * HOUR,) * 60, 1.75 * HOUR, id="many outweigh the guess"),
     ],
 )
 def test_what_is_left_of_an_hours_silence(lasted_s: tuple[float, ...], left_s: float) -> None:
-    assert since(HOUR, *lasted_s).left_s(NOW) == left_s
+    assert since(HOUR, *lasted_s).left_s(NOW) == pytest.approx(left_s)
 
 
 @given(st.lists(st.floats(60.0, 1e6), max_size=64), st.floats(0.0, 1e6))
@@ -131,6 +132,11 @@ def seen(idle: Idle | None = WEIGHED, *, load: Load | None = NONE, runs: tuple[P
     return replace(base, load=load, allotment=allotment(portion(L4, 1)), idle=idle)
 
 
+def behaving(down: Direction) -> Snapshot:
+    """With the user's `scaling.behavior.scaleDown`."""
+    return replace(seen(), wanted=replace(seen().wanted, behavior=Behavior(down=down)))
+
+
 def reasons(decision: Decision) -> set[Reason]:
     return {step.reason for step in decision.steps}
 
@@ -155,11 +161,18 @@ def test_the_last_replica_goes_where_that_pays_and_its_pool_stays_with_none() ->
         pytest.param(seen(load=replace(NONE, requests_per_second=0.1)), id="requests come"),
         pytest.param(replace(seen(), allotment=None), id="nobody has looked at all deployments yet"),
         pytest.param(replace(seen(), wanted=wanted(mode=Mode.MANUAL)), id="the user decides"),
+        pytest.param(behaving(Direction(select=Select.DISABLED)), id="nothing may go down"),
+        pytest.param(behaving(Direction(window_s=8 * HOUR)), id="the window for down has not passed"),
     ],
 )
 def test_the_last_replica_stays_where(look: Snapshot) -> None:
     decision, _ = decide(look, ONE)
     assert decision.target.replicas == 1
+
+
+def test_a_window_for_down_that_has_passed_holds_nothing() -> None:
+    decision, _ = decide(behaving(Direction(window_s=6 * HOUR)), ONE)
+    assert decision.target.replicas == 0
 
 
 def test_more_than_the_last_replica_never_goes_at_once() -> None:
