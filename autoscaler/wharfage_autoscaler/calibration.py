@@ -127,6 +127,7 @@ class Calibration:
         """The relative standard deviation of the capacity that follows from this calibration.
 
         Where the objectives are out of reach there is no rate, and it is that of the step time of a single sequence.
+        Where they are hardly within reach the rate may be anything: 1 at the most.
         """
         feasible = isinstance(capacity(step.scaled(self.theta), traffic, objectives), Capacity)
 
@@ -139,7 +140,7 @@ class Calibration:
 
         # A faster engine meets what a slower one met, so the nudge goes there; bisection is too coarse for a small one.
         slope = _slope(logarithm, self.belief.mean, -0.05)
-        return math.sqrt(self.belief.variance(slope) + MODEL_SIGMA**2)
+        return min(1.0, math.sqrt(self.belief.variance(slope) + MODEL_SIGMA**2))
 
     def inherited(self) -> "Calibration":
         """The start for another tensor-parallel size of the same accelerator: the same factors, less sure of them."""

@@ -41,7 +41,7 @@ _REVIEW_S = 180.0
 _FEWEST_PODS = 3  # of which some are in the middle
 _FEWEST = 4  # windows: so many are young
 _WORTH_A_REDRAW = math.log(1.05)
-_SURE = 2.0  # standard deviations
+_SURE, _PLAIN = 2.0, math.log(1.25)  # standard deviations; what no doubt keeps from being planned with
 _MOST_FASTER = math.log(1.5)  # by which more is planned for at a review
 _SHARES = (1.0, 0.75, 0.5, 0.25)
 
@@ -233,7 +233,7 @@ def reviewed(lessons: Lessons, make: Make, step: StepTime, traffic: Traffic, wan
         after = capacity(step.scaled(theta), traffic, wanted)
         if isinstance(after, Capacity):
             faster = math.log(after.requests_per_second / before.requests_per_second)
-            doubt = _SURE * _spread(known, step, traffic, wanted) if planned == MODEL else 0.0
+            doubt = min(_PLAIN, _SURE * _spread(known, step, traffic, wanted)) if planned == MODEL else 0.0
             if abs(faster) < max(_WORTH_A_REDRAW, doubt):
                 return lessons
             if faster > _MOST_FASTER:
