@@ -18,7 +18,7 @@ from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
-from wharfage_operator.kinds import PODS, Key, Object
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Object
 from wharfage_operator.measured import load
 from wharfage_operator.placeholders import is_replica
 from wharfage_operator.readings import Reading, reading
@@ -55,9 +55,10 @@ class MetricsSource(Protocol):
 
 @dataclass(slots=True)
 class _Pod:
-    """What is remembered of one pod."""
+    """What is remembered of one pod, and the uid of the deployment that it was of."""
 
     track: Track
+    owner_uid: str = ""
     shift: Shift = field(default_factory=Shift)
     due_s: float = 0.0
     failures: int = 0
@@ -143,11 +144,13 @@ class Scrape:
             self._fresh(owner)
 
     def _forget(self, existing: Collection[str], now_s: float) -> None:
-        """Let go of pods that went so long ago that no window reaches them."""
+        """Let go of pods that went so long ago that no window reaches them, or that were of a namesake."""
         oldest_s = now_s - _REMEMBERED * self._settings.scrape_window_s
         for owner, pods in list(self._pods.items()):
+            owner_uid = self._cache.uid(LLM_DEPLOYMENTS, owner)
             for uid, pod in list(pods.items()):
-                if uid not in existing and (not pod.track.points or pod.track.points[-1].at_s < oldest_s):
+                old = not pod.track.points or pod.track.points[-1].at_s < oldest_s
+                if uid not in existing and (old or pod.owner_uid != owner_uid):
                     del pods[uid]
             if not pods:
                 del self._pods[owner]
@@ -157,7 +160,8 @@ class Scrape:
         pods = self._pods.setdefault(owner, {})
         if uid not in pods:
             new = self._older is not None and uid not in self._older and not self._strangers
-            pods[uid] = _Pod(begun(before_s) if new else Track())
+            owner_uid = self._cache.uid(LLM_DEPLOYMENTS, owner)
+            pods[uid] = _Pod(begun(before_s) if new else Track(), owner_uid)
         return pods[uid]
 
     async def _visit(

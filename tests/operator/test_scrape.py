@@ -14,7 +14,7 @@ from wharfage_autoscaler.objectives import Objectives
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
-from wharfage_operator.kinds import PODS, Key, Object
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Object
 from wharfage_operator.metrics import Scrape
 from wharfage_operator.settings import Settings
 from wharfage_operator.telemetry import Telemetry
@@ -245,3 +245,23 @@ async def test_rates_are_those_of_the_world_that_the_operator_serves() -> None:
     assert slow.load is not None
     assert fast.load is not None
     assert 40.0 * fast.load == pytest.approx(slow.load, rel=0.8)
+
+
+async def test_a_deployment_inherits_nothing_of_a_namesake_that_was_deleted() -> None:
+    world = World()
+
+    def created(uid: str, version: int) -> None:
+        metadata = {"namespace": KEY[0], "name": KEY[1], "uid": uid, "resourceVersion": str(version)}
+        world.cache.put(LLM_DEPLOYMENTS, {"metadata": metadata})
+
+    created("first", 1)
+    world.put(replica("a", "127.7.7.1"))
+    async with engine("127.7.7.1", text(page(running=7.0))):
+        await world.ticks(1)
+        world.cache.drop(PODS, ("shop", "a"), uid="uid-a", version=9)
+        await world.ticks(1)
+        assert world.scrape.running(KEY) == {"uid-a": 7.0}, "a pod that went counts on within the windows"
+        world.cache.drop(LLM_DEPLOYMENTS, KEY, uid="first", version=10)
+        created("second", 11)
+        await world.ticks(1)
+    assert world.scrape.running(KEY) == {}
