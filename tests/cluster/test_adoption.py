@@ -1,5 +1,6 @@
 """A Deployment that somebody else runs is measured, priced and judged, and not one write goes to it."""
 
+import re
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -126,7 +127,8 @@ def test_it_is_measured_and_priced_and_what_auto_would_save_is_said_while_nothin
         assert float(status["decision"]["savings"]["usdPerHour"]) > 8.0
         assert condition(lab.llm(), "Ready")["status"] == "True"
 
-        eventually(lambda: "would run 2x lab.l4" in str(told(lab)["decision"]), within_s=120.0, what="what is needed")
+        few = re.compile(r"would run [1-3]x lab\.l4")  # what a request is worth is measured, and differs a little
+        eventually(lambda: few.search(str(told(lab)["decision"])), within_s=120.0, what="what is needed")
         assert as_it_is(lab) == before
         lab.server.merge(DEPLOYMENTS, lab.namespace, "old-vllm", {"spec": {"replicas": 3}})
         eventually(lambda: [row["wanted"] for row in told(lab)["fleet"]] == [3], what="their third replica")
