@@ -23,7 +23,7 @@ from tests.operator.objects import replica
 from tests.operator.pages import page
 
 KEY: Key = ("shop", "chat")
-QUICK = Settings(scrape_every_s=0.2, scrape_window_s=0.2, scrape_timeout_s=0.3)
+QUICK = Settings(scrape_every_s=0.2, scrape_window_s=0.2, scrape_timeout_s=1.0)
 PAUSE_S = 0.05
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
