@@ -10,7 +10,7 @@ costs, is less than the idle dollars of that time (`algorithms.md` 3.2). Where n
 expected: that is the break-even rule of renting skis, which never costs more than twice what the best of hindsight does
 (Karlin, Manasse, Rudolph, Sleator: Competitive snoopy caching, Algorithmica 3, 1988). Every silence of before that
 lasted longer than this one has counts beside that guess, which itself counts as twenty of them: silences of one
-deployment differ so much that their mean alone may be worse (docs/design/0020-zero.md).
+deployment differ so much that their mean alone may be worse (docs/design/0022-zero.md).
 """
 
 import math
