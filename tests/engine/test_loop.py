@@ -17,9 +17,13 @@ from tests.engine.lab import READY_WITHIN_S, until
 from tests.engine.loop import CHEAP, DEAR, MOST, OUTPUT_TOKENS, PROMPT_TOKENS, Loop, open_loop
 from tests.engine.machines import LARGE, SMALL
 
+TPOT_P95_S, TTFT_P95_S = 0.1, 2.0
+"""The objectives of the deployment: the API's defaults."""
 SURGE = 2500
 AT_ONCE = 160
 """Ten times what an engine runs at once: the rest waits for longer than the objective allows."""
+SLOTS = 16
+"""Sequences that an engine runs at once."""
 BROKEN_WITHIN_S = 2.0
 """After SIGKILL; whoever waits for the kernel's word about a broken connection has it at once."""
 
@@ -87,3 +91,34 @@ def test_an_engine_that_is_killed_takes_down_what_it_had_in_hand_and_nothing_els
     assert len(lost) <= 4, "each of four clients had one request under way"
     assert len(tally.failures) == len(lost), tally.failures
     assert min(sample.cores for sample in loop.watching.since(ended_s)) >= LARGE.cores
+
+
+def test_prometheus_says_that_the_load_is_gone_and_a_replica_is_drained(loop: Loop) -> None:
+    began_s = time.time()
+    loop.ask_prometheus()
+    with loop.clients(1, pause_s=1.0) as running:
+        until("one replica is left", lambda: loop.serving(large=1), timeout_s=2 * READY_WITHIN_S)
+        loop.figures.engine_scale_down_s = time.time() - began_s
+        time.sleep(2)
+    tally = loop.counted(running.tally)
+    print(f"scaled down after {loop.figures.engine_scale_down_s:.0f} s: {tally}")
+    assert tally.failures == []
+    fresh = next(c for c in loop.lab.deployment()["status"]["conditions"] if c["type"] == "MetricsFresh")
+    assert fresh["status"] == "True", fresh
+    assert min(sample.cores for sample in loop.watching.since(began_s)) >= LARGE.cores
+    assert all(sample.ready["small"] == 0 for sample in loop.watching.since(began_s))
+
+
+def test_a_replica_carries_its_slots_within_the_objectives_and_the_operator_says_how_much(
+    loop: Loop, tmp_path: Path
+) -> None:
+    loop.figures.engine_expected_rps = loop.expected_rps(LARGE.cores)
+    full = Bench(600, SLOTS, PROMPT_TOKENS, OUTPUT_TOKENS)
+    with benched(loop.lab, full, tmp_path):
+        pass
+    assert full.result is not None
+    loop.figures.engine_measured_rps = full.result.requests_per_second
+    print(f"{full.result}, expected {loop.figures.engine_expected_rps}, error {loop.figures.capacity_error}")
+    assert full.result.failed == 0
+    assert full.result.tpot_p95_s <= TPOT_P95_S
+    assert full.result.ttft_p95_s <= TTFT_P95_S
