@@ -125,6 +125,11 @@ class Lab:
         for manifest in manifests:
             self.cluster.apply(manifest)
 
+    def clear(self) -> None:
+        """Delete the deployment, and wait until its pods have drained and are gone."""
+        self.kubectl("delete", "llm", NAME)
+        until("its pods are gone", lambda: (not self.pods(), "they drain"), timeout_s=180)
+
     def deployment(self) -> dict[str, Any]:
         """The LLMDeployment as it is now."""
         return dict(json.loads(self.kubectl("get", "llm", NAME, "-o", "json")))

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.engine.clients import Tally
 from tests.engine.figures import Figures
-from tests.engine.lab import NAME, NAMESPACE, SETTINGS, Lab, Manifest, Running, example, open_empty
+from tests.engine.lab import NAME, NAMESPACE, SETTINGS, Lab, Manifest, Running, example
 from tests.engine.machines import BOTH, catalog
 from tests.engine.scraped import Prometheus, prometheus
 from tests.engine.watching import Watching, pods_of
@@ -119,11 +119,11 @@ def deployment() -> list[Manifest]:
 
 
 @contextmanager
-def open_loop() -> Iterator[Loop]:
-    """The lab with both machines, a Prometheus beside it, and somebody who looks at every pod all the time."""
-    labels = {machine.label: "yes" for machine in BOTH}
-    with open_empty(labels=labels, around=[part for machine in BOTH for part in machine.policy()]) as lab:
-        recorded = prometheus(lab.cluster)
-        with Watching(pods_of(lab.cluster, NAMESPACE, NAME), recorded.scrapes) as watching:
-            lab.apply(deployment())
-            yield Loop(lab, watching, recorded, Figures())
+def closed(lab: Lab) -> Iterator[Loop]:
+    """The deployment, a Prometheus beside it, and somebody who looks at every pod all the time."""
+    recorded = prometheus(lab.cluster)
+    with Watching(pods_of(lab.cluster, NAMESPACE, NAME), recorded.scrapes) as watching:
+        lab.apply(deployment())
+        yield Loop(lab, watching, recorded, Figures())
+    lab.clear()
+    lab.release.upgrade(*SETTINGS)

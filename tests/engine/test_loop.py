@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.benchmark import Bench, benched
-from tests.engine.lab import READY_WITHIN_S, until
-from tests.engine.loop import CHEAP, DEAR, MOST, OUTPUT_TOKENS, PROMPT_TOKENS, Loop, open_loop
+from tests.engine.lab import READY_WITHIN_S, Lab, until
+from tests.engine.loop import CHEAP, DEAR, MOST, OUTPUT_TOKENS, PROMPT_TOKENS, Loop, closed
 from tests.engine.machines import LARGE, SMALL
 
 TPOT_P95_S, TTFT_P95_S = 0.1, 2.0
@@ -29,9 +29,9 @@ BROKEN_WITHIN_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[Loop]:
+def loop(empty_lab: Lab) -> Iterator[Loop]:
     """The first replica serves, on the machine that is cheaper."""
-    with open_loop() as opened:
+    with closed(empty_lab) as opened:
         until("a small machine serves", lambda: opened.serving(small=1), timeout_s=READY_WITHIN_S)
         yield opened
         opened.figures.write()

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.lab import READY_WITHIN_S, Lab, open_lab, stream, until
+from tests.engine.lab import READY_WITHIN_S, Lab, example, stream, until
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
+def lab(empty_lab: Lab) -> Iterator[Lab]:
     """The example, Ready with one replica."""
-    with open_lab() as opened:
-        until("the model is Ready", opened.readiness, timeout_s=READY_WITHIN_S)
-        yield opened
+    empty_lab.apply(example())
+    until("the model is Ready", empty_lab.readiness, timeout_s=READY_WITHIN_S)
+    yield empty_lab
+    empty_lab.clear()
 
 
 def test_an_answer_streams_through_the_service(lab: Lab) -> None:

@@ -1,0 +1,16 @@
+"""One cluster for all tests that serve through one: a real node, and the operator in a pod."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.lab import MACHINE_LABELS, Lab, open_empty
+from tests.engine.machines import BOTH
+
+
+@pytest.fixture(scope="session")
+def empty_lab() -> Iterator[Lab]:
+    """Nothing is served in it; who serves something clears it away again."""
+    labels = {**MACHINE_LABELS, **{machine.label: "yes" for machine in BOTH}}
+    with open_empty(labels=labels, around=[manifest for machine in BOTH for manifest in machine.policy()]) as opened:
+        yield opened
