@@ -1,4 +1,4 @@
-"""Two hours of load in three minutes: the operator scales a model on machines that Karpenter buys; then the bill.
+"""Two hours of load in four minutes: the operator scales a model on machines that Karpenter buys; then the bill.
 
 There is a spike, and a storm that takes a zone's spot machines. The bill says what others would have paid.
 
@@ -142,7 +142,7 @@ def start_emulator(screen: Screen, cluster: Cluster, speed: float) -> str:
     address = f"http://127.0.0.1:{port}"
 
     def answers() -> tuple[bool | None, str]:
-        if ended := cluster.processes()[EMULATOR]["exited"] is not None:
+        if (ended := cluster.processes()[EMULATOR]["exited"]) is not None:
             raise CommandFailed(f"the emulator ended with {ended}:\n{cluster.log(EMULATOR)}")
         try:
             return bool(asked(address, "now")), ""

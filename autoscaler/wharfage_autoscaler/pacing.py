@@ -9,12 +9,14 @@ from dataclasses import replace
 
 from wharfage_autoscaler.behavior import Behavior, ceiling, floor
 from wharfage_autoscaler.decision import Decision
+from wharfage_autoscaler.guard import counted_anew
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
 from wharfage_autoscaler.tempo import Tempo, at, since
 from wharfage_autoscaler.words import replica_words
 
+_ROUNDING = 1e-9
 TICK_S = 15.0
 """In which the law's `up_share` and `up_least` may be added."""
 
@@ -27,7 +29,9 @@ def keep_pace(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     now_s, held = seen.now, demand.held.replicas
     tempo = memory.tempo.of(demand.signals.unit_rps)
     known = memory.held.replicas >= 0.0 and bool(tempo.held)
-    before = memory.held.replicas if known else demand.signals.ready + demand.signals.starting
+    before = counted_anew(memory.held, memory.unit_rps, demand.signals.unit_rps).replicas
+    if before < 0.0:
+        before = demand.signals.ready + demand.signals.starting
     behavior = seen.wanted.behavior
     keep_s = TICK_S if behavior is None else max(TICK_S, behavior.longest_s)
     if not tempo.held:
@@ -36,7 +40,10 @@ def keep_pace(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     if behavior is not None:
         count = _within(behavior, tempo, before, count, now_s)
     count = min(max(count, demand.signals.least), demand.signals.most)
-    after = tempo.after(now_s, held=count, asked=held, keep_s=keep_s)
+    # What is asked for is what the load wants: the law's own slowness down is no wish for what runs.
+    load = demand.wanted_rps / demand.signals.unit_rps
+    asked = held if math.isnan(load) or held > before else min(held, float(math.ceil(load - _ROUNDING)))
+    after = tempo.after(now_s, held=count, asked=asked, keep_s=keep_s)
     decision = replace(decision, demand=replace(demand, held=demand.held._replace(replicas=count), tempo=after))
     if count == held:
         return decision

@@ -16,10 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wharfage_autoscaler.allotment import Allotment, demand_of, spread
+from wharfage_autoscaler.behavior import ceiling
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.snapshot import Snapshot
+from wharfage_autoscaler.tempo import at
 
 STEP_S = 300.0
 """Until the next forecast, a machine that was sent is paid for."""
@@ -52,6 +54,11 @@ def vanguard(seen: Snapshot, decision: Decision, stake: Stake, before: Fleet = N
         return NONE
     count = int(demand.held.replicas)
     most = min(int(max(seen.law.up_least, seen.law.up_share * count)), seen.wanted.max_replicas - count)
+    behavior = seen.wanted.behavior
+    if behavior is not None:  # what it never lets start gets no machine
+        held, now_s = demand.tempo.held, seen.now
+        allowed = ceiling(behavior.up, count, lambda ago_s: at(held, now_s - ago_s, count))
+        most = max(0, int(min(float(most), allowed - count)))
     last, at_s = spread(allotment, demand_of(allotment, count)), seen.now + demand.signals.lead_s
     sent: Fleet | None = None
     for more in range(1, most + 1):

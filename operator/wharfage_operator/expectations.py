@@ -38,6 +38,7 @@ class _Subject:
     chart: Chart
     lead_s: float
     events: tuple[Event, ...]
+    history_s: float
     known_to_s: float = 0.0
     forecast: Forecast | None = None
     trouble: str = ""
@@ -54,19 +55,29 @@ class Expectations:
         self._clock = clock
         self._subjects: dict[Key, _Subject] = {}
 
-    def of(self, key: Key, uid: str, chart: Chart, lead_s: float, events: tuple[Event, ...] = ()) -> Forecast | None:
+    def of(
+        self,
+        key: Key,
+        uid: str,
+        chart: Chart,
+        lead_s: float,
+        events: tuple[Event, ...] = (),
+        *,
+        history_s: float = math.inf,
+    ) -> Forecast | None:
         """The forecast of a deployment on its present chart; None where there is none yet.
 
         The next one reaches so far as to cover `lead_s`, from an order to the first answer. `events` are what the user
-        knows of demand; where they change, the next forecast does not wait for a row.
+        knows of demand; where they change, the next forecast does not wait for a row. It is learned from the last
+        `history_s` alone.
         """
         known = self._subjects.get(key)
         if known is None or known.uid != uid or known.chart.charter.work != chart.charter.work:
-            self._subjects[key] = _Subject(uid, chart, lead_s, events)
+            self._subjects[key] = _Subject(uid, chart, lead_s, events, history_s)
             return None
         if events != known.events:
             known.events, known.known_to_s = events, 0.0
-        known.chart, known.lead_s = chart, lead_s
+        known.chart, known.lead_s, known.history_s = chart, lead_s, history_s
         return known.forecast
 
     def trouble(self, key: Key) -> str:
@@ -101,6 +112,8 @@ class Expectations:
     async def _asked(self, key: Key, subject: _Subject, rows: Rows) -> Forecast | None:
         """The forecast. Who is asked has the weeks already, or says that it wants them."""
         rates = worked(rows, subject.chart.charter.work)
+        if subject.history_s < len(rates) * STEP_S:
+            rates = rates[-max(1, round(subject.history_s / STEP_S)) :]
         # What a request is worth follows from the chart: on another one, another series begins.
         uid = f"{subject.uid}/{hash(subject.chart.charter.work):x}"
 

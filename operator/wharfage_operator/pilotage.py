@@ -21,6 +21,7 @@ from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.idle import Idle
+from wharfage_autoscaler.lately import Busy
 from wharfage_autoscaler.law import FRESH
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
@@ -30,6 +31,7 @@ from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 from wharfage_autoscaler.steptime import Theta
 from wharfage_autoscaler.vanguard import NONE, Stake, vanguard
+from wharfage_autoscaler.work import Work
 
 from wharfage_operator.account import Account, Grounds, Said, accounted
 from wharfage_operator.advice import advised, refused
@@ -85,6 +87,8 @@ class _Voyage:
     """Whether it is known what an earlier process knew."""
     seen: bool = False
     """Whether one has looked at it: what it slept or did before, its pools say."""
+    slept: bool = True
+    """Whether it may have slept when an earlier process ended; what that wrote down says when it did not."""
     sailed: bool = False
     """Whether any load was measured before."""
     unled: Memory = field(default_factory=Memory)
@@ -100,6 +104,8 @@ class _Voyage:
     telling: Telling | None = None
     """The decision that stands, and what it looked at."""
     heard_s: float = float("-inf")
+    leads: bool = False
+    """Whether the load leads it, or would if the user did not."""
     chart: Chart | None = None
     answered_on: Charter | None = None
     """That of the last answer."""
@@ -167,7 +173,7 @@ class Pilotage:
     def steers(self, key: Key) -> bool:
         """Whether the deployment's count follows its load, so that it is to be looked at every tick."""
         voyage = self._voyages.get(key)
-        return voyage is not None and voyage.heard_s > float("-inf")
+        return voyage is not None and voyage.leads and voyage.heard_s > float("-inf")
 
     def decision(self, subject: Subject, seen: Snapshot, *, leaving: Mapping[PoolKey, int] = NOBODY) -> Decision:
         """What to aim for at `seen.now` (Unix seconds of the wall).
@@ -184,7 +190,9 @@ class Pilotage:
         voyage.of_load, voyage.refused = None, ""
         sent, voyage.ahead = voyage.ahead, NONE
         if seen.wanted.mode is Mode.RECOMMEND:
+            _awake(voyage)
             led = self._led(voyage, subject, replace(seen, wanted=replace(seen.wanted, mode=Mode.AUTO)), leaving, NONE)
+            voyage.experience = replace(voyage.experience, bound_for=frozenset())  # nobody goes there
             of_load, decision, voyage.ahead = voyage.grounds, self._unled(voyage, seen), NONE
             if led is None:
                 return decision
@@ -196,12 +204,11 @@ class Pilotage:
             decision = led or _charted(self._unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
             _put_to_sleep(voyage, any(step.reason is Reason.AT_ZERO for step in decision.steps))
             return decision
-        voyage.seen = True
+        _awake(voyage)
         self._leave(subject.key)
-        voyage.experience = replace(
-            voyage.experience, silence=replace(voyage.experience.silence, asleep=False, heard_s=-math.inf)
-        )
-        voyage.experience = replace(voyage.experience, answer=None)  # by the time the load leads again it is old
+        voyage.leads = False
+        known = replace(voyage.experience, answer=None, bound_for=frozenset())  # old by the time the load leads again
+        voyage.experience = known
         return self._unled(voyage, seen)
 
     def experience(self, key: Key, uid: str) -> Experience | None:
@@ -251,7 +258,8 @@ class Pilotage:
             if before is not None:
                 memory = before.experience.memory
                 counted_anew = replace(memory, held=memory.held._replace(replicas=_AS_RUNS))
-                asleep = voyage.experience.silence.asleep
+                voyage.slept = before.experience.silence.asleep or not before.measured
+                asleep = voyage.experience.silence.asleep and voyage.slept
                 silence = replace(before.experience.silence, asleep=asleep)
                 voyage.experience = replace(before.experience, memory=counted_anew, silence=silence)
                 voyage.restored, voyage.sailed = True, before.measured
@@ -269,7 +277,7 @@ class Pilotage:
         if not seen.wanted.rests:
             return None
         if first:
-            silence = replace(silence, asleep=bool(seen.fleet.pools) and not seen.fleet.replicas)
+            silence = replace(silence, asleep=voyage.slept and bool(seen.fleet.pools) and not seen.fleet.replicas)
         wished_s = self._clock.own_s(woken_s(subject.raw))
         after_s = subject.deployment.spec.scaling.idle_after.total_seconds()
         silence = silence.heard(seen.now, silent_s(seen.load), woken_s=wished_s, after_s=after_s)
@@ -291,7 +299,8 @@ class Pilotage:
         voyage.unled, memory = after, voyage.experience.memory
         if seen.wanted.mode is not Mode.RECOMMEND and memory.held.replicas >= 0.0:
             held = memory.held._replace(replicas=float(decision.target.replicas))
-            voyage.experience = replace(voyage.experience, memory=replace(memory, held=held))
+            unit_rps = _unit_rps(decision.target, dict(memory.rates), memory.unit_rps)
+            voyage.experience = replace(voyage.experience, memory=replace(memory, held=held, unit_rps=unit_rps))
         return decision
 
     def _led(
@@ -309,6 +318,7 @@ class Pilotage:
         if not chart.pools or (prior is None and not _has_sailed(voyage, seen)):
             self._leave(subject.key)
             return None
+        voyage.leads = True
         sight = sighted(
             chart,
             seen.fleet,
@@ -319,14 +329,18 @@ class Pilotage:
             leaving=leaving,
         )
         events = tuple(map(self._own, expected_events(subject.deployment)))
-        forecast = self._expectations.of(subject.key, subject.uid, chart, sight.lead_s, events)
+        foresees = subject.deployment.spec.scaling.forecast
+        forecast: Forecast | None = None
+        if foresees.enabled:
+            ahead_s, history_s = sight.lead_s, foresees.history.total_seconds()
+            forecast = self._expectations.of(subject.key, subject.uid, chart, ahead_s, events, history_s=history_s)
+        else:
+            self._expectations.forget(subject.key)
         self._look(voyage, subject.key, sight, chart, forecast)
         answer = voyage.experience.answer
         if answer is None or not answer.allotment.shapes:  # nothing can be had: what serves is not given up for that
             return None
-        expected: Expectation | None = None
-        if subject.deployment.spec.scaling.forecast.enabled:
-            expected = forecast
+        expected: Expectation | None = forecast
         if expected is None and prior is not None:
             expected = Said(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
@@ -397,9 +411,16 @@ class Pilotage:
             voyage.drawn_s = voyage.drawn_s if kept is not None else seen.now
             voyage.drawn_with = running | frozenset(voyage.chart.charter.moorings)
             if before is not None and before.charter.work != voyage.chart.charter.work:
-                voyage.experience = in_new_units(voyage.experience)
+                voyage.experience = in_new_units(voyage.experience, voyage.chart.charter.work)
                 voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
         return voyage.chart
+
+
+def _awake(voyage: _Voyage) -> None:
+    """The user runs it: it does not sleep, and silence counts anew once the load leads again."""
+    voyage.seen = True
+    silence = replace(voyage.experience.silence, asleep=False, heard_s=-math.inf)
+    voyage.experience = replace(voyage.experience, silence=silence)
 
 
 def _put_to_sleep(voyage: _Voyage, asleep: bool) -> None:
@@ -424,11 +445,22 @@ def _filled(seen: Snapshot, obtainable: Callable[[Offer], bool]) -> Snapshot:
     return replace(seen, offers=tuple(offers))
 
 
-def in_new_units(experience: Experience) -> Experience:
+def in_new_units(experience: Experience, work: Work) -> Experience:
     """Where a planned request is another one from now on: replicas stay as many, what was counted in requests goes."""
-    memory = experience.memory
+    memory, lately = experience.memory, experience.lately
+    if lately.requests > 0.0:
+        worth = work.each(lately.prompt_tokens / lately.requests, lately.output_tokens / lately.requests)
+        experience = replace(experience, lately=replace(lately, worth=worth, busy=Busy()))
     held = FRESH._replace(replicas=memory.held.replicas)
     return replace(experience, memory=replace(memory, held=held, unit_rps=0.0, rates=()), answer=None)
+
+
+def _unit_rps(fleet: Fleet, rates: Mapping[PoolKey, float], otherwise: float) -> float:
+    rated = [(pool.replicas, rates.get(pool.key, 0.0)) for pool in fleet.pools if pool.replicas]
+    if not rated:
+        return otherwise
+    known = all(rate > 0.0 for _, rate in rated)
+    return sum(count * rate for count, rate in rated) / sum(count for count, _ in rated) if known else 0.0
 
 
 def _kept(voyage: _Voyage, seen: Snapshot) -> int:

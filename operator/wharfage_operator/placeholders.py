@@ -29,6 +29,7 @@ AHEAD = "wharfage.dev/ahead"
 log = logging.getLogger(__name__)
 _ACTS_WITHIN_S = 60.0
 _HASH = 6  # hex digits
+_RENEWED_S = 3600
 _OVER = frozenset({"Succeeded", "Failed"})
 
 Object = dict[str, Any]
@@ -177,6 +178,7 @@ def _spec(replica: Object, means: Means) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 0,
+        "activeDeadlineSeconds": _RENEWED_S,  # where no operator renews it, it is paid for no longer
         "priorityClassName": means.priority_class,
         "securityContext": pod_security(),
         "containers": [container],

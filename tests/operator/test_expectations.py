@@ -151,6 +151,13 @@ def test_an_event_that_is_told_does_not_wait_for_the_next_row() -> None:
     assert [each.events for each in place.seer.asked] == [(), (sale,)]
 
 
+def test_of_a_history_of_three_hours_no_more_is_told() -> None:
+    place = Place(weeks=rows(600))
+    place.expectations.of(KEY, UID, CHART, 300.0, history_s=3 * 3600.0)
+    place.turn()
+    assert [len(each.rates) for each in place.seer.asked] == [24, 36]
+
+
 def test_rows_are_work_in_planned_requests_and_gaps_stay_gaps() -> None:
     found = Rows().with_row(0, Row(2.0, 2000.0, 200.0)).with_row(2 * STEP_S, Row(0.0, 0.0, 0.0))
     twice = Work(500.0, 100.0, 1.0, 0.0)

@@ -406,6 +406,50 @@ def test_what_keeps_decisions_from_being_better_is_told() -> None:
     assert world.pilotage.hindrances(KEY, "another") == {}
 
 
+WINDOW = {"scaleDown": {"stabilizationWindowSeconds": 300}}
+
+
+def test_with_a_window_of_the_users_the_count_still_follows_the_load_down() -> None:
+    world = World(spec={"scaling": {"behavior": WINDOW, "maxReplicas": 40}}, lead=4)
+    assert world.ticks(60, 10.0).target.replicas > 10
+    assert world.ticks(240, 0.3).target.replicas <= 2
+
+
+def test_a_move_under_a_users_behavior_ends_with_as_many_as_one_without() -> None:
+    ends = []
+    for behavior in ({}, {"behavior": WINDOW}, {"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}):
+        world = World(offers=(L4, L40S), spec={"scaling": {"maxReplicas": 40, **behavior}})
+        world.ticks(60, 0.5)
+        world.ticks(400, 12.0)
+        ends.append([(pool.offer.name, pool.replicas) for pool in world.decision.target.pools if pool.replicas])
+    assert ends[0] == ends[1] == ends[2]
+    assert {name for name, _ in ends[0]} == {"g6e.xlarge"}
+
+
+def test_by_hand_nothing_is_said_of_the_optimiser_and_nobody_looks_every_tick() -> None:
+    world = World()
+    world.ticks(4, 1.0)
+    assert world.pilotage.steers(KEY)
+    world.spec = {"scaling": {"mode": "Manual"}, "replicas": 2}
+    world.tick(1.0)
+    assert not world.pilotage.steers(KEY)
+    assert world.pilotage.hindrances(KEY, UID) == {}
+
+
+def test_after_manual_that_cut_a_move_short_no_move_is_forced() -> None:
+    world = World(offers=(L4, L40S), spec={"scaling": {"maxReplicas": 40, "vertical": {"cooldown": "24h"}}}, lead=40)
+    world.ticks(60, 0.5)
+    for _ in range(400):
+        if any(pool.offer.name == "g6e.xlarge" for pool in world.tick(12.0).target.pools):
+            break
+    running = world.fleet.replicas
+    world.spec = {"scaling": {**world.spec["scaling"], "mode": "Manual"}, "replicas": running}
+    world.ticks(4, 12.0)
+    world.spec = {"scaling": {"maxReplicas": 40, "vertical": {"cooldown": "24h"}}}
+    for _ in range(40):
+        assert not world.tick(12.0).moves
+
+
 def test_manual_replicas_are_not_the_loads_business() -> None:
     world = World(spec={"scaling": {"mode": Mode.MANUAL.value}, "replicas": 3})
     assert world.ticks(10, 50.0).target.replicas == 3

@@ -44,6 +44,7 @@ def test_a_placeholder_takes_what_a_replica_takes_where_a_replica_may_be() -> No
     (container,) = first["spec"]["containers"]
     assert container["resources"] == replica["containers"][0]["resources"]
     assert (first["spec"]["priorityClassName"], first["spec"]["terminationGracePeriodSeconds"]) == ("placeholder", 0)
+    assert first["spec"]["activeDeadlineSeconds"] == 3600  # nobody pays for long where no operator is
     assert first["metadata"]["name"] != second["metadata"]["name"]
 
 

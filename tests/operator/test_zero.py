@@ -235,3 +235,24 @@ def test_the_silences_of_before_are_remembered_over_a_restart() -> None:
     assert again is None or again.silence.lasted_s == known.silence.lasted_s
     assert world.now > NOW
     assert replace(known.silence, asleep=False) == known.silence
+
+
+def test_what_slept_and_serves_since_is_not_put_to_sleep_by_going_back_to_auto() -> None:
+    world = asleep()
+    spec = world.spec
+    world.spec = {**spec, "scaling": {**spec["scaling"], "mode": "Recommend"}, "replicas": 2}
+    counts(world, 40, 5.0)
+    world.spec = spec
+    assert min(counts(world, 8, 5.0)) > 0
+
+
+def test_a_zero_that_a_limit_made_is_no_sleep_after_a_restart() -> None:
+    world = resting()
+    assert counts(world, 20, 0.5)[-1] >= 1
+    world.spec = {**world.spec, "limits": {"usdPerHour": "0.10"}}
+    assert counts(world, 8, 0.5)[-1] == 0
+    restart(world, archived=True)
+    counts(world, 2)
+    assert Reason.AT_ZERO not in reasons(world.decision)
+    del world.spec["limits"]
+    assert counts(world, 8)[-1] > 0
