@@ -69,7 +69,7 @@ test-peers: $(READY) ## The peers' own packages against the versions of them tha
 quickstart: $(READY) ## A model served on machines that Karpenter bought: KEEP=1 leaves it up, KUBE=current uses your cluster
 	@$(PYTHON) -m demo.quickstart $(ARGS)
 
-demo: $(READY) ## Two hours of load in four minutes, with a spike and a spot storm, and the bill: demo-two-hours/
+demo: $(READY) ## Two hours of load in four minutes, with a spike and a spot storm; the bill, and that of the day: demo-two-hours/
 	@$(PYTHON) -m demo.replay $(ARGS)
 
 demo-engine: $(READY) ## Tokens out of a real vLLM in a real pod (root)

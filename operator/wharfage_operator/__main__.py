@@ -25,7 +25,7 @@ from wharfage_operator.adoptions import Adoptions
 from wharfage_operator.almanac import Almanac
 from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Before, Past
-from wharfage_operator.asked import Prometheus
+from wharfage_operator.asked import Prometheus, authority
 from wharfage_operator.cache import Cache
 from wharfage_operator.calibrations import Calibrations
 from wharfage_operator.clock import Clock
@@ -71,6 +71,7 @@ def main() -> None:
     """Entry point of `wharfage-operator`."""
     try:
         settings = load(arguments=sys.argv[1:])
+        authority(settings.prometheus_ca_file)
         log_to_stderr(settings.log_level)
     except ValueError as error:
         sys.exit(f"wharfage-operator: {error}")

@@ -72,8 +72,7 @@ class Prometheus:
     async def run(self) -> None:
         """Ask for ever."""
         timeout = aiohttp.ClientTimeout(total=self._settings.prometheus_timeout_s)
-        authority = self._settings.prometheus_ca_file
-        context = ssl.create_default_context(cafile=authority) if authority else True
+        context = authority(self._settings.prometheus_ca_file) or True
         connector = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=context)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             while True:
@@ -129,6 +128,22 @@ class Prometheus:
 
     def _about(self, failed: Collection[str], said: str) -> dict[str, object]:
         return {"server": self._settings.prometheus_url, "failed": len(failed), "error": said}
+
+
+def authority(ca_file: str) -> ssl.SSLContext | None:
+    """Who signed the server's certificate; None where those that the system knows did.
+
+    ValueError, with what to do, for a file that is not there or holds no certificate: without it nothing is measured.
+    """
+    if not ca_file:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(
+            f"prometheus_ca_file is {ca_file!r}: it cannot be read as certificates ({error}); "
+            "the operator's pod has the cluster's own at /var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+        ) from error
 
 
 def authorization(token_file: str) -> dict[str, str]:

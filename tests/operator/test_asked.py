@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
-from wharfage_operator.asked import Prometheus, authorization
+from wharfage_operator.asked import Prometheus, authority, authorization
 from wharfage_operator.history import STEP_S
 from wharfage_operator.kinds import Key, Object
 from wharfage_operator.past import weeks
@@ -163,6 +163,14 @@ def test_a_token_is_read_each_time_and_a_file_that_is_not_there_is_none(tmp_path
     for written in ("first", "second"):
         token.write_text(f"{written}\n", encoding="utf-8")
         assert authorization(str(token)) == {"Authorization": f"Bearer {written}"}
+
+
+def test_a_certificate_file_that_is_of_no_use_is_said_with_one_that_is(tmp_path: Path) -> None:
+    (tmp_path / "empty.crt").touch()
+    for file in (tmp_path / "absent.crt", tmp_path / "empty.crt"):
+        with pytest.raises(ValueError, match=r"prometheus_ca_file is .*serviceaccount/ca\.crt"):
+            authority(str(file))
+    assert authority("") is None
 
 
 def test_weeks_come_out_of_a_prometheus_with_their_gaps(tmp_path: Path) -> None:
