@@ -72,6 +72,8 @@ class Adoptions:
                 self._changed(key)
         present: set[Key] = set()
         for key, (asked, found) in self._found.items():
+            if self._first(key[0], asked.name) != key:
+                continue
             port = port_of(asked, found.deployment)
             for pod in found.pods if port else ():
                 ours = dressed(pod, key[1], port)
@@ -97,6 +99,13 @@ class Adoptions:
         if self._every_s <= 0:
             raise Rejected(Reason.CANNOT_ADOPT, "this operator was told to read no metrics (scrape_every_s is 0)")
         allow(asked, deployment.spec.scaling.mode, runs_its_own=bool(subject.pools))
+        first = self._first(subject.key[0], asked.name)
+        if first not in (None, subject.key):
+            raise Rejected(
+                Reason.CANNOT_ADOPT,
+                f"LLMDeployment {first[1]} looks at Deployment {asked.name} already, and was there before: remove the "
+                "annotation wharfage.dev/adopt from one of them",
+            )
         known = self._found.get(subject.key)
         if known is None or known[0] != asked:
             message = f"Deployment {asked.name} is being looked for."
@@ -118,6 +127,15 @@ class Adoptions:
             load=self._scrape.load(subject.key, pods, objectives(deployment)),
             adopted=told,
         )
+
+    def _first(self, namespace: str, name: str) -> Key | None:
+        """The oldest of those that look at a Deployment: its pods are measured for one."""
+        looking = [key for key, (asked, _) in self._found.items() if (key[0], asked.name) == (namespace, name)]
+        return min(looking, key=self._age, default=None)
+
+    def _age(self, key: Key) -> tuple[str, Key]:
+        raw = self._cache.get(LLM_DEPLOYMENTS, key)
+        return ("" if raw is None else str(raw["metadata"].get("creationTimestamp", "")), key)
 
     def load(self, key: Key) -> Load | None:
         """What the pods of a Deployment that is looked at do now; None for one that is not, or where nobody knows."""

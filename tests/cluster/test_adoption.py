@@ -134,6 +134,13 @@ def test_it_is_measured_and_priced_and_what_auto_would_save_is_said_while_nothin
         eventually(lambda: [row["wanted"] for row in told(lab)["fleet"]] == [3], what="their third replica")
         lab.server.merge(DEPLOYMENTS, lab.namespace, "old-vllm", {"spec": {"replicas": 2}})
         eventually(lambda: len(lab.server.all(PODS, lab.namespace)) == 2, within_s=60.0, what="their third one is gone")
+
+        later = {"name": "a-second-look", "namespace": lab.namespace, "annotations": {"wharfage.dev/adopt": "old-vllm"}}
+        lab.server.create(LLM_DEPLOYMENTS, {**chat, "metadata": later})
+        refused = lab.blocked("CannotAdopt", "a-second-look", about="Accepted")
+        assert "LLMDeployment chat looks at Deployment old-vllm already" in refused["message"]
+        time.sleep(2.0)
+        assert condition(lab.llm(), "MetricsFresh")["status"] == "True"
         assert operator.tracebacks == []
         assert {each.resource for each in proxy.seen.writes} <= OURS
         assert lab.children() == {}
