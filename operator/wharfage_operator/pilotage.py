@@ -42,7 +42,7 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.history import Rows
-from wharfage_operator.kinds import Key
+from wharfage_operator.kinds import Key, Object
 from wharfage_operator.laws import Laws
 from wharfage_operator.lessons import Make
 from wharfage_operator.rounds import Question, Rounds
@@ -88,7 +88,7 @@ class _Voyage:
     seen: bool = False
     """Whether one has looked at it: what it slept or did before, its pools say."""
     slept: bool = True
-    """Whether it may have slept when an earlier process ended; what that wrote down says when it did not."""
+    """Whether it may have slept when an earlier process ended; what that wrote down, and its status, say it."""
     sailed: bool = False
     """Whether any load was measured before."""
     unled: Memory = field(default_factory=Memory)
@@ -258,7 +258,7 @@ class Pilotage:
             if before is not None:
                 memory = before.experience.memory
                 counted_anew = replace(memory, held=memory.held._replace(replicas=_AS_RUNS))
-                voyage.slept = before.experience.silence.asleep or not before.measured
+                voyage.slept = before.experience.silence.asleep or not before.measured or _says_zero(subject.raw)
                 asleep = voyage.experience.silence.asleep and voyage.slept
                 silence = replace(before.experience.silence, asleep=asleep)
                 voyage.experience = replace(before.experience, memory=counted_anew, silence=silence)
@@ -414,6 +414,12 @@ class Pilotage:
                 voyage.experience = in_new_units(voyage.experience, voyage.chart.charter.work)
                 voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
         return voyage.chart
+
+
+def _says_zero(raw: Object) -> bool:
+    """Whether the status tells of a decision to sleep: it is written at once, the history within a minute."""
+    steps = ((raw.get("status") or {}).get("decision") or {}).get("steps") or ()
+    return any(step.get("reason") == Reason.AT_ZERO for step in steps)
 
 
 def _awake(voyage: _Voyage) -> None:
