@@ -20,7 +20,7 @@ from pathlib import Path
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, Object
 from wharfage_operator.settings import Settings
 
-from benchmarks.operator import CATALOG, _cpu_s, _peak_mib
+from benchmarks.operator import CATALOG, _cpu_s, _peak_mib, defined
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Server
 from tests.devcluster.cluster import Cluster
@@ -75,11 +75,7 @@ def measured(cluster: Cluster, folder: Path, size: int, quiet_s: float) -> Figur
 
 def prepare(cluster: Cluster, server: Server, size: int) -> None:
     """Definitions, prices, machines and deployments."""
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        cluster.apply(path.read_text(encoding="utf-8"))
-    cluster.established()
-    for namespace in (NAMESPACE, SYSTEM):
-        cluster.kubectl("create", "namespace", namespace)
+    defined(cluster, NAMESPACE, SYSTEM)
     cluster.apply(CATALOG)
     slots = str(size * MOST // NODES + 50)
     capacity = {"cpu": "100000", "memory": "1000Ti", "pods": slots, "nvidia.com/gpu": slots}

@@ -10,36 +10,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, Kind, Object
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, OFFER_CATALOGS, Object
 from wharfage_operator.settings import Settings
 
-from benchmarks.loop_fleet import ROOT
+from benchmarks.loop_fleet import NAMESPACE, SYSTEM
 from benchmarks.loop_fleet import settings as production
+from benchmarks.operator import defined
+from tests.cluster.machines import CHEAP, TAKEN_BACK, endpoints, machine, pods, taint
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Server, eventually
 from tests.devcluster.cluster import Cluster
 
-NAMESPACE, SYSTEM = "loop", "wharfage-system"
-TAINT = "cloud.google.com/impending-node-termination"
-SLICES = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 REPLICAS = 3
-CATALOG: Object = {
-    "metadata": {"name": "spots"},
-    "spec": {
-        "provider": "other",
-        "observedAt": "2026-11-01T00:00:00Z",
-        "offers": [
-            {
-                "name": "one.l4",
-                "machine": "one.l4",
-                "accelerator": {"name": "L4", "count": 1, "memoryGiB": 24},
-                "vcpus": 8,
-                "memoryGiB": 32,
-                "prices": [{"market": "Spot", "usdPerHour": "0.25"}, {"market": "OnDemand", "usdPerHour": "0.80"}],
-            }
-        ],
-    },
-}
 
 
 def notices(count: int) -> dict[str, float]:
@@ -50,7 +32,7 @@ def notices(count: int) -> dict[str, float]:
         chosen = {**production("http://127.0.0.1:9"), "scrape_every_s": "0", "platform": "gke"}
         chosen["node_groups"] = Settings().node_groups
         with OperatorProcess(cluster.kubeconfig, Path(folder) / "operator.log", chosen):
-            eventually(lambda: len(_endpoints(server)) == REPLICAS, within_s=120.0, what="replicas that serve")
+            eventually(lambda: len(endpoints(server, NAMESPACE)) == REPLICAS, within_s=120.0, what="they serve")
             told = [_told(cluster, server, number) for number in range(count)]
     replaced, silent = zip(*told, strict=True)
     return {
@@ -62,14 +44,10 @@ def notices(count: int) -> dict[str, float]:
 
 
 def _prepared(cluster: Cluster, server: Server) -> None:
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        cluster.apply(path.read_text(encoding="utf-8"))
-    cluster.established()
-    for namespace in (NAMESPACE, SYSTEM):
-        cluster.kubectl("create", "namespace", namespace)
-    server.create(OFFER_CATALOGS, CATALOG)
+    defined(cluster, NAMESPACE, SYSTEM)
+    server.create(OFFER_CATALOGS, CHEAP)
     for number in range(REPLICAS + 1):
-        _machine(cluster, f"spot-{number}")
+        machine(cluster, f"spot-{number}")
     spec: Object = {
         "model": {"source": "hf://Qwen/Qwen3-8B"},
         "placement": {"catalogs": ["spots"], "spot": {"policy": "Require"}},
@@ -80,43 +58,24 @@ def _prepared(cluster: Cluster, server: Server) -> None:
 
 def _told(cluster: Cluster, server: Server, number: int) -> tuple[float, float]:
     """Take back the machine of one replica, and give another for the next."""
-    doomed, before = sorted(_endpoints(server))[0], set(_pods(server))
-    node = _pods(server)[doomed]["spec"]["nodeName"]
-    server.merge(NODES, "", node, {"spec": {"taints": [{"key": TAINT, "effect": "NoSchedule"}]}})
+    doomed, before = sorted(endpoints(server, NAMESPACE))[0], set(pods(server, NAMESPACE))
+    node = pods(server, NAMESPACE)[doomed]["spec"]["nodeName"]
+    taint(server, TAKEN_BACK, node)
     began_s = time.monotonic()
     replaced_s = silent_s = math.nan
     while math.isnan(replaced_s + silent_s):
         now_s = time.monotonic() - began_s
-        if math.isnan(replaced_s) and set(_pods(server)) - before:
+        if math.isnan(replaced_s) and set(pods(server, NAMESPACE)) - before:
             replaced_s = now_s
-        if math.isnan(silent_s) and doomed not in _endpoints(server):
+        if math.isnan(silent_s) and doomed not in endpoints(server, NAMESPACE):
             silent_s = now_s
         if now_s > 60.0:
             raise TimeoutError(f"nothing came of the notice of {node} within 60 s")
-    eventually(lambda: doomed not in _pods(server), within_s=60.0, what="the replica has gone")
+    eventually(lambda: doomed not in pods(server, NAMESPACE), within_s=60.0, what="the replica has gone")
     cluster.kubectl("delete", "node", node)
-    _machine(cluster, f"spot-{REPLICAS + 1 + number}")
-    eventually(lambda: len(_endpoints(server)) == REPLICAS, within_s=120.0, what="replicas that serve")
+    machine(cluster, f"spot-{REPLICAS + 1 + number}")
+    eventually(lambda: len(endpoints(server, NAMESPACE)) == REPLICAS, within_s=120.0, what="they serve")
     return replaced_s, silent_s
-
-
-def _machine(cluster: Cluster, name: str) -> None:
-    labels = {"node.kubernetes.io/instance-type": "one.l4", "cloud.google.com/gke-spot": "true"}
-    cluster.fake_node(name, labels, {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"})
-
-
-def _pods(server: Server) -> dict[str, Object]:
-    found = server.all(PODS, NAMESPACE)
-    return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
-
-
-def _endpoints(server: Server) -> set[str]:
-    return {
-        endpoint["targetRef"]["name"]
-        for found in server.all(SLICES, NAMESPACE)
-        for endpoint in found.get("endpoints") or ()
-        if endpoint["conditions"].get("ready")
-    }
 
 
 def _p99(seconds: tuple[float, ...]) -> float:

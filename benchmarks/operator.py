@@ -363,14 +363,20 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
+def defined(cluster: Cluster, *namespaces: str) -> None:
+    """Our definitions, established, and some namespaces."""
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        cluster.apply(path.read_text(encoding="utf-8"))
+    cluster.established()
+    for namespace in namespaces:
+        cluster.kubectl("create", "namespace", namespace)
+
+
 async def run(sizes: list[int], rounds: int) -> list[Row]:
     """All sizes on one cluster; an odd number of rounds, since the last one is the operator's to begin."""
     _say("starting a control plane (the first time it is compiled, which takes minutes)")
     with Cluster.up(karpenter=False, kwok=False) as cluster, tempfile.TemporaryDirectory() as folder:
-        for path in sorted((ROOT / "crds").glob("*.yaml")):
-            cluster.apply(path.read_text(encoding="utf-8"))
-        cluster.established()
-        cluster.kubectl("create", "namespace", "wharfage-system")
+        defined(cluster, "wharfage-system")
         cluster.apply(CATALOG)
         os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
         async with connect(request_timeout_s=60, connect_timeout_s=5) as connection:

@@ -3,12 +3,11 @@
 import math
 from dataclasses import dataclass
 
-from wharfage_autoscaler.pace import Pace, filled, fullest, sure
+from wharfage_autoscaler.pace import SATURATED, Pace, filled, fullest, sure
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.work import Work
 
 MEMORY_S = 300.0
-_MOST_FILLED = 1.1  # an engine that is overrun carries no more than that beyond its objectives: `tuning.SATURATED`
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Busy:
             return before
         # The count is of an instant: of one that scatters like Poisson's, 1 / (count + 1) is 1 / mean on average.
         by_pace = filled(pace, (running + 1.0) / tokens)
-        full = min(_MOST_FILLED, by_pace, fullest(pace, running / sight.ready))
+        full = min(SATURATED, by_pace, fullest(pace, running / sight.ready))
         return Busy(
             before.arrived + sight.rps_1m,
             before.finished + sight.finished_rps_1m,

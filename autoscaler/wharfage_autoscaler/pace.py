@@ -14,6 +14,9 @@ replica its tokens take about as long as in an idle one, and the pace says nothi
 from collections.abc import Iterable
 from typing import NamedTuple
 
+SATURATED = 1.1
+"""What a replica carries before its queue grows, over what it carries within its objectives."""
+
 _TIMES_SIGMA = 0.1  # relative error of times per token
 _USUAL = 0.6  # of what a replica carries: where the two errors are compared
 

@@ -13,7 +13,7 @@ from wharfage_autoscaler.guard import counted_anew
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory, Snapshot
-from wharfage_autoscaler.tempo import Tempo, at, since
+from wharfage_autoscaler.tempo import Tempo, since
 from wharfage_autoscaler.words import replica_words
 
 _ROUNDING = 1e-9
@@ -53,16 +53,13 @@ def keep_pace(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
 
 
 def _most(law: Law, tempo: Tempo, before: float, now_s: float) -> float:
-    began = at(tempo.held, now_s - TICK_S, before)
+    began = tempo.began(now_s, before)(TICK_S)
     return max(before, began + max(law.up_least, math.floor(law.up_share * began)))
 
 
 def _within(behavior: Behavior, tempo: Tempo, before: float, count: float, now_s: float) -> float:
     """Up to no more than the least that was asked for within the window for up, down to no less than the most."""
-
-    def began(period_s: float) -> float:
-        return at(tempo.held, now_s - period_s, before)
-
+    began = tempo.began(now_s, before)
     if count > before:
         lately = since(tempo.asked, now_s - behavior.up.window_s) if behavior.up.window_s > 0.0 else ()
         steady = min((count, *lately))

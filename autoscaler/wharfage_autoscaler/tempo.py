@@ -1,5 +1,6 @@
 """What was held and what was asked for lately, as steps: limits of speed and stabilisation windows look back on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 Steps = tuple[tuple[float, float], ...]
@@ -17,6 +18,10 @@ class Tempo:
     def of(self, unit_rps: float) -> "Tempo":
         """The same where replicas carry that; begun anew where they do not."""
         return self if unit_rps == self.unit_rps else Tempo(unit_rps)
+
+    def began(self, now_s: float, otherwise: float) -> Callable[[float], float]:
+        """How many there were at the start of a period of so many seconds that ends now; `behavior.Began`."""
+        return lambda period_s: at(self.held, now_s - period_s, otherwise)
 
     def after(self, now_s: float, *, held: float, asked: float, keep_s: float) -> "Tempo":
         """With what holds and is asked for from now on; what ended more than `keep_s` ago goes."""

@@ -21,7 +21,6 @@ from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.snapshot import Snapshot
-from wharfage_autoscaler.tempo import at
 
 STEP_S = 300.0
 """Until the next forecast, a machine that was sent is paid for."""
@@ -56,8 +55,7 @@ def vanguard(seen: Snapshot, decision: Decision, stake: Stake, before: Fleet = N
     most = min(int(max(seen.law.up_least, seen.law.up_share * count)), seen.wanted.max_replicas - count)
     behavior = seen.wanted.behavior
     if behavior is not None:  # what it never lets start gets no machine
-        held, now_s = demand.tempo.held, seen.now
-        allowed = ceiling(behavior.up, count, lambda ago_s: at(held, now_s - ago_s, count))
+        allowed = ceiling(behavior.up, count, demand.tempo.began(seen.now, count))
         most = max(0, int(min(float(most), allowed - count)))
     last, at_s = spread(allotment, demand_of(allotment, count)), seen.now + demand.signals.lead_s
     sent: Fleet | None = None

@@ -17,8 +17,6 @@ HEADROOMS = (0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 2.0)
 SWING_GAINS = (0.0, 1.5, 3.0, 4.5, 6.0)
 MEMORIES_S = (7_200.0, 18_000.0)
 LEVELS = (0.9, 0.95, 0.97, 0.99)
-SATURATED = 1.1
-"""Of what a replica carries within its objectives, before its queue grows."""
 
 
 def grid(levels: Iterable[float] = (0.0,), base: Law = Law()) -> tuple[Law, ...]:  # noqa: B008 - immutable

@@ -19,6 +19,7 @@ from wharfage_operator.errors import Rejected
 from wharfage_operator.kinds import Object
 from wharfage_operator.metrics import PORT, is_reached
 from wharfage_operator.obtainable import matching
+from wharfage_operator.plan import over
 
 ADOPT = "wharfage.dev/adopt"
 VARIANT_COST, MODEL_ID = "llm-d.ai/variant-cost", "llm-d.ai/model-id"
@@ -28,7 +29,6 @@ _USUAL_PORT = 8000
 _NAMES = frozenset({"http", "http-api", "api", "openai", "vllm", "metrics"})
 _GPU = re.compile(r"[a-z0-9.-]+/(gpu|neuroncore|tpu)$")
 _NOT_PRICED = "not-priced"  # stands for the offer of a machine that no catalog has
-_OVER = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def adopted(
         message = f"Deployment {asked.name} belongs to LLMDeployment {owner[1]} already, which measures it"
         raise Rejected(Reason.CANNOT_ADOPT, message)
     port = asked.port or _port(deployment)
-    pods = tuple(pod for pod in found.pods if (pod.get("status") or {}).get("phase") not in _OVER)
+    pods = tuple(pod for pod in found.pods if not over(pod))
     return Adopted(deployment, port, _fleet(deployment, pods, variant, nodes, offers), _said(deployment, port, source))
 
 

@@ -7,7 +7,7 @@ minutes; where none came it ends with the minutes it was made for, and the law g
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.forecast import Forecast
@@ -19,12 +19,12 @@ from wharfage_operator.errands import Foreseeing, Foreseen
 from wharfage_operator.foreman import WorkerFailed
 from wharfage_operator.history import STEP_S, Row, Rows
 from wharfage_operator.kinds import Key
+from wharfage_operator.trouble import Trouble
 
 log = logging.getLogger(__name__)
 _EVERY_S = 60.0
 _RECENT = 24  # rows of which a fitted forecaster is told: two hours
 _STALE_S = 2 * STEP_S
-_NEWS = 2  # times without a forecast: once may be a worker that was started anew
 
 Foresee = Callable[[Foreseeing], Awaitable[Foreseen]]
 """Raises `WorkerFailed`."""
@@ -41,9 +41,7 @@ class _Subject:
     history_s: float
     known_to_s: float = 0.0
     forecast: Forecast | None = None
-    trouble: str = ""
-    """Why there was no forecast the last time."""
-    failed: int = 0
+    trouble: Trouble = field(default_factory=Trouble)
 
 
 class Expectations:
@@ -83,7 +81,7 @@ class Expectations:
     def trouble(self, key: Key) -> str:
         """Why there was no forecast twice in a row; empty where there was, or nobody asked."""
         subject = self._subjects.get(key)
-        return subject.trouble if subject is not None and subject.failed >= _NEWS else ""
+        return subject.trouble.told if subject is not None else ""
 
     def forget(self, key: Key) -> None:
         """The deployment is gone, or its count does not follow the load any more."""
@@ -101,12 +99,13 @@ class Expectations:
                 continue
             try:
                 subject.forecast = await self._asked(key, subject, rows)
-                subject.known_to_s, subject.failed = rows.end_s, 0
+                subject.known_to_s = rows.end_s
+                subject.trouble.over()
             except WorkerFailed as failure:
-                subject.trouble, subject.failed = failure.reason, subject.failed + 1
+                subject.trouble.failed(failure.reason)
                 log.info("no forecast this time", extra={"key": "/".join(key), "error": failure.reason})
             except Exception as error:  # one deployment's is no reason to end all others'
-                subject.trouble, subject.failed = str(error), subject.failed + 1
+                subject.trouble.failed(str(error))
                 log.exception("no forecast this time", extra={"key": "/".join(key)})
 
     async def _asked(self, key: Key, subject: _Subject, rows: Rows) -> Forecast | None:

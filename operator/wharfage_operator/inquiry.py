@@ -19,7 +19,7 @@ from wharfage_operator.blockers import Blocker, hindrance
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.lines import last_error, tidy
 from wharfage_operator.origin import Learned, Origin, learned
-from wharfage_operator.plan import going, owned
+from wharfage_operator.plan import going, over, owned
 from wharfage_operator.reader import CONTAINER, READS, attempt, numbered
 
 _LONGEST_PAUSE_S = 3600.0
@@ -215,7 +215,7 @@ def _answer(pod: Object) -> str:
 
 def _ended(pod: Object) -> bool:
     """By the reader's own container: one that a mesh has put beside it may never end."""
-    return _terminated(pod) is not None or (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return _terminated(pod) is not None or over(pod)
 
 
 def _terminated(pod: Object) -> Object | None:

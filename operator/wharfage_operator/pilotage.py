@@ -328,14 +328,7 @@ class Pilotage:
             obtainable=self._market.obtainable,
             leaving=leaving,
         )
-        events = tuple(map(self._own, expected_events(subject.deployment)))
-        foresees = subject.deployment.spec.scaling.forecast
-        forecast: Forecast | None = None
-        if foresees.enabled:
-            ahead_s, history_s = sight.lead_s, foresees.history.total_seconds()
-            forecast = self._expectations.of(subject.key, subject.uid, chart, ahead_s, events, history_s=history_s)
-        else:
-            self._expectations.forget(subject.key)
+        forecast = self._foreseen(subject, chart, sight.lead_s)
         self._look(voyage, subject.key, sight, chart, forecast)
         answer = voyage.experience.answer
         if answer is None or not answer.allotment.shapes:  # nothing can be had: what serves is not given up for that
@@ -352,6 +345,16 @@ class Pilotage:
         voyage.ahead = vanguard(told, decision, stake, sent) if self._orders_ahead else NONE
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
         return decision
+
+    def _foreseen(self, subject: Subject, chart: Chart, lead_s: float) -> Forecast | None:
+        """What is expected of its load, where the user lets it be foreseen."""
+        written = subject.deployment.spec.scaling.forecast
+        if not written.enabled:
+            self._expectations.forget(subject.key)
+            return None
+        events = tuple(map(self._own, expected_events(subject.deployment)))
+        history_s = written.history.total_seconds()
+        return self._expectations.of(subject.key, subject.uid, chart, lead_s, events, history_s=history_s)
 
     def _own(self, event: Event) -> Event:
         return replace(event, start_s=self._clock.own_s(event.start_s), end_s=self._clock.own_s(event.end_s))

@@ -12,13 +12,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from wharfage_operator.apply import Writer
 from wharfage_operator.children import OWNER
 from wharfage_operator.errors import ApiError
-from wharfage_operator.kinds import CAPACITY_BUFFERS, Key
-from wharfage_operator.plan import going, intended
+from wharfage_operator.kinds import CAPACITY_BUFFERS, Key, Object
+from wharfage_operator.plan import going, intended, over
 from wharfage_operator.pod import container_security, pod_security
 from wharfage_operator.pools import POOL
 from wharfage_operator.reader import is_reader
@@ -30,9 +29,6 @@ log = logging.getLogger(__name__)
 _ACTS_WITHIN_S = 60.0
 _HASH = 6  # hex digits
 _RENEWED_S = 3600
-_OVER = frozenset({"Succeeded", "Failed"})
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ def placeholders(
         if means.priority_class and (not means.buffers or _pool(pool) in idle):
             wanted |= {pod["metadata"]["name"]: pod for pod in _pods(pool, counts.get(_pool(pool), 0), means)}
     there = {pod["metadata"]["name"]: pod for pod in pods}
-    unwanted = (pod for name, pod in there.items() if name not in wanted or _is_over(pod))
+    unwanted = (pod for name, pod in there.items() if name not in wanted or over(pod))
     return Placeholders(
         tuple(pod for name, pod in wanted.items() if name not in there),
         tuple(pod for pod in unwanted if not going(pod)),
@@ -183,10 +179,6 @@ def _spec(replica: Object, means: Means) -> Object:
         "securityContext": pod_security(),
         "containers": [container],
     }
-
-
-def _is_over(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in _OVER
 
 
 def _pool(obj: Object) -> str:

@@ -18,6 +18,7 @@ INTENT = "wharfage.dev/intent"
 
 _LIST_KEYS = ("name", "containerPort", "type", "mountPath", "key", "ip", "path", "port")
 _DIGEST = 16  # hex digits; two intents of one object never meet by chance
+_ENDED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ def owned(obj: Object, owner_uid: str) -> bool:
 def going(obj: Object) -> bool:
     """Whether the object is being deleted already."""
     return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def over(pod: Object) -> bool:
+    """Whether a pod has ended, well or not: nothing of it runs any more, though it is still there."""
+    return (pod.get("status") or {}).get("phase") in _ENDED
 
 
 def up_to_date(observed: Object | None, wanted: Object) -> bool:

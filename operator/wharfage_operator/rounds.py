@@ -19,9 +19,10 @@ from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 from wharfage_autoscaler.supply import Supply
 
+from wharfage_operator.trouble import Trouble
+
 log = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 300.0
-_NEWS = 2  # rounds without an answer: one may be a worker that was started anew
 
 Solve = Callable[[ClusterSnapshot, str], Awaitable[Mapping[Key, Allotment]]]
 """The allotments of all deployments; the name tells one series of questions from another, each begins from its last.
@@ -77,13 +78,12 @@ class Rounds:
         self._questions: dict[Key, Question] = {}
         self._answers: dict[Key, Answered] = {}
         self._due = asyncio.Event()
-        self._failed = 0
-        self._why = ""
+        self._trouble = Trouble()
 
     @property
     def trouble(self) -> str:
         """Why there was no answer twice in a row; empty where there was."""
-        return self._why if self._failed >= _NEWS else ""
+        return self._trouble.told
 
     def ask(self, key: Key, question: Question, *, due: bool) -> None:
         """Take in how things stand with a deployment; `due` if it wants an answer soon."""
@@ -110,14 +110,15 @@ class Rounds:
             try:
                 await self.hold()
             except Exception as error:
-                self._failed, self._why = self._failed + 1, str(error)
+                self._trouble.failed(str(error))
                 words = "no allotment this time; what was allotted last holds"
                 log.warning(words, extra={"error": str(error)}, exc_info=not isinstance(error, Unsolved))
                 await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s)
                 self._due.set()
             else:
-                self._failed, pause_s = 0, self._first_pause_s
+                self._trouble.over()
+                pause_s = self._first_pause_s
 
     async def hold(self) -> None:
         """One round. Raises `Unsolved`."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wharfage_operator.plan import INTENT, intended
+from wharfage_operator.plan import INTENT, going, intended, over
 from wharfage_operator.pools import POOL
 
 Object = dict[str, Any]
@@ -27,7 +27,6 @@ SURGING = {"maxSurge": 1, "maxUnavailable": 0}
 
 _TEMPLATE_HASH = "pod-template-hash"
 _DIGEST = 16  # hex digits
-_ENDED = frozenset({"Succeeded", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def _unscheduled_since(pod: Object) -> float | None:
 
 
 def _ends(pod: Object) -> bool:
-    return bool(pod["metadata"].get("deletionTimestamp")) or (pod.get("status") or {}).get("phase") in _ENDED
+    return going(pod) or over(pod)
 
 
 def _surges(obj: Object) -> bool:

@@ -20,6 +20,7 @@ from wharfage_autoscaler.foresight import RECENT_S, STEP_S, Foresight
 from wharfage_autoscaler.history import History
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.odds import learned
+from wharfage_autoscaler.pace import SATURATED
 from wharfage_autoscaler.snapshot import Key
 
 from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
@@ -108,7 +109,7 @@ def tuned(errand: Tuning) -> Law:
     plant = Plant(
         planned_rps=errand.planned_rps,
         good_rps=errand.good_rps,
-        saturated_rps=tuning.SATURATED * errand.good_rps,
+        saturated_rps=SATURATED * errand.good_rps,
         slots=errand.slots,
         lead_s=errand.lead_s,
         ttft_s=errand.ttft_s,

@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, PODS
@@ -13,7 +12,7 @@ from tests.cluster.emulated import READS, SPEED
 from tests.cluster.lab import Lab
 from tests.cluster.server import Object, condition, eventually
 from tests.operator.pages import page
-from tests.operator.servers import answering, body
+from tests.operator.servers import Asked, answering, body
 
 RATE, PORT = 0.5, 8001
 
@@ -26,7 +25,7 @@ def engines() -> Iterator[str]:
     """An HTTP proxy behind which every pod, on one port alone, tells of half a request a second."""
     begun_s = time.monotonic()
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
+    def answer(handler: Asked) -> None:
         served = RATE * SPEED * (time.monotonic() - begun_s)
         told = page(
             finished=1000.0 + served,

@@ -5,36 +5,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, Kind
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS
 
-from tests.cluster.lab import Lab, priced
+from tests.cluster import machines
+from tests.cluster.lab import Lab
+from tests.cluster.machines import CHEAP, TAKEN_BACK
 from tests.cluster.server import Object, eventually, eventually_is
 from tests.devcluster.components import FAKE_NODE
 
-ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 SPOT = ("spot-1", "spot-2", "spot-3")
 FIXED = ("fixed-1", "fixed-2", "fixed-3", "fixed-4")
 NOTICE_S = 15.0  # of GKE, as platforms.yaml has it
-OF_SPOT = {  # of each platform: a machine is known for what it is whichever the operator takes the cluster for
-    "cloud.google.com/gke-spot": "true",
-    "kubernetes.azure.com/scalesetpriority": "spot",
-    "eks.amazonaws.com/capacityType": "SPOT",
-}
-TAKEN_BACK = "cloud.google.com/impending-node-termination"
 EMPTIED = "ToBeDeletedByClusterAutoscaler"
-CHEAP: Object = {
-    "metadata": {"name": "spots"},
-    "spec": {
-        "provider": "other",
-        "observedAt": "2026-11-01T00:00:00Z",
-        "offers": [
-            {
-                **priced("one.l4", "L4", 24, "0.80", accelerators=1),
-                "prices": [{"market": "Spot", "usdPerHour": "0.25"}, {"market": "OnDemand", "usdPerHour": "0.80"}],
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture
@@ -50,9 +32,7 @@ def spots(lab: Lab) -> Iterator[Lab]:
 
 def machine(lab: Lab, name: str, *, spot: bool = True) -> None:
     """One more machine of the kind."""
-    labels = {"node.kubernetes.io/instance-type": "one.l4", **(OF_SPOT if spot else {})}
-    capacity = {"cpu": "32", "memory": "128Gi", "pods": "50", "nvidia.com/gpu": "1"}
-    lab.cluster.fake_node(name, labels, capacity)
+    machines.machine(lab.cluster, name, spot=spot)
 
 
 def served(lab: Lab, replicas: int) -> None:
@@ -64,18 +44,12 @@ def served(lab: Lab, replicas: int) -> None:
 
 def endpoints(lab: Lab) -> set[str]:
     """The pods that the Service sends clients to."""
-    return {
-        endpoint["targetRef"]["name"]
-        for found in lab.server.all(ENDPOINT_SLICES, lab.namespace)
-        for endpoint in found.get("endpoints") or ()
-        if endpoint["conditions"].get("ready")
-    }
+    return machines.endpoints(lab.server, lab.namespace)
 
 
 def pods(lab: Lab) -> dict[str, Object]:
     """The pods that nobody has deleted, by name."""
-    found = lab.server.all(PODS, lab.namespace)
-    return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
+    return machines.pods(lab.server, lab.namespace)
 
 
 def on(lab: Lab, node: str) -> str:
@@ -86,7 +60,7 @@ def on(lab: Lab, node: str) -> str:
 
 def say(lab: Lab, key: str, node: str) -> None:
     """Put a taint on a node, as those do who know what becomes of machines."""
-    lab.server.merge(NODES, "", node, {"spec": {"taints": [{"key": key, "effect": "NoSchedule"}]}})
+    machines.taint(lab.server, key, node)
 
 
 def condition(lab: Lab, kind: str, node: str, status: str = "True") -> None:

@@ -3,12 +3,10 @@
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -19,6 +17,7 @@ from wharfage_operator.settings import Settings
 from tests.cluster.emulated import READS, EmulatorProcess
 from tests.cluster.lab import Lab
 from tests.cluster.server import condition, eventually
+from tests.operator.servers import Asked, answering, body
 
 OUTAGE_S = 20.0  # more than a tick; that ten minutes change nothing either is the pilotage's to show
 LABEL = Settings().prometheus_label
@@ -64,27 +63,13 @@ def prometheus(lab: Lab) -> Iterator[Server]:
     """The server, answering."""
     told = Server(lab.namespace)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            status, text = told.answer(form["query"][0])
-            with suppress(OSError):  # who asked waits no longer
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
+    def answer(asked: Asked) -> None:
+        status, text = told.answer(parse_qs(asked.form.decode())["query"][0])
+        with suppress(OSError):  # who asked waits no longer
+            body(text, status)(asked)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        told.address = f"http://127.0.0.1:{server.server_port}"
+    with answering(answer) as told.address:
         yield told
-        server.shutdown()
-        thread.join()
 
 
 def wanted(lab: Lab) -> int:

@@ -5,19 +5,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
+
+class Asked(BaseHTTPRequestHandler):
+    """A question; `form` is what was posted with it."""
+
+    form = b""
+
+
+Answer = Callable[[Asked], None]
 
 
 @contextmanager
 def answering(answer: Answer) -> Iterator[str]:
     """The address of a server that gives this answer to everything."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Asked):
         def do_GET(self) -> None:
             answer(self)
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.form = self.rfile.read(int(self.headers["Content-Length"]))
             answer(self)
 
         def log_message(self, *_: object) -> None:

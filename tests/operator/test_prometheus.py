@@ -3,7 +3,6 @@
 import gzip
 import json
 import threading
-from http.server import BaseHTTPRequestHandler
 from math import isnan
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from wharfage_operator.prometheus import (
     pieces,
 )
 
-from tests.operator.servers import Answer, answering, body, dripping
+from tests.operator.servers import Answer, Asked, answering, body, dripping
 
 DAY = 86_400
 SMALL = Limits(answer_bytes=1000)
@@ -28,7 +27,7 @@ def matrix(*values: list[object]) -> str:
     return json.dumps({"status": "success", "data": {"result": [{"metric": {}, "values": list(values)}]}})
 
 
-def silent(handler: BaseHTTPRequestHandler) -> None:
+def silent(handler: Asked) -> None:
     threading.Event().wait(1.0)
 
 
@@ -82,7 +81,7 @@ def test_points_find_their_places_and_what_is_not_finite_is_missing() -> None:
 
 
 def test_a_token_goes_with_every_question_and_without_one_the_server_may_refuse() -> None:
-    def guarded(handler: BaseHTTPRequestHandler) -> None:
+    def guarded(handler: Asked) -> None:
         known = handler.headers["Authorization"] == "Bearer secret"
         (body(matrix([600, "1"])) if known else body("", 401))(handler)
 

@@ -18,7 +18,7 @@ from wharfage_autoscaler.mooring import Mooring, moored
 from wharfage_autoscaler.move import HORIZON_S
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.odds import learned
-from wharfage_autoscaler.pace import Pace
+from wharfage_autoscaler.pace import SATURATED, Pace
 from wharfage_autoscaler.pilot import decided, heard, snapshot
 from wharfage_autoscaler.purse import Budget
 from wharfage_autoscaler.sight import PoolSeen
@@ -29,7 +29,7 @@ from wharfage_simulator.fluid import Floats, Plant
 from wharfage_simulator.outlook import Outlook
 from wharfage_simulator.policy import Seen, Target
 from wharfage_simulator.scenario import SPOT_ALLOWED
-from wharfage_simulator.tuning import LEVELS, SATURATED, tuned
+from wharfage_simulator.tuning import LEVELS, tuned
 
 KEY = ("replay", "model")
 DAY_S = 86_400.0
