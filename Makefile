@@ -28,11 +28,11 @@ $(READY): pyproject.toml
 	@echo "setting up $(VENV) (1 to 3 minutes)"
 	@quiet=$$([ -t 1 ] || echo --quiet); if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python $(PYTHON3) $(VENV); \
-		uv pip install $$quiet --python $(PYTHON) --editable '.[operator,simulator,parquet,plots]' --group dev; \
+		uv pip install $$quiet --python $(PYTHON) --editable '.[operator,gateway,simulator,parquet,plots]' --group dev; \
 	else \
 		$(PYTHON3) -m venv $(VENV); \
 		$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
-		$(PYTHON) -m pip install $$quiet --editable '.[operator,simulator,parquet,plots]' --group dev; \
+		$(PYTHON) -m pip install $$quiet --editable '.[operator,gateway,simulator,parquet,plots]' --group dev; \
 	fi
 	@touch $@
 
