@@ -46,12 +46,21 @@ FIXES: Mapping[Reason, Fix] = {
     ),
     Reason.AT_ZERO: Fix(
         "Nobody asked for so long that a cold start costs less than a warm replica: nothing runs.",
-        "Write the annotation wharfage.dev/wake with the time of now to have it run; minReplicas: 1 keeps one.",
+        "Ask it something (routing: Gateway), or write the annotation wharfage.dev/wake with the time of now; "
+        "minReplicas: 1 keeps one.",
     ),
     Reason.WAKING: Fix("It was at zero and was woken; the message says how long that takes.", "Wait."),
     Reason.INVALID_SPEC: Fix("The spec contradicts itself in a way the API server cannot see.", "Follow the message."),
     Reason.CANNOT_ADOPT: Fix(
         "The Deployment that the annotation wharfage.dev/adopt names cannot be looked at.", "Follow the message."
+    ),
+    Reason.NO_GATEWAY: Fix(
+        "routing: Gateway in a namespace that has no gateway.",
+        "Install one there (the message has the command), or write routing: Service.",
+    ),
+    Reason.SERVED_NAME_CONFLICT: Fix(
+        "An older deployment of the namespace is called the same by the gateway's clients.",
+        "Write another model.servedName, or delete one of the two.",
     ),
     Reason.UNKNOWN_CATALOG: Fix(
         "placement.catalogs names an OfferCatalog that does not exist.",

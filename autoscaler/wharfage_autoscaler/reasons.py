@@ -36,6 +36,8 @@ class Reason(StrEnum):
     # what blocks
     INVALID_SPEC = "InvalidSpec"
     CANNOT_ADOPT = "CannotAdopt"
+    NO_GATEWAY = "NoGateway"
+    SERVED_NAME_CONFLICT = "ServedNameConflict"
     UNKNOWN_CATALOG = "UnknownCatalog"
     READING_MODEL_CONFIG = "ReadingModelConfig"
     UNKNOWN_SHAPE = "UnknownShape"

@@ -1,4 +1,4 @@
-"""How requests reach the replicas; the gateway's settings, accepted once there is a gateway."""
+"""How requests reach the replicas, and the settings of the gateway."""
 
 from datetime import timedelta
 from enum import StrEnum

@@ -59,7 +59,7 @@ class LLMDeploymentSpec(Part):
         json_schema_extra=rules(
             Rule(
                 "self != 'Mixed'",
-                "variantPolicy: Mixed needs the gateway, which this version does not have; write One or leave it out",
+                "variantPolicy: Mixed is not there yet, only mixed machines are; write One or leave it out",
             )
         ),
     )
@@ -70,13 +70,8 @@ class LLMDeploymentSpec(Part):
     traffic: Traffic | None = Field(default=None, description="What to expect before there is history.")
     routing: Routing = Field(
         default=Routing.SERVICE,
-        description="Service: a plain Kubernetes Service. Gateway: requests are weighted by measured capacity.",
-        json_schema_extra=rules(
-            Rule(
-                "self != 'Gateway'",
-                "routing: Gateway needs the gateway, which this version does not have; write Service or leave it out",
-            )
-        ),
+        description="Service: a Kubernetes Service of its own. Gateway: the gateway of the namespace, which sends by "
+        "measured capacity, holds requests at zero and knows tenants; it must be installed there.",
     )
     gateway: Gateway | None = Field(default=None, description="Settings of the gateway; only with routing: Gateway.")
     replicas: int = Field(
@@ -84,7 +79,7 @@ class LLMDeploymentSpec(Part):
         ge=0,
         le=1000,
         description="Replicas to run in the modes Manual and Recommend; ignored in Auto. Written by kubectl scale. "
-        "0 needs the operator's setting scale_to_zero.",
+        "0 needs routing: Gateway, or the operator's setting scale_to_zero.",
     )
     scaling: Scaling = Field(default=Scaling(), description="How many replicas, decided by whom, within which bounds.")
     rollout: Rollout = Field(default=Rollout(), description="How replicas are replaced when the spec changes.")

@@ -131,8 +131,8 @@ class Scaling(Part):
         default=1,
         ge=0,
         le=1000,
-        description="Least replicas, whatever the demand. 0 lets it go to zero while idle, where the operator's "
-        "setting scale_to_zero names what wakes it.",
+        description="Least replicas, whatever the demand. 0 lets it go to zero while idle; needs routing: Gateway, "
+        "or the operator's setting scale_to_zero.",
     )
     max_replicas: int = Field(
         default=10, ge=1, le=1000, description="Most replicas, whatever the demand; wins over any other count."

@@ -35,6 +35,7 @@ from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
 from wharfage_operator.errors import ApiError
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.foreman import Foreman, WorkerFailed
+from wharfage_operator.gateways import Gateways
 from wharfage_operator.gather import Supply
 from wharfage_operator.health import Health, served
 from wharfage_operator.inbox import Inbox
@@ -156,13 +157,14 @@ async def serve(connection: Connection, settings: Settings) -> int:
 
     def load_of(key: Key) -> Load | None:
         ours = tuple(pod for pod in cache.owned(key, kinds=(PODS,)) if is_replica(pod))
-        return adoptions.load(key) or metrics.load(key, ours, Objectives())
+        return adoptions.load(key) or gateways.load(key, ours, Objectives())
 
     metrics: Scrape | Prometheus
     if settings.prometheus_url:
         metrics = Prometheus(settings, telemetry, measured)
     else:
         metrics = Scrape(cache, connection, settings, telemetry, measured, clock)
+    gateways = Gateways(metrics, settings, connection, measured, clock)
     adoptions = Adoptions(cache, connection, settings, telemetry, measured, clock)
     archiving = settings.scrape_every_s > 0 and settings.history_every_s > 0
     supply, foreman = Supply(cache, settings), Foreman(telemetry, most_rss_mib=settings.worker_most_rss_mib)
@@ -207,13 +209,14 @@ async def serve(connection: Connection, settings: Settings) -> int:
         before=archive.before if archiving else lambda key, uid: Before(Experience(), measured=False),
         unread=archive.unread,
         orders_ahead=settings.pre_provisioning == "Auto",
+        asked_s=gateways.wished_s,
     )
     reconciler = Reconciler(
         cache=cache,
         queue=queue,
         writer=writer,
         supply=supply,
-        metrics=metrics,
+        metrics=gateways,
         pilotage=pilotage,
         lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
@@ -278,7 +281,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
     if settings.scrape_every_s > 0:
-        background += [when_leading(metrics.run), when_leading(adoptions.run)]
+        background += [when_leading(metrics.run), when_leading(adoptions.run), when_leading(gateways.run)]
     if archiving:
         background.append(when_leading(archive.run))
     ending = asyncio.Event()

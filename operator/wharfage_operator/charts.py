@@ -42,12 +42,13 @@ _MOST_ENGINES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the user wrote about moves, and the deployment's rank among others."""
+    """What the user wrote about moves, its rank among others, and how many shapes may serve it together."""
 
     priority: int = 100
     moves: bool = True
     min_savings: float = MIN_SAVINGS
     cooldown_s: float = COOLDOWN_S
+    shapes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class Charts:
             moves=terms.moves,
             min_savings=terms.min_savings,
             cooldown_s=terms.cooldown_s,
+            shapes=terms.shapes,
         )
         return Chart(charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))))
 

@@ -40,6 +40,7 @@ from wharfage_operator.placeholders import is_placeholder, is_replica
 from wharfage_operator.platforms import Platform, platform
 from wharfage_operator.pools import observed_fleet
 from wharfage_operator.reader import is_reader
+from wharfage_operator.routing import is_gated, require_gateway
 from wharfage_operator.settings import Settings
 from wharfage_operator.spec import NOTHING, Known, counted, offers, pinned, refuse_zero, wanted
 
@@ -155,7 +156,8 @@ def snapshot(
         Rejected: for what this version or its settings do not allow.
 
     """
-    if settings.scale_to_zero == "Off":
+    require_gateway(subject.deployment, settings.gateways)
+    if settings.scale_to_zero == "Off" and not is_gated(subject.deployment):
         refuse_zero(subject.deployment)
     return Snapshot(
         now=now,

@@ -46,6 +46,7 @@ from wharfage_operator.kinds import Key, Object
 from wharfage_operator.laws import Laws
 from wharfage_operator.lessons import Make
 from wharfage_operator.rounds import Question, Rounds
+from wharfage_operator.routing import shapes
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
@@ -133,6 +134,7 @@ class Pilotage:
         before: Callable[[Key, str], Before | None],
         unread: Callable[[Key, str], str] = lambda key, uid: "",
         orders_ahead: bool = False,
+        asked_s: Callable[[Key], float] = lambda key: -math.inf,
     ) -> None:
         """`rows` are the weeks that are known of a deployment's load.
 
@@ -141,6 +143,7 @@ class Pilotage:
         `orders_ahead` says whether machines may be ordered before replicas need them.
         """
         self._orders_ahead = orders_ahead
+        self._asked_s = asked_s
         self._rounds = rounds
         self._expectations = expectations
         self._laws = laws
@@ -278,7 +281,7 @@ class Pilotage:
             return None
         if first:
             silence = replace(silence, asleep=voyage.slept and bool(seen.fleet.pools) and not seen.fleet.replicas)
-        wished_s = self._clock.own_s(woken_s(subject.raw))
+        wished_s = self._clock.own_s(max(woken_s(subject.raw), self._asked_s(subject.key)))
         after_s = subject.deployment.spec.scaling.idle_after.total_seconds()
         silence = silence.heard(seen.now, silent_s(seen.load), woken_s=wished_s, after_s=after_s)
         voyage.experience = replace(experience, silence=silence)
@@ -407,6 +410,7 @@ class Pilotage:
                     moves=spec.scaling.vertical.enabled,
                     min_savings=float(spec.scaling.vertical.min_savings),
                     cooldown_s=spec.scaling.vertical.cooldown.total_seconds(),
+                    shapes=shapes(subject.deployment),
                 ),
                 self._calibrations.theta(subject),
             )

@@ -57,6 +57,7 @@ from wharfage_operator.placeholders import Means, buffers, hold, placeholders
 from wharfage_operator.plan import plan
 from wharfage_operator.pools import replicas_by_pool, stand_ins
 from wharfage_operator.reader import readable, reader
+from wharfage_operator.routing import require_own_name
 from wharfage_operator.settings import Settings
 from wharfage_operator.spec import Known, untold
 from wharfage_operator.status import lasting, refused_status, status
@@ -218,6 +219,7 @@ class Reconciler:
 
     def _decision(self, subject: Subject, supply: Supplied, inquiry: Inquiry, *, now: float) -> Decision:
         """What to aim for; a deployment of which nothing runs waits until its best variants are known."""
+        require_own_name(subject.deployment, self._cache.all(LLM_DEPLOYMENTS))
         seen = snapshot(subject, supply, settings=self._settings, now=now, learned=inquiry.learned)
         if inquiry.under_way and not seen.fleet.pools:
             return held(seen.fleet, inquiry)
@@ -373,6 +375,7 @@ class Reconciler:
                 prices_stale_after_s=self._settings.prices_stale_after_s,
                 how_to_wake=how_to_wake(subject.raw),
                 adopted="" if subject.adopted is None else subject.adopted.where,
+                gateway_service=self._settings.gateway_service,
             ),
             now=now,
             previous=previous,

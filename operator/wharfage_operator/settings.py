@@ -105,6 +105,10 @@ class Settings:
         "Off",
         "what wakes a deployment at zero: Off (there is none), Annotation (wharfage.dev/wake; tests and demos only)",
     )
+    gateways: tuple[str, ...] = _setting(
+        (), "namespaces that have a gateway: NAMESPACE, or NAMESPACE=http://HOST:PORT where its pods cannot be reached"
+    )
+    gateway_service: str = _setting("wharfage-gateway", "name of the gateway's Service in these namespaces")
     platform: str = _setting("auto", "label dialect of the cloud: auto, aws, gcp, azure, onprem or other")
     pod_monitors: bool = _setting(True, "create a PodMonitor per deployment where that API exists")
     node_groups: str = _setting("", "offers that are obtainable by declaration: catalog/offer, comma-separated")
@@ -150,11 +154,19 @@ class Settings:
             raise SettingsError(f"scrape_proxy is {self.scrape_proxy!r}: write http://HOST:PORT")
         if self.time_scale != 1.0 and self.prometheus_url:
             raise SettingsError("time_scale and prometheus_url: a Prometheus keeps the wall's time; leave one out")
+        _check_gateways(self.gateways)
         _check_prometheus(self.prometheus_url, self.prometheus_label)
 
 
 class SettingsError(ValueError):
     """A setting has a value that cannot work; the message says which, and what to write."""
+
+
+def _check_gateways(written: tuple[str, ...]) -> None:
+    for each in written:
+        namespace, given, url = each.partition("=")
+        if not namespace or (given and not _is_server(url)):
+            raise SettingsError(f"gateways has {each!r}: write NAMESPACE, or NAMESPACE=http://HOST:PORT")
 
 
 def _check_prometheus(url: str, label: str) -> None:

@@ -51,7 +51,6 @@ def wanted(
 
     """
     spec = deployment.spec
-    _refuse_what_is_missing(spec)
     return Wanted(
         variants=_variants(spec, learned),
         max_model_tokens=spec.engine.max_model_tokens,
@@ -146,14 +145,8 @@ def _direction(written: ScalingRules | None) -> Direction:
     return Direction(tuple(limits), float(written.stabilization_window_seconds or 0), Select(written.select_policy))
 
 
-def _refuse_what_is_missing(spec: LLMDeploymentSpec) -> None:
-    """Said by the CRD's rules as well; objects from before a rule existed come through here."""
-    if spec.routing != "Service":
-        raise Rejected(Reason.NOT_IMPLEMENTED, f"routing: {spec.routing} needs the gateway, which this version lacks")
-
-
 def refuse_zero(deployment: LLMDeployment) -> None:
-    """Pass unless nothing is to run at some time, where the operator's settings name nothing that could wake it.
+    """Pass unless nothing is to run at some time, and neither a gateway nor the operator's settings could wake it.
 
     Raises:
         Rejected: else, with what to do.
@@ -167,8 +160,9 @@ def refuse_zero(deployment: LLMDeployment) -> None:
         if count < 1:
             raise Rejected(
                 Reason.NOT_IMPLEMENTED,
-                f"{field}: 0 needs something that wakes it: write 1 or more, or have the operator started with "
-                "scale_to_zero: Annotation (tests and demos only, since a request at zero is not held but refused)",
+                f"{field}: 0 needs something that holds requests and wakes it: write 1 or more, or routing: Gateway "
+                "(or have the operator started with scale_to_zero: Annotation: tests and demos only, since a request "
+                "at zero is then not held but refused)",
             )
 
 

@@ -13,12 +13,12 @@ from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
-from wharfage_serving.arguments import PORT
 
 from wharfage_operator.children import OWNER
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.errors import Rejected
 from wharfage_operator.lines import tidy
+from wharfage_operator.routing import endpoint
 from wharfage_operator.verdicts import Seen, verdicts
 
 _STEPS = 8
@@ -47,7 +47,6 @@ Row = dict[str, Any]
 
 def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mapping[str, Any]) -> Row:
     """The status to write; `previous` is the one that stands, `now` Unix seconds."""
-    name, namespace = deployment.metadata.name, deployment.metadata.namespace
     generation = deployment.metadata.generation
     said = verdicts(deployment, seen, now=now)
     rows = fleet_rows(seen, previous)
@@ -69,8 +68,8 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
             "observedGeneration": generation,
             "replicas": seen.fleet.replicas,
             "readyReplicas": seen.fleet.ready,
-            "selector": f"{OWNER}={name}",
-            "endpoint": None if seen.adopted else f"http://{name}.{namespace}.svc:{PORT}/v1",
+            "selector": f"{OWNER}={deployment.metadata.name}",
+            "endpoint": None if seen.adopted else endpoint(deployment, seen.gateway_service),
             "summary": {column: text or _UNKNOWN for column, text in summary.items()},
             # Nothing instead of an empty object: where there was one with fields, server-side apply makes null of it.
             "fleet": rows or None,

@@ -75,6 +75,7 @@ class Seen:
     prices_stale_after_s: float = Settings().prices_stale_after_s
     how_to_wake: str = ""
     adopted: str = ""
+    gateway_service: str = Settings().gateway_service
 
     @property
     def target(self) -> Fleet:

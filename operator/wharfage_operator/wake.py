@@ -7,6 +7,7 @@ whoever looks, and an operator that was restarted wakes nobody a second time.
 import math
 from datetime import datetime
 
+from wharfage_api.gateway import Routing
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.idle import Idle, Silence
 from wharfage_autoscaler.load import Load
@@ -28,6 +29,8 @@ def woken_s(raw: Object) -> float:
 
 def how_to_wake(raw: Object) -> str:
     """What to type; and what is wrong with what was typed, where it cannot be read."""
+    if (raw.get("spec") or {}).get("routing") == Routing.GATEWAY:
+        return "The next request wakes it, and waits at the gateway meanwhile"
     name, namespace, told = raw["metadata"]["name"], raw["metadata"].get("namespace", ""), _written(raw)
     command = f'kubectl annotate llm {name} -n {namespace} --overwrite {WAKE}="$(date -u +%FT%TZ)"'
     if not told or math.isfinite(woken_s(raw)):

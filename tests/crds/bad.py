@@ -118,7 +118,7 @@ VARIANTS = (
         deployment(variants=[variant("fp8", "0.99")]),
         "an objectives.qualityFloor (1.0 unless written) that at least one variant's quality reaches",
     ),
-    Bad("two variants at once", deployment(variantPolicy="Mixed"), "variantPolicy: Mixed needs the gateway"),
+    Bad("two variants at once", deployment(variantPolicy="Mixed"), "write One or leave it out"),
     Bad("a variant policy of nobody", deployment(variantPolicy="Best"), 'supported values: "One", "Mixed"'),
 )
 
@@ -235,7 +235,6 @@ OBJECTIVES = (
 )
 
 ROUTES = (
-    Bad("routing through a gateway", deployment(routing="Gateway"), "routing: Gateway needs the gateway"),
     Bad("a gateway without being routed to", deployment(gateway={"hold": "1m"}), "leave out gateway"),
     Bad(
         "a trial of an unknown variant",

@@ -28,7 +28,7 @@ STRUCTURAL = {
     *("pattern", "minLength", "maxLength", "minItems", "maxItems", "maxProperties", "minimum", "maximum"),
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations"),
 }
-TELLS_WHAT_TO_DO = re.compile(r"\b(write|leave out|needs the gateway)\b")
+TELLS_WHAT_TO_DO = re.compile(r"\b(write|leave out)\b")
 
 
 def _nodes(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:

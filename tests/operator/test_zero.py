@@ -177,7 +177,9 @@ def test_a_pin_wakes_it_and_what_follows_goes_down_only_when_nobody_asks() -> No
     ],
 )
 def test_zero_without_anything_that_wakes_it_is_refused_with_what_to_do(spec: dict[str, Any], field: str) -> None:
-    with pytest.raises(Rejected, match=f"^{field}: 0 needs .* write 1 or more, .* scale_to_zero: Annotation") as told:
+    with pytest.raises(
+        Rejected, match=f"^{field}: 0 needs .* write 1 or more, or routing: Gateway .* scale_to_zero: Annotation"
+    ) as told:
         refuse_zero(deployment(**spec))
     assert told.value.reason is Reason.NOT_IMPLEMENTED
 

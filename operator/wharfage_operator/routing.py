@@ -1,0 +1,90 @@
+"""How clients reach a deployment: by a Service of its own, or by the gateway of its namespace, where there is one."""
+
+from collections.abc import Iterable
+
+from wharfage_api.gateway import Routing
+from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_autoscaler.reasons import Reason
+from wharfage_serving.arguments import PORT
+
+from wharfage_operator.errors import Rejected
+from wharfage_operator.kinds import Object
+from wharfage_operator.spec import served_name
+
+
+def placed(written: str) -> tuple[str, str]:
+    """A namespace that has a gateway, and the URL that it tells at where its pods cannot be reached, or ""."""
+    namespace, _, url = written.partition("=")
+    return namespace, url
+
+
+def is_gated(deployment: LLMDeployment) -> bool:
+    """Whether requests reach it through the gateway."""
+    return deployment.spec.routing is Routing.GATEWAY
+
+
+def shapes(deployment: LLMDeployment) -> int:
+    """How many kinds of machines may serve together.
+
+    A Service sends each replica as much as any other, so that a mix is worth its slowest; a gateway sends each what it
+    carries. Three is what the mix is solved and measured with.
+    """
+    return 3 if is_gated(deployment) else 1
+
+
+def require_gateway(deployment: LLMDeployment, gateways: Iterable[str]) -> None:
+    """Pass unless it is routed through a gateway that its namespace does not have; `gateways` as the setting has them.
+
+    Raises:
+        Rejected: else, with what to do.
+
+    """
+    namespace = deployment.metadata.namespace
+    served = sorted(placed(each)[0] for each in gateways)
+    if is_gated(deployment) and namespace not in served:
+        raise Rejected(
+            Reason.NO_GATEWAY,
+            f"routing: Gateway needs a gateway in namespace {namespace}, and there is "
+            + (f"one only in {', '.join(served)}" if served else "none anywhere")
+            + ": write routing: Service, or install it: helm upgrade wharfage charts/wharfage "
+            "--reset-then-reuse-values --set gateway.enabled=true "
+            f"--set 'gateway.namespaces={{{','.join([*served, namespace])}}}'",
+        )
+
+
+def require_own_name(deployment: LLMDeployment, others: Iterable[Object]) -> None:
+    """Pass unless an older one of its namespace, routed through the gateway as well, is called the same by clients.
+
+    Raises:
+        Rejected: else; a gateway knows one model of a name.
+
+    """
+    if not is_gated(deployment):
+        return
+    name, mine, namespace = served_name(deployment), deployment.metadata.name, deployment.metadata.namespace
+    rivals = {
+        raw["metadata"]["name"]: raw["metadata"].get("creationTimestamp", "")
+        for raw in others
+        if raw["metadata"].get("namespace") == namespace
+        and raw["spec"].get("routing") == Routing.GATEWAY
+        and _served(raw) == name
+    }
+    first = min(rivals, key=lambda each: (rivals[each], each), default=mine)
+    if first != mine and mine in rivals:
+        raise Rejected(
+            Reason.SERVED_NAME_CONFLICT,
+            f"LLMDeployment {first} is served as {name!r} by the same gateway, and is older: "
+            "write another model.servedName, or delete one of the two",
+        )
+
+
+def endpoint(deployment: LLMDeployment, gateway_service: str) -> str:
+    """Where clients send what they ask."""
+    name, namespace = deployment.metadata.name, deployment.metadata.namespace
+    if is_gated(deployment):
+        return f"http://{gateway_service}.{namespace}.svc/v1"
+    return f"http://{name}.{namespace}.svc:{PORT}/v1"
+
+
+def _served(raw: Object) -> str:
+    return str((raw["spec"].get("model") or {}).get("servedName") or raw["metadata"]["name"])
