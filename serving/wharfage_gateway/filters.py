@@ -1,0 +1,193 @@
+"""Envoy's HTTP filters in their order: who asks, what for, whether and where; and how many tokens it came to."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from wharfage_gateway import headers
+
+Json = dict[str, Any]
+
+API = "type.googleapis.com/envoy.extensions.filters.http"
+KEYS = "wharfage.keys"
+"""Name of the filter that checks keys, in the file that holds them."""
+TOKENS = "wharfage.tokens"
+"""Namespace of the metadata that carries an answer's tokens into the access log."""
+BODY = "envoy.filters.http.json_to_metadata"
+BEGINNING_BYTES = 4096
+"""How much of a body the brain gets: enough to tell prompts apart by their beginning."""
+PORTION_BYTES = 65536
+JSON_TYPE = {"regex": "application/json *(;.*)?"}
+COUNTED = ("prompt_tokens", "completion_tokens")
+TOLD = {
+    "model": headers.MODEL,
+    "max_tokens": headers.MOST_TOKENS,
+    "max_completion_tokens": headers.MOST_COMPLETION_TOKENS,
+    "stream": headers.STREAM,
+}
+"""Fields of a body, and as what the brain reads them."""
+CHANGES = {
+    headers.CUT: '"max_tokens": %REQ({header})%, "max_completion_tokens": %REQ({header})%',
+    headers.STAND_IN: '"model": "%REQ({header})%"',
+}
+"""What each of these answers does to the body. Of the two names of a limit engines prefer one and old clients write the
+other; a served name has no character that JSON would escape.
+"""
+
+
+def health(path: str) -> Json:
+    """Whether this gateway takes requests: 200, or 503 once it is told to drain."""
+    return {
+        "name": "envoy.filters.http.health_check",
+        "typed_config": {
+            "@type": f"{API}.health_check.v3.HealthCheck",
+            "pass_through_mode": False,
+            "headers": [{"name": ":path", "string_match": {"exact": path}}],
+        },
+    }
+
+
+def api_keys(file: str, folder: str) -> Json:
+    """Who asks: the keys come from a file, so that one is rotated without a restart."""
+    return {
+        "name": KEYS,
+        "config_discovery": {
+            "config_source": source(file, folder),
+            "type_urls": [f"{API}.api_key_auth.v3.ApiKeyAuth"],
+        },
+    }
+
+
+def source(file: str, folder: str) -> Json:
+    """Configuration out of a file that is renamed into a folder."""
+    return {"path_config_source": {"path": file, "watched_directory": {"path": folder}}, "resource_api_version": "V3"}
+
+
+def body_fields() -> Json:
+    """What the body asks for, and what a body that is no stream says of its tokens."""
+    return {
+        "name": BODY,
+        "typed_config": {
+            "@type": f"{API}.json_to_metadata.v3.JsonToMetadata",
+            "request_rules": {
+                "allow_content_types_regex": JSON_TYPE,
+                "rules": [
+                    {"selectors": [{"key": field}], "on_present": {"metadata_namespace": BODY, "key": field}}
+                    for field in TOLD
+                ],
+            },
+            "response_rules": {"allow_content_types_regex": JSON_TYPE, "rules": _counts()},
+        },
+    }
+
+
+def told() -> Json:
+    """The same as headers, which is how the brain and the routes read them."""
+    values = {header: f"%DYNAMIC_METADATA({BODY}:{field})%" for field, header in TOLD.items()}
+    values[headers.BODY_BYTES] = "%BYTES_RECEIVED%"
+    return {
+        "name": "envoy.filters.http.header_mutation",
+        "typed_config": {
+            "@type": f"{API}.header_mutation.v3.HeaderMutation",
+            "mutations": {
+                "request_mutations": [
+                    {
+                        "append": {
+                            "header": {"key": header, "value": value},
+                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                        }
+                    }
+                    for header, value in values.items()
+                ]
+            },
+        },
+    }
+
+
+def asked(cluster: str, timeout_s: float) -> Json:
+    """Whether and where: the brain's answer. A dead brain lets everything through, by weights.
+
+    The timeout is longer than the longest hold, since a request waits by not being answered.
+    """
+    return {
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": f"{API}.ext_authz.v3.ExtAuthz",
+            "transport_api_version": "V3",
+            "failure_mode_allow": True,
+            "clear_route_cache": True,
+            "with_request_body": {"max_request_bytes": BEGINNING_BYTES, "allow_partial_message": True},
+            "allowed_headers": {"patterns": [{"exact": header} for header in headers.ASKED]},
+            "http_service": {
+                "server_uri": {"uri": "http://brain", "cluster": cluster, "timeout": f"{timeout_s:g}s"},
+                "path_prefix": "/check",
+                "authorization_response": {
+                    "allowed_upstream_headers": {"patterns": [{"exact": header} for header in headers.ANSWERED]},
+                    "allowed_client_headers": {
+                        "patterns": [{"exact": "retry-after"}, {"exact": "content-type"}, {"prefix": "x-ratelimit-"}]
+                    },
+                    "allowed_client_headers_on_success": {"patterns": [{"prefix": "x-wharfage-"}]},
+                },
+            },
+        },
+    }
+
+
+def not_asked() -> Json:
+    """What a route says that needs no decision."""
+    return {"envoy.filters.http.ext_authz": {"@type": f"{API}.ext_authz.v3.ExtAuthzPerRoute", "disabled": True}}
+
+
+def unchanged() -> Json:
+    """Nothing, except on the route that says `changed()`."""
+    return {"name": "envoy.filters.http.transform", "typed_config": {"@type": f"{API}.transform.v3.TransformConfig"}}
+
+
+def changed(answers: Iterable[str]) -> Json:
+    """What a route says on which the brain gave these `CHANGES`."""
+    fields = ", ".join(CHANGES[answer].format(header=answer) for answer in answers)
+    merged = {"body_format": {"text_format_source": {"inline_string": f"{{{fields}}}"}}, "action": "MERGE"}
+    return {
+        "envoy.filters.http.transform": {
+            "@type": f"{API}.transform.v3.TransformConfig",
+            "request_transformation": {"body_transformation": merged},
+        }
+    }
+
+
+def stream_tokens() -> Json:
+    """The tokens of a stream, from the last portion that tells them.
+
+    An engine that tells them in each one is billed to the token even when its client leaves.
+    """
+    content = "type.googleapis.com/envoy.extensions.content_parsers.json.v3.JsonContentParser"
+    return {
+        "name": "envoy.filters.http.sse_to_metadata",
+        "typed_config": {
+            "@type": f"{API}.sse_to_metadata.v3.SseToMetadata",
+            "response_rules": {
+                "max_event_size": PORTION_BYTES,
+                "content_parser": {
+                    "name": "envoy.content_parsers.json",
+                    "typed_config": {"@type": content, "rules": [{"rule": rule} for rule in _counts()]},
+                },
+            },
+        },
+    }
+
+
+def _counts() -> list[Json]:
+    return [
+        {
+            "selectors": [{"key": "usage"}, {"key": name}],
+            "on_present": {"metadata_namespace": TOKENS, "key": name, "type": "NUMBER"},
+        }
+        for name in COUNTED
+    ]
+
+
+def router() -> Json:
+    """The last one; it adds no headers of its own to answers."""
+    return {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{API}.router.v3.Router", "suppress_envoy_headers": True},
+    }

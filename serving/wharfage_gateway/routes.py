@@ -1,0 +1,116 @@
+"""Which request goes where: to the cluster that the brain named; with a dead brain to the one that the body names."""
+
+import re
+from typing import Any
+
+from wharfage_gateway import filters, headers
+from wharfage_gateway.replies import error, replaced
+
+Json = dict[str, Any]
+
+BRAIN = "@brain"
+LOG = "@log"
+"""Envoy's own clusters; no served name has an @, so no client can name them."""
+
+MODELS = "/v1/models"
+ASKED = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/embeddings",
+    "/v1/pooling",
+    "/v1/classify",
+    "/v1/score",
+    "/v1/rerank",
+    "/v2/rerank",
+    "/pooling",
+    "/classify",
+    "/score",
+    "/rerank",
+    "/tokenize",
+    "/detokenize",
+)
+"""What of an engine is open to clients: the calls that name a model in a JSON body. Its metrics, its health and what
+changes it (adapters, sleeping, profiles) are not.
+"""
+
+
+def routes(tries: int) -> Json:
+    """The listener's `route_config`; clusters come later, so it is not held against them at the start."""
+    asked: Json = {"safe_regex": {"regex": "|".join(re.escape(path) for path in ASKED)}}
+    sent: Json = {"cluster_header": headers.POOL, "timeout": "0s", "retry_policy": _again(tries)}
+    found = [
+        {"match": {"path": MODELS}, "route": {"cluster": BRAIN}, "typed_per_filter_config": filters.not_asked()},
+        {"match": {**asked, "headers": [_present(headers.REFUSE)]}, **_refused()},
+        *(
+            {
+                "match": {**asked, "headers": [_present(headers.POOL), *map(_present, answers)]},
+                "route": sent,
+                "typed_per_filter_config": filters.changed(answers),
+            }
+            for answers in ((headers.CUT, headers.STAND_IN), (headers.CUT,), (headers.STAND_IN,))
+        ),
+        {"match": {**asked, "headers": [_present(headers.POOL)]}, "route": sent},
+        {
+            "match": {**asked, "headers": [_a_models_name(headers.MODEL)]},
+            "route": {**sent, "cluster_header": headers.MODEL},
+        },
+        {
+            "match": {"prefix": "/"},
+            **_answer(404, error("no such path; see /v1/models for what is served here", "not_found")),
+            "typed_per_filter_config": filters.not_asked(),
+        },
+    ]
+    return {
+        "name": "all",
+        "validate_clusters": False,
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": found}],
+    }
+
+
+def _present(header: str) -> Json:
+    return {"name": header, "present_match": True}
+
+
+def _a_models_name(header: str) -> Json:
+    return {
+        "name": header,
+        "string_match": {"contains": "@"},
+        "invert_match": True,
+        "treat_missing_header_as_empty": True,
+    }
+
+
+def _refused() -> Json:
+    said = error(f"%REQ({headers.REFUSE_MESSAGE})%", f"%REQ({headers.REFUSE})%")
+    after = replaced("retry-after", f"%REQ({headers.REFUSE_AFTER})%")
+    return {**_answer(503, said), "response_headers_to_add": [after]}
+
+
+def _answer(status: int, body: Json) -> Json:
+    written = {"json_format": body, "content_type": "application/json"}
+    return {"direct_response": {"status": status, "body_format": written}}
+
+
+def _again(tries: int) -> Json:
+    """Before the first header of an answer only.
+
+    An engine says 500 while SIGTERM drains it, and also of a request that breaks it: that one is not carried on to the
+    next replica.
+    """
+    return {
+        "retry_on": "connect-failure,refused-stream,reset,retriable-status-codes",
+        "retriable_status_codes": [503],
+        "num_retries": tries,
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                },
+            }
+        ],
+        "host_selection_retry_max_attempts": 3,
+        "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
+    }
