@@ -126,8 +126,10 @@ FIXES: Mapping[Reason, Fix] = {
     ),
     Reason.NAMESPACE_TERMINATING: Fix("The namespace is being deleted; nothing is created in it."),
     Reason.SCALE_IGNORED: Fix(
-        "spec.replicas was written, but scaling.mode: Auto decides the count.",
-        "Set scaling.mode: Manual to steer the count by `kubectl scale`, or write scaling.pin for a while.",
+        "spec.replicas was written, but scaling.mode: Auto decides the count; or somebody, such as an HPA, scales a "
+        "Deployment that belongs to this one: the message names who.",
+        "Set scaling.mode: Manual to steer the count by `kubectl scale`, or write scaling.pin for a while; attach "
+        "autoscalers to the LLMDeployment in that mode, or delete them.",
     ),
     Reason.NO_METRICS: Fix(
         "The replicas' metrics could not be read.", "Let the operator reach port 8000 of the pods (NetworkPolicy)."

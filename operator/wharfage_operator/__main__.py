@@ -51,6 +51,7 @@ from wharfage_operator.preflight import missing
 from wharfage_operator.reconcile import Reconciler
 from wharfage_operator.refusals import Refusals
 from wharfage_operator.rounds import Rounds, Unsolved
+from wharfage_operator.scalers import Scalers
 from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
@@ -220,6 +221,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         pilotage=pilotage,
         lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
+        scalers=Scalers(connection, every_s=settings.conflict_every_s),
         sync=sync,
         adoptions=adoptions,
         settings=settings,

@@ -8,10 +8,12 @@ Resource versions of one resource compare as integers (Kubernetes documents it s
 from collections import OrderedDict
 from collections.abc import Iterable, KeysView
 
-from wharfage_operator.kinds import NODES, PODS, Key, Kind, Object, version_of
+from wharfage_operator.kinds import DEPLOYMENTS, NODES, PODS, Key, Kind, Object, version_of
 from wharfage_operator.shares import Shares
 
 OWNER_LABEL = "wharfage.dev/llmdeployment"
+SCALED_BY = "scaledBy"
+"""Where a Deployment in the cache says who wrote its count through the scale subresource, which is never us."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REMEMBERED_DELETIONS = 4096
 _POD_SPEC = ("nodeName", "nodeSelector")
@@ -42,6 +44,8 @@ def trim(kind: Kind, obj: Object, shares: Shares) -> Object:
         slim["spec"] = _only(obj.get("spec", {}), ("taints", "unschedulable", "providerID"))
         slim["status"] = _only(obj.get("status", {}), _NODE_STATUS)
         slim["status"]["nodeInfo"] = _only(slim["status"].get("nodeInfo", {}), ("architecture", "operatingSystem"))
+    elif kind is DEPLOYMENTS and (manager := _scaled_by(obj)):
+        slim[SCALED_BY] = manager
     parts = {name: shares.of(part) for name, part in slim.items() if name != "metadata"}
     # The cache itself changes the version in there, so this one is not shared.
     return parts | {"metadata": {name: shares.of(part) for name, part in metadata.items()}}
@@ -49,6 +53,13 @@ def trim(kind: Kind, obj: Object, shares: Shares) -> Object:
 
 def _only(mapping: Object, names: Iterable[str]) -> Object:
     return {name: mapping[name] for name in names if name in mapping}
+
+
+def _scaled_by(obj: Object) -> str:
+    for entry in obj["metadata"].get("managedFields") or ():
+        if entry.get("subresource") == "scale" and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {}):
+            return str(entry.get("manager") or "somebody")
+    return ""
 
 
 def owner_of(obj: Object) -> Key | None:

@@ -6,7 +6,7 @@ the second time, and a look that was cut short is made good by the next.
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 from wharfage_autoscaler.decision import Decision
@@ -32,6 +32,7 @@ from wharfage_operator.gather import (
     fleet_of,
     gather,
     is_paused,
+    newsworthy,
     parsed,
     require_catalog,
     snapshot,
@@ -58,6 +59,7 @@ from wharfage_operator.plan import plan
 from wharfage_operator.pools import replicas_by_pool, stand_ins
 from wharfage_operator.reader import readable, reader
 from wharfage_operator.routing import require_own_name
+from wharfage_operator.scalers import Scalers
 from wharfage_operator.settings import Settings
 from wharfage_operator.spec import Known, untold
 from wharfage_operator.status import lasting, refused_status, status
@@ -70,7 +72,6 @@ from wharfage_operator.victims import farewells, leaving, resizes, with_stand_in
 from wharfage_operator.wake import how_to_wake
 from wharfage_operator.workqueue import WorkQueue
 
-_PRICE_NEWS = 0.05
 _MOST_ACTS = 3
 
 
@@ -106,6 +107,7 @@ class Reconciler:
         pilotage: Pilotage,
         lookout: Lookout,
         testimony: Testimony,
+        scalers: Scalers,
         sync: Sync,
         adoptions: Adoptions,
         settings: Settings,
@@ -120,6 +122,7 @@ class Reconciler:
         self._pilotage = pilotage
         self._lookout = lookout
         self._testimony = testimony
+        self._scalers = scalers
         self._sync = sync
         self._adoptions = adoptions
         self._settings = settings
@@ -158,6 +161,7 @@ class Reconciler:
             self._settled.pop(key, None)
             self._specs.forget(key)
             self._testimony.forget(key)
+            self._scalers.forget(key)
             self._telemetry.forget(key)
             return
         try:
@@ -168,6 +172,8 @@ class Reconciler:
         if subject is None:
             return
         supply, now = self._supply.now(), time.time()
+        if subject.adopted is None:
+            self._scalers.heard(key, subject.pools, raw.get("status") or {}, now=now)
         inquiry: Inquiry | None = None
         self._woken_for = self._woken_for or supply  # whoever is looked at first has seen it
         decision: Decision | None = None
@@ -344,8 +350,10 @@ class Reconciler:
         if subject is None:
             return
         witnesses, again_s = await self._testimony.about(key, (*subject.readers, *subject.pods), now=now)
-        if again_s is not None:
-            self._queue.add_after((LLM_DEPLOYMENTS, key), again_s)
+        scaled, look_s = await self._scalers.about(key, subject.pools, now=now)
+        for later_s in (again_s, look_s):
+            if later_s is not None:
+                self._queue.add_after((LLM_DEPLOYMENTS, key), later_s)
         fleet = fleet_of(subject, supply)
         if self._lookout.heard(key, subject.pods, fleet, witnesses, now_s=now):
             self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)
@@ -374,6 +382,7 @@ class Reconciler:
                 hindrances=self._pilotage.hindrances(key, subject.uid),
                 prices_stale_after_s=self._settings.prices_stale_after_s,
                 how_to_wake=how_to_wake(subject.raw),
+                scaled=scaled,
                 adopted="" if subject.adopted is None else subject.adopted.where,
                 gateway_service=self._settings.gateway_service,
             ),
@@ -474,17 +483,6 @@ def _offers(fleet: Fleet, decision: Decision | None) -> set[OfferKey]:
     """The offers of all pools that run or are wanted."""
     wanted = decision.target.pools if decision is not None else ()
     return {pool.offer.key for pool in (*fleet.pools, *wanted)}
-
-
-def newsworthy(before: Supplied, after: Supplied) -> bool:
-    """Whether a change of supply may change a decision: anything but prices that moved by up to 5 %."""
-    if before.platform != after.platform or len(before.offers) != len(after.offers):
-        return True
-    return any(
-        replace(old, usd_per_hour=new.usd_per_hour) != new
-        or abs(new.usd_per_hour - old.usd_per_hour) > _PRICE_NEWS * old.usd_per_hour
-        for old, new in zip(before.offers, after.offers, strict=True)
-    )
 
 
 def child_settings(settings: Settings, *, pod_monitors: bool) -> ChildSettings:

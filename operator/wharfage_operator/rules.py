@@ -51,6 +51,7 @@ RULES = (
         "one per pool whose machines are ordered ahead, where that API exists",
         optional=True,
     ),
+    Rule("autoscaling", "horizontalpodautoscalers", ("list",), "which of them steers a pool's count, once one did"),
     Rule("", "pods", _READ, "which replicas are ready, and what blocks the others"),
     Rule("", "pods", ("create", "get"), "one reads the config.json of a model nobody knows"),
     Rule("", "pods", ("delete", "patch"), "the same; and a replica whose machine goes leaves before it"),

@@ -57,7 +57,7 @@ class Seen:
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
     `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it. `how_to_wake` it: a command.
-    `adopted` is where the pods of a Deployment of others are read.
+    `scaled` tells who writes the counts of our pools, `adopted` is where the pods of a Deployment of others are read.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -74,6 +74,7 @@ class Seen:
     hindrances: Mapping[Reason, str] = field(default_factory=dict)
     prices_stale_after_s: float = Settings().prices_stale_after_s
     how_to_wake: str = ""
+    scaled: str = ""
     adopted: str = ""
     gateway_service: str = Settings().gateway_service
 
@@ -114,6 +115,8 @@ def accepted(deployment: LLMDeployment, seen: Seen) -> Verdict:
     if problem is not None and problem[0] in _NOT_ACCEPTED:
         return _no(ConditionType.ACCEPTED, *problem)
     spec = deployment.spec
+    if seen.scaled:
+        return _yes(ConditionType.ACCEPTED, Reason.SCALE_IGNORED, f"{seen.scaled}.")
     if spec.scaling.mode is Mode.AUTO and spec.replicas != 1 and not seen.step(Reason.PINNED):
         message = (
             f"spec.replicas {spec.replicas} is ignored in mode Auto: write scaling.mode: Manual to steer the count "

@@ -156,7 +156,11 @@ def test_the_rules_suffice_and_none_of_them_is_idle(lab: Lab, account: Account, 
 
 
 def _touch_everything(lab: Lab) -> None:
-    """A pool that is no longer wanted is deleted, events of a pod that waits are read, and a config.json is."""
+    """A pool that somebody scales is put back, one that is no longer wanted is deleted, and all is read that can be."""
+    lab.cluster.kubectl(
+        "scale", "deployment", lab.child(DEPLOYMENTS)["metadata"]["name"], "-n", lab.namespace, "--replicas=2"
+    )
+    eventually_is(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"], 1, what="the count of the pool")
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"placement": {"accelerators": ["L40S"]}}})
     eventually(lambda: [row["accelerator"] for row in lab.ready()["status"]["fleet"]] == ["L40S x1"], within_s=40)
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 9}}})

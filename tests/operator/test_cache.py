@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from wharfage_operator.cache import Cache, trim
-from wharfage_operator.kinds import CHILDREN, NODES, PODS, SERVICES, Object
+from wharfage_operator.cache import SCALED_BY, Cache, trim
+from wharfage_operator.kinds import CHILDREN, DEPLOYMENTS, NODES, PODS, SERVICES, Object
 from wharfage_operator.shares import Shares
 
 
@@ -116,3 +116,18 @@ def test_a_node_heartbeat_is_no_news() -> None:
     cache = Cache()
     assert cache.put(NODES, node(1, "10:00"))
     assert not cache.put(NODES, node(2, "10:05"))
+
+
+def test_of_whoever_wrote_a_deployment_only_the_one_that_scaled_it_is_known() -> None:
+    scaled: Object = {"f:spec": {"f:replicas": {}}}
+    fields = [
+        {"manager": "wharfage", "fieldsV1": scaled},
+        {"manager": "kube-controller-manager", "subresource": "status", "fieldsV1": {"f:status": {}}},
+    ]
+    pool = service(1)
+    pool["metadata"]["managedFields"] = fields
+    assert SCALED_BY not in trim(DEPLOYMENTS, pool, Shares())
+    fields.append({"manager": "kubectl", "subresource": "scale", "fieldsV1": scaled})
+    slim = trim(DEPLOYMENTS, pool, Shares())
+    assert slim[SCALED_BY] == "kubectl"
+    assert "managedFields" not in slim["metadata"]

@@ -223,6 +223,7 @@ HALF = Fleet((pool(L4, 2, ready=1),))
         (seen(), {}, "Accepted", ("True", "Accepted")),
         (seen(), {"replicas": 3}, "Accepted", ("True", "ScaleIgnored")),
         (seen(), {"replicas": 3, "scaling": {"mode": "Manual"}}, "Accepted", ("True", "Accepted")),
+        (seen(scaled="an HPA does"), {"scaling": {"mode": "Manual"}}, "Accepted", ("True", "ScaleIgnored")),
         (seen(problem=Rejected(Reason.IMAGE_NOT_ALLOWED, "no")), {}, "Accepted", ("False", "ImageNotAllowed")),
         (seen(problem=NotYet(Reason.NAME_CONFLICT, "taken", 1)), {}, "Accepted", ("True", "Accepted")),
         (seen(), {}, "Ready", ("True", "Serving")),

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from wharfage_operator.cache import Cache
-from wharfage_operator.gather import Supplied, Supply
+from wharfage_operator.gather import Supplied, Supply, newsworthy
 from wharfage_operator.kinds import NODES, OFFER_CATALOGS, Object
-from wharfage_operator.reconcile import newsworthy
 from wharfage_operator.settings import Settings
 from wharfage_operator.status import lasting
 

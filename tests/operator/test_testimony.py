@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 from wharfage_operator import testimony as told
-from wharfage_operator.connection import connect
 from wharfage_operator.kinds import Object
+
+from tests.operator.connected import connected
 
 NOW = 1_000_000.0
 CHAT, SEARCH = ("shop", "chat"), ("shop", "search")
@@ -52,22 +51,8 @@ class Server:
 async def reading(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[told.Testimony]:
     app = web.Application()
     app.router.add_get("/api/v1/namespaces/shop/events", server.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    config: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{runner.addresses[0][1]}"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
-    monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
-    async with connect(request_timeout_s=5, connect_timeout_s=5) as connection:
+    async with connected(app, folder, monkeypatch) as connection:
         yield told.Testimony(connection, after_s=5.0, every_s=15.0)
-    await runner.cleanup()
 
 
 def said(events: tuple[Object, ...]) -> list[str]:
