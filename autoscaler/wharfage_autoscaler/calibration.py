@@ -6,6 +6,7 @@ sizes included: recursive least squares in log(theta), measured against log(pred
 
 - A window that is slower than its gate allows is an outlier and refused, until so many are that the engine must have
   changed. Steps are slow for many reasons, but fast for none: a faster window is believed, as far as the gate goes.
+  Of a load far from those that taught, the model itself knows less, and the gate is wider.
 - What was learned fades slowly, but only in the direction that a new window speaks of, and only while the load
   moves: a constant load says nothing about other loads, so once it has been learned from, the state stands still.
 
@@ -34,6 +35,9 @@ MOST: Vector = (math.log(20.0), math.log(3.0), math.log(3.0))
 """Between which the logarithms stay, whatever engines tell. Accelerators are what their datasheet says within a factor
 of three; the host's part is as slow as what a container may use of a processor."""
 
+HOST_MOST: Vector = (math.log(20.0), math.log(20.0), math.log(20.0))
+"""The same of an engine that computes on the host's processor: all its parts share what a container may use of it."""
+
 _NOISE = 0.05**2  # variance of the logarithm of one window's mean step time
 _GATE, _GATE_YOUNG = 3.84, 9.0  # chi-squared, one degree of freedom: 95 %; 99.7 % while little is known
 _PATIENCE, _PATIENCE_YOUNG = 10, 3  # refused in a row until the engine counts as changed
@@ -43,13 +47,14 @@ _FORGETTING = 0.995  # per window, of what it measures again
 _MOVING = 0.2  # relative spread of the load, below which it says nothing new
 _RECENT = 1 / 60  # weight of one window in that spread: about the last hour of 30 s windows
 _LEARNED = _NOISE / 4
+_BEYOND = 0.12  # standard deviation of the logarithm of a step, at e times the load that was learned from
 _TYPICAL_PROMPT_TOKENS = 512.0
 _INHERITED_SIGMA: Vector = (0.15, 0.05, 0.1)
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Means over one window in which the engine was never idle.
+    """Means over the steps of one window, in which the engine may have rested between steps.
 
     `decoding` sequences got a token per step, `prefill_tokens` of prompts were computed per step (cache hits do not
     count), `resident_tokens` lay in the KV cache. `prompt_tokens` are the computed tokens of one prompt, None where
@@ -110,7 +115,7 @@ class Calibration:
         surprise = math.log(seen.seconds_per_step) - expected
         accepted = self.accepted + 1
         gate, patience = (_GATE_YOUNG, _PATIENCE_YOUNG) if self.accepted < _YOUNG else (_GATE, _PATIENCE)
-        most = math.sqrt(gate * (variance + _NOISE))
+        most = math.sqrt(gate * (variance + _NOISE + self._unseen(math.log(seen.decoding))))
         if surprise > most:
             if self.refused + 1 < patience:
                 return replace(now, refused=self.refused + 1)
@@ -120,7 +125,7 @@ class Calibration:
         if surprise < -most:
             doubt = min(_DOUBT, max(1.0, PRIOR.variance(slope) / variance))
             belief, surprise = belief.faded(slope, doubt), -most
-        learned = belief.updated_within(slope, surprise, _NOISE, LEAST, MOST)
+        learned = belief.updated_within(slope, surprise, _NOISE, LEAST, HOST_MOST if step.on_host else MOST)
         return replace(now, belief=learned, accepted=accepted, refused=0)
 
     def sigma(self, step: StepTime, traffic: Traffic, objectives: Objectives) -> float:
@@ -145,6 +150,14 @@ class Calibration:
     def inherited(self) -> "Calibration":
         """The start for another tensor-parallel size of the same accelerator: the same factors, less sure of them."""
         return Calibration(self.belief.plus(_INHERITED_SIGMA), min(self.accepted, _YOUNG - 1))
+
+    def _unseen(self, load: float) -> float:
+        """The variance of what the model thinks of a load that lies beyond those that were learned from."""
+        if self.load_mean is None:
+            return 0.0
+        seen = -math.expm1(max(1, self.accepted) * math.log1p(-_RECENT))  # of the weight that the variance is a sum of
+        beyond = abs(load - self.load_mean) - math.sqrt(self.load_variance / seen)
+        return (_BEYOND * max(0.0, beyond)) ** 2
 
     def _loaded(self, load: float) -> "Calibration":
         if self.load_mean is None:

@@ -111,6 +111,8 @@ class StepTime:
     window_kv_ratio: float  # sliding layers per full layer
     attention_half_tokens: float
     steps_ahead: int = 0
+    on_host: bool = False
+    """Whether it computes on the host's own processor."""
 
     @property
     def per_sequence_s(self) -> float:
@@ -263,6 +265,7 @@ def _uncalibrated(
         window_kv_ratio=shape.window_layers / full_layers,
         attention_half_tokens=rows.prompt_half_tokens,
         steps_ahead=host.steps_ahead,
+        on_host=facts.interconnect is Interconnect.NONE,
     )
 
 

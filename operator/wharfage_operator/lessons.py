@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.calibration import LEAST, MOST, Calibration, Observation
+from wharfage_autoscaler.calibration import HOST_MOST, LEAST, MOST, Calibration, Observation
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.steptime import StepTime, Theta
 
@@ -101,7 +101,7 @@ def written(lessons: Lessons) -> dict[str, object]:
 def read(found: object) -> Lessons | None:
     """The lessons that were written; None where they are broken, or another release wrote them."""
     told = _NOTATION.read(found)
-    return told if told is not None and all(map(_sound, told.known.values())) else None
+    return told if told is not None and all(_sound(*row) for row in told.known.items()) else None
 
 
 def _chip(make: Make) -> tuple[str, str, str]:
@@ -112,16 +112,17 @@ def _apart(one: Make, other: Make) -> float:
     return abs(math.log(max(1, one.accelerators) / max(1, other.accelerators)))
 
 
-def _sound(known: Calibration) -> bool:
+def _sound(make: Make, known: Calibration) -> bool:
     """Whether a calibration can be reckoned with: what is written down may have been edited."""
     belief = known.belief
     numbers = (*belief.mean, *(each for row in belief.covariance for each in row), known.load_variance)
     spread = (belief.covariance[axis][axis] for axis in range(3))
+    limits = HOST_MOST if make.accelerator == "CPU" else MOST
     return (
         all(map(math.isfinite, numbers))
         and all(
             least - _ROUNDING <= mean <= most + _ROUNDING
-            for least, mean, most in zip(LEAST, belief.mean, MOST, strict=True)
+            for least, mean, most in zip(LEAST, belief.mean, limits, strict=True)
         )
         and all(value > 0.0 for value in spread)
         and known.load_variance >= 0.0

@@ -170,8 +170,8 @@ def load(seen: Told | None, ready: int, objectives: Objectives) -> Load | None:
 
 
 def stint(seen: Told | None, *, end_s: float) -> Stint | None:
-    """The last minute of a deployment as that of its mean pod; None where one of them was ever idle."""
-    if seen is None or not seen.values.keys() >= NEEDED or seen.values.get("least", 0.0) < 1.0:
+    """The last minute of a deployment as that of its mean pod, busy if none of them was ever seen idle."""
+    if seen is None or not seen.values.keys() >= NEEDED:
         return None
     values = {figure: value / seen.values["pods"] for figure, value in seen.values.items()}
     minute = {
@@ -189,6 +189,7 @@ def stint(seen: Told | None, *, end_s: float) -> Stint | None:
         gaps=minute["gaps"],
         gaps_s=minute["gaps_s"],
         kv_used=seen.values["kv"] if 0.0 <= seen.values.get("kv", -1.0) <= 1.0 else None,
+        busy=seen.values.get("least", 0.0) >= 1.0,
     )
 
 

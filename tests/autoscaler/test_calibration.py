@@ -154,6 +154,22 @@ def test_an_engine_whose_host_has_hardly_a_processor_is_learned_near_its_load() 
     assert learned_s == pytest.approx(true_s, rel=0.1)
 
 
+def test_what_a_quiet_hour_taught_makes_no_outlier_of_the_first_busy_window() -> None:
+    tiny = step_time(TINY, "", ACCELERATORS["CPU"], 2, EngineLimits(16, 2048, 65_536))
+    slow = tiny.scaled(Theta(2.2, 1.1, 4.2))  # vLLM on .8 of a core, as it was measured
+    known = Calibration()
+    for _ in range(60):
+        known = known.after(_seen(slow, 1, prompt=128, output=64), tiny)
+    busy = known.after(_seen(slow, 16, prompt=128, output=64), tiny)
+    assert (busy.accepted, busy.refused) == (known.accepted + 1, 0)
+    again = known.after(_seen(slow, 1, prompt=128, output=64, factor=1.5), tiny)
+    assert (again.accepted, again.refused) == (known.accepted, 1), "of the load that it knows it is an outlier"
+    learned_s, true_s = (
+        _seen(each, 16, prompt=128, output=64).seconds_per_step for each in (tiny.scaled(busy.theta), slow)
+    )
+    assert learned_s == pytest.approx(true_s, rel=0.1)
+
+
 def test_constant_load_is_learned_from_and_then_stands_still() -> None:
     window = _seen(STEP.scaled(TRUE), 64)
     hour = _learned([window] * 120)

@@ -52,6 +52,10 @@ class Loop:
         complete = {machine.name: wanted.get(machine.name, 0) for machine in BOTH}
         return last.ready == complete == last.pods, f"{last}; {self.decided()}"
 
+    def fewest(self, since_s: float) -> int:
+        """The fewest replicas that were seen to serve since then; more than there can be where nobody has looked."""
+        return min((sum(sample.ready.values()) for sample in self.watching.since(since_s)), default=MOST + 1)
+
     def decided(self) -> str:
         """The decision that stands, in its own words."""
         return str(self.lab.deployment().get("status", {}).get("decision", {}).get("summary", "nothing decided"))

@@ -68,6 +68,13 @@ def test_lessons_are_read_as_they_were_written() -> None:
     assert stored["said"][0]["windows"] == 4
 
 
+def test_of_a_processor_more_is_believed_than_of_an_accelerator() -> None:
+    slow = replace(Calibration(), belief=Belief((0.8, 0.1, math.log(6.0)), Calibration().belief.covariance))
+    for make, expected in ((ONE, False), (replace(ONE, accelerator="CPU"), True)):
+        stored = json.loads(json.dumps(written(Lessons({make: slow}))))
+        assert (read(stored) is not None) is expected
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -84,15 +84,22 @@ def test_a_minute_of_all_pods_is_that_of_the_mean_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "figures",
+    ("figures", "busy"),
     [
-        pytest.param({**BUSY, "least": 0.0}, id="one of them was idle"),
-        pytest.param({name: value for name, value in BUSY.items() if name != "least"}, id="nobody knows whether"),
-        pytest.param({name: value for name, value in BUSY.items() if name != "pods"}, id="nor how many they are"),
+        pytest.param(BUSY, True, id="something ran on all of them all the time"),
+        pytest.param({**BUSY, "least": 0.0}, False, id="one of them was idle"),
+        pytest.param({name: value for name, value in BUSY.items() if name != "least"}, False, id="nobody knows"),
     ],
 )
-def test_a_minute_in_which_a_pod_may_have_been_idle_is_none(figures: dict[str, float]) -> None:
-    assert stint(told(answers(figures), KEY), end_s=100.0) is None
+def test_a_minute_says_whether_a_pod_may_have_been_idle(figures: dict[str, float], busy: bool) -> None:
+    found = stint(told(answers(figures), KEY), end_s=100.0)
+    assert found is not None
+    assert found.busy is busy
+
+
+def test_there_is_no_minute_of_nobody_knows_how_many_pods() -> None:
+    without = {name: value for name, value in BUSY.items() if name != "pods"}
+    assert stint(told(answers(without), KEY), end_s=100.0) is None
 
 
 def test_a_minute_without_steps_and_gaps_teaches_nothing() -> None:

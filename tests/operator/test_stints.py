@@ -54,6 +54,50 @@ def test_a_busy_engine_shows_what_its_steps_took_and_carried() -> None:
     assert seen.prompt_tokens == pytest.approx(PROMPT - CACHED)
 
 
+RESTED = {
+    "running": 4.0,
+    "steps": 100.0,
+    "gaps": (1000.0, 50.0),
+    "output_tokens": 1010.0,
+    "first_tokens": {0.1: 10.0},
+    "prompt_tokens": 9000.0,
+    "cached": 3000.0,
+}
+"""Since it began: a hundred steps of a twentieth of a second for ten sequences each, and 25 s of rest."""
+BEGAN = dict.fromkeys(RESTED, 0.0) | {"gaps": (0.0, 0.0), "first_tokens": {0.1: 0.0}}
+
+
+@pytest.mark.parametrize("running", [4.0, 0.0], ids=["busy whenever it was looked at", "idle at two looks"])
+def test_an_engine_that_rested_shows_what_the_steps_took_that_it_made(running: float) -> None:
+    stint = shown({**BEGAN, "running": running}, {**RESTED, "running": running}, {**RESTED, "running": 8.0})
+    assert stint is not None
+    assert stint.busy is bool(running)
+    seen = observation(stint, STEP)
+    assert seen is not None
+    assert (seen.seconds_per_step, seen.decoding) == pytest.approx((0.05, 10.0))
+    assert (seen.prefill_tokens, seen.prompt_tokens) == pytest.approx((60.0, 600.0))
+    assert seen.resident_tokens == pytest.approx(10 * (900 + 101 / 2))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"steps": 1e6}, id="more steps than there was time for"),
+        pytest.param({"steps": 1.0}, id="more sequences in a step than the engine runs at once"),
+        pytest.param({"gaps": (5000.0, 250.0)}, id="more gaps than tokens"),
+        pytest.param({"gaps": (1000.0, 900.0)}, id="gaps of more sequences than were seen to run"),
+        pytest.param({"output_tokens": 90.0, "gaps": (80.0, 4.0), "steps": 8.0}, id="hardly a token"),
+        pytest.param({"first_tokens": {0.1: 0.0}, "output_tokens": 1000.0}, id="no prompt whose length is known"),
+        pytest.param({"cached": None}, id="nobody knows what of the prompts was cached"),
+    ],
+)
+def test_what_an_engine_that_rested_cannot_have_counted_teaches_nothing(told: dict[str, Any]) -> None:
+    before = {**BEGAN, "cached": None} if "cached" in told else BEGAN
+    stint = shown(before, {**RESTED, **told}, {**RESTED, **told, "running": 0.0})
+    assert stint is not None
+    assert observation(stint, STEP) is None
+
+
 @pytest.mark.parametrize("clock", ["steps", "gaps"])
 def test_one_of_the_two_clocks_is_enough_where_so_many_run_that_none_is_idle(clock: str) -> None:
     missing = {"steps": None, "gaps": None, clock: figures(0.0)[clock]}
@@ -76,7 +120,7 @@ def test_a_cache_whose_size_no_page_tells_is_as_large_as_the_model_says() -> Non
 @pytest.mark.parametrize(
     "looks",
     [
-        pytest.param([{}, {"running": 0.0}, {}], id="nothing ran at one of the looks"),
+        pytest.param([{"gaps": None}, {"gaps": None, "running": 0.0}, {"gaps": None}], id="one clock, idle at a look"),
         pytest.param([{}, {}], id="it was looked at for a quarter of a minute only"),
         pytest.param([{}, {"output_tokens": 0.0}, {}], id="its counters began again"),
         pytest.param([{}, {}, {"steps": 0.0}], id="its steps began again"),
