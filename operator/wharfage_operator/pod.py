@@ -73,8 +73,10 @@ def tolerations(deployment: LLMDeployment, of_platform: Iterable[Mapping[str, st
 
 def _annotations(replica: Replica) -> dict[str, str]:
     slots = max(1, min(replica.fit.max_sequences, replica.fit.max_num_seqs))
+    variant = replica.pool.key.variant
     return {
         "wharfage.dev/slots": str(slots),
+        **({"wharfage.dev/variant": variant} if variant else {}),
         # As a duration: while it is new, a replica has cost its loading time and repaid none of it.
         "karpenter.sh/do-not-disrupt": f"{replica.settings.do_not_disrupt_s}s",
         # Without these cluster-autoscaler never gives up a node whose pods use an emptyDir.

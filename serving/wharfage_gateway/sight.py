@@ -1,0 +1,160 @@
+"""From the objects of a namespace to what the gateway knows of it: pure, and forgiving.
+
+An object that cannot be read leaves out that object, never the others: a mistake in one LLMDeployment or Secret must
+not take traffic from the rest.
+"""
+
+import base64
+import binascii
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from wharfage_api.durations import parsed
+from wharfage_api.gateway import Affinity, Gateway, Routing
+from wharfage_api.llmdeployment import LLMDeployment
+
+from wharfage_gateway.view import Credential, Model, Replica, View
+
+log = logging.getLogger(__name__)
+
+OWNER = "wharfage.dev/llmdeployment"
+SERVING = "wharfage.dev/serving"
+SLOTS = "wharfage.dev/slots"
+VARIANT = "wharfage.dev/variant"
+PORT = 8000
+_ENGINE = "wharfage-engine"
+_APP = "app.kubernetes.io/name"
+_COLD_STARTS = 2.0  # a request may wait for so many lead times
+_LONGEST_HOLD_S = 900.0  # Envoy waits for the decision no longer
+
+Object = Mapping[str, Any]
+
+
+def view(
+    deployments: Iterable[Object],
+    pods: Iterable[Object],
+    secrets: Iterable[Object],
+    *,
+    keys_required: bool,
+    gateways: int,
+) -> View:
+    """What is known now. `secrets` are those that hold keys; `gateways` counts the ready ones, this one included.
+
+    Of two deployments that clients call the same the older is served, as the operator does.
+    """
+    replicas: dict[str, list[Replica]] = {}
+    for pod in pods:
+        owner = _labels(pod).get(OWNER)
+        found = replica(pod)
+        if owner is not None and found is not None:
+            replicas.setdefault(owner, []).append(found)
+    models: dict[str, Model] = {}
+    for raw in sorted(deployments, key=_age):
+        found_model = model(raw, tuple(sorted(replicas.get(raw["metadata"]["name"], ()))))
+        if found_model is not None:
+            models.setdefault(found_model.served, found_model)
+    credentials = tuple(each for secret in sorted(secrets, key=_age) for each in keys(secret))
+    return View(models, credentials, keys_required=keys_required, gateways=max(1, gateways))
+
+
+def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
+    """One deployment with its replicas; None where it is not routed through the gateway, or cannot be read."""
+    metadata = raw["metadata"]
+    if raw["spec"].get("routing") != Routing.GATEWAY or metadata.get("deletionTimestamp"):
+        return None
+    try:
+        deployment = LLMDeployment.model_validate({name: part for name, part in raw.items() if name != "status"})
+    except ValidationError as error:
+        log.warning("a deployment that cannot be read", extra={"deployment": metadata["name"], "error": str(error)})
+        return None
+    spec = deployment.spec
+    written = spec.gateway or Gateway()
+    named = spec.gateway is not None and "hold" in spec.gateway.model_fields_set
+    hold_s = written.hold.total_seconds() if named else _usual_hold_s(raw, written.hold.total_seconds())
+    return Model(
+        key=metadata["name"],
+        served=spec.model.served_name or metadata["name"],
+        replicas=replicas,
+        hold_s=min(hold_s, _LONGEST_HOLD_S),
+        most_waiting=written.queue.max_requests,
+        classes={each.name: each.weight for each in written.classes},
+        prefix_affinity=written.affinity is Affinity.PREFIX,
+        most_prompt_tokens=written.max_prompt_tokens or spec.engine.max_model_tokens,
+        most_output_tokens=written.max_output_tokens,
+        order=tuple(each.name for each in spec.variants if each.quality >= spec.objectives.quality_floor),
+        split={each.variant: float(each.share) for each in written.split},
+        fallback=tuple(
+            f"variant/{each.variant}" if each.variant else f"deployment/{each.deployment}" for each in written.fallback
+        ),
+    )
+
+
+def replica(pod: Object) -> Replica | None:
+    """An engine's pod that has an address; None for another pod, or one without."""
+    metadata, status, labels = pod["metadata"], pod.get("status") or {}, _labels(pod)
+    if labels.get(_APP) != _ENGINE or not status.get("podIP"):
+        return None
+    annotations = metadata.get("annotations") or {}
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
+    return Replica(
+        name=metadata["name"],
+        address=status["podIP"],
+        port=PORT,
+        slots=_slots(annotations.get(SLOTS)),
+        variant=annotations.get(VARIANT, ""),
+        ready=ready,
+        draining=bool(metadata.get("deletionTimestamp")) or labels.get(SERVING) != "true",
+    )
+
+
+def keys(secret: Object) -> tuple[Credential, ...]:
+    """The keys of a Secret: an entry is called TENANT, or TENANT.ANYTHING, and its value is `KEY` or `CLASS KEY`.
+
+    So a tenant has two keys while one takes the other's place. What cannot be read is left out and named in the log,
+    without its value.
+    """
+    found = []
+    for name, encoded in sorted((secret.get("data") or {}).items()):
+        try:
+            words = base64.b64decode(encoded, validate=True).decode("utf-8").split()
+        except (binascii.Error, UnicodeDecodeError, TypeError):
+            words = []
+        if not 1 <= len(words) <= 2:
+            log.warning("an API key is left out: write KEY, or CLASS KEY", extra={"entry": name})
+            continue
+        found.append(Credential(words[-1], name.partition(".")[0], words[0] if len(words) == 2 else ""))
+    return tuple(found)
+
+
+def _usual_hold_s(raw: Object, default_s: float) -> float:
+    """Twice the longest lead time that the operator has learned for it."""
+    leads = [_seconds(row.get("leadTime")) for row in (raw.get("status") or {}).get("fleet") or ()]
+    longest_s = max((lead for lead in leads if lead is not None), default=None)
+    return default_s if longest_s is None else _COLD_STARTS * longest_s
+
+
+def _seconds(written: object) -> float | None:
+    """A duration as the status writes it, such as 5m30s."""
+    try:
+        return parsed(str(written)).total_seconds() if written else None
+    except ValueError:
+        return None
+
+
+def _slots(written: object) -> float:
+    try:
+        slots = float(str(written))
+    except ValueError:
+        return 1.0
+    return slots if 0.0 < slots < math.inf else 1.0
+
+
+def _labels(obj: Object) -> Mapping[str, str]:
+    return obj["metadata"].get("labels") or {}
+
+
+def _age(obj: Object) -> tuple[str, str]:
+    return obj["metadata"].get("creationTimestamp", ""), obj["metadata"]["name"]
