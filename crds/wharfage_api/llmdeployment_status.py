@@ -52,6 +52,14 @@ class PoolStatus(StatusPart):
     machine_lead_time: Cost = Field(
         default=None, description="Of the lead time, what it takes until there is a machine."
     )
+    pool: str | None = Field(
+        default=None, max_length=63, description="Value of the label wharfage.dev/pool of its Deployment and pods."
+    )
+    slots: int | None = Field(
+        default=None,
+        ge=1,
+        description="Requests that a replica carries at once within the objectives; the gateway sends it no more.",
+    )
 
 
 class CostStatus(StatusPart):

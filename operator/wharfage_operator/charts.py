@@ -5,8 +5,8 @@ every look. What a replica carries takes a millisecond to work out; deployments 
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
 from wharfage_autoscaler.charter import Charter
@@ -62,6 +62,8 @@ class Chart:
     pools: tuple[PoolSeen, ...]
     traffic: Traffic
     refused: tuple[str, ...] = ()
+    slots: Mapping[PoolKey, int] = field(default_factory=dict)
+    """Requests that a replica has at once when it carries as much as the objectives allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Charts:
         pools: list[PoolSeen] = []
         moorings: dict[PoolKey, Mooring] = {}
         refused: dict[str, float] = {}
+        slots: dict[PoolKey, int] = {}
         units: list[tuple[float, PoolKey, StepTime]] = []
         for candidate in _candidates(wanted, offers, fleet):
             engine = self._engine(candidate, traffic, objectives, theta(candidate))
@@ -111,6 +114,7 @@ class Charts:
                 continue
             pool = _pool(candidate, engine, engine.carried)
             pools.append(pool)
+            slots[pool.key] = _slots(candidate, engine.carried)
             moorings[pool.key] = Mooring(candidate.variant, candidate.fit, engine.step, engine.pace)
             model = self._engine(candidate, traffic, objectives, MODEL)
             if model.carried is not None:
@@ -128,7 +132,9 @@ class Charts:
             cooldown_s=terms.cooldown_s,
             shapes=terms.shapes,
         )
-        return Chart(charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))))
+        return Chart(
+            charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))), slots
+        )
 
     def _engine(self, candidate: Candidate, traffic: Traffic, objectives: Objectives, theta: Theta) -> _Engine:
         offer = candidate.offer
@@ -220,3 +226,9 @@ def _pool(candidate: Candidate, engine: _Engine, carried: Capacity) -> PoolSeen:
         lead_s=LEAD_S,
         obtainable=bool(candidate.offer.obtainable),
     )
+
+
+def _slots(candidate: Candidate, carried: Capacity) -> int:
+    """Those that decode, and those whose prompt waits or is read: never more than the engine takes up at once."""
+    begun = carried.sequences + carried.requests_per_second * carried.ttft_p95_s
+    return max(1, min(candidate.fit.max_num_seqs, math.ceil(begun)))

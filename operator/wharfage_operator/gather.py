@@ -45,7 +45,7 @@ from wharfage_operator.settings import Settings
 from wharfage_operator.spec import NOTHING, Known, counted, offers, pinned, refuse_zero, wanted
 
 PAUSED = "wharfage.dev/paused"
-_PRICE_NEWS = 0.05
+_PRICE_NEWS = 0.05  # a smaller relative change of a price wakes nobody
 _MOST_ATTAINED = 0.9999  # "1" asks for what no measurement can show
 
 
@@ -219,6 +219,17 @@ class Supplied:
         return Shared(machines=self.machines)
 
 
+def newsworthy(before: Supplied, after: Supplied) -> bool:
+    """Whether a change of supply may change a decision: anything but prices that moved by up to 5 %."""
+    if before.platform != after.platform or len(before.offers) != len(after.offers):
+        return True
+    return any(
+        replace(old, usd_per_hour=new.usd_per_hour) != new
+        or abs(new.usd_per_hour - old.usd_per_hour) > _PRICE_NEWS * old.usd_per_hour
+        for old, new in zip(before.offers, after.offers, strict=True)
+    )
+
+
 class Supply:
     """Remembers what can be rented until catalogs, nodes or NodePools change."""
 
@@ -265,17 +276,6 @@ class Supply:
     def _world(self) -> Obtainability:
         declared = self._settings.node_groups.split(",")
         return obtainability(self._cache.all(NODES), self._cache.all(NODE_POOLS), declared)
-
-
-def newsworthy(before: Supplied, after: Supplied) -> bool:
-    """Whether a change of supply may change a decision: anything but prices that moved by up to 5 %."""
-    if before.platform != after.platform or len(before.offers) != len(after.offers):
-        return True
-    return any(
-        replace(old, usd_per_hour=new.usd_per_hour) != new
-        or abs(new.usd_per_hour - old.usd_per_hour) > _PRICE_NEWS * old.usd_per_hour
-        for old, new in zip(before.offers, after.offers, strict=True)
-    )
 
 
 def complaint(error: ValidationError) -> str:

@@ -239,6 +239,11 @@ class Pilotage:
         voyage = self._voyages.get(key)
         return None if voyage is None else voyage.telling
 
+    def slots(self, key: Key) -> Mapping[PoolKey, int]:
+        """Requests that a replica of each pool carries at once, where that could be worked out."""
+        chart = voyage.chart if (voyage := self._voyages.get(key)) is not None else None
+        return {} if chart is None else chart.slots
+
     def hindrances(self, key: Key, uid: str) -> Mapping[Reason, str]:
         """What keeps the decisions of a deployment from being as good as they could be, in words for its status."""
         voyage = self._voyages.get(key)

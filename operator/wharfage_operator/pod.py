@@ -72,10 +72,10 @@ def tolerations(deployment: LLMDeployment, of_platform: Iterable[Mapping[str, st
 
 
 def _annotations(replica: Replica) -> dict[str, str]:
-    slots = max(1, min(replica.fit.max_sequences, replica.fit.max_num_seqs))
     variant = replica.pool.key.variant
     return {
-        "wharfage.dev/slots": str(slots),
+        # What the engine takes up at once; what it carries within the objectives is in the status, since it is learned.
+        "wharfage.dev/slots": str(replica.fit.max_num_seqs),
         **({"wharfage.dev/variant": variant} if variant else {}),
         # As a duration: while it is new, a replica has cost its loading time and repaid none of it.
         "karpenter.sh/do-not-disrupt": f"{replica.settings.do_not_disrupt_s}s",

@@ -202,8 +202,8 @@ class Reconciler:
             raise failure
 
     def _gathered(self, key: Key) -> Subject | None:
-        subject = gather(self._cache, key, self._metrics, self._specs)
-        return self._adoptions.seen(subject, self._supply.now().offers)
+        offers = self._supply.now().offers
+        return self._adoptions.seen(gather(self._cache, key, self._metrics, self._specs), offers)
 
     def _inquiry(self, subject: Subject, supply: Supplied, events: tuple[Object, ...] = (), *, now: float) -> Inquiry:
         """What the models' own files have told so far; `events` are about the pods that read them."""
@@ -371,6 +371,7 @@ class Reconciler:
                 fleet=fleet,
                 ahead=ahead,
                 stand_ins=beside,
+                slots=self._pilotage.slots(key),
                 leads={offer: self._lookout.lead(offer, key) for offer in _offers(fleet, decision)},
                 decision=decision,
                 problem=problem,

@@ -18,6 +18,7 @@ from wharfage_operator.children import OWNER
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.errors import Rejected
 from wharfage_operator.lines import tidy
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.routing import endpoint
 from wharfage_operator.verdicts import Seen, verdicts
 
@@ -135,6 +136,10 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
         if lead is not None:
             row["leadTime"] = _seconds(lead.total_s, last.get("leadTime"))
             row["machineLeadTime"] = _seconds(lead.machine_s, last.get("machineLeadTime"))
+        row["pool"] = pool_hash(key)
+        slots, kept = seen.slots.get(key), last.get("slots")
+        if slots is not None:
+            row["slots"] = kept if kept and abs(slots - kept) <= _KEPT * kept else slots
         rows.append(row)
     return rows
 

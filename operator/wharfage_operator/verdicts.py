@@ -12,7 +12,7 @@ from wharfage_api.conditions import ConditionType, Reason
 from wharfage_api.durations import written
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.decision import Decision, Step
-from wharfage_autoscaler.fleet import Fleet
+from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.supply import OfferKey
@@ -36,6 +36,8 @@ _NOT_ACCEPTED = frozenset(
         Reason.UNKNOWN_SHAPE,
         Reason.IMAGE_NOT_ALLOWED,
         Reason.NOT_IMPLEMENTED,
+        Reason.NO_GATEWAY,
+        Reason.SERVED_NAME_CONFLICT,
     }
 )
 _NO_CAPACITY = frozenset({Reason.CAPACITY_UNAVAILABLE, Reason.MODEL_DOES_NOT_FIT})
@@ -62,6 +64,7 @@ class Seen:
 
     fleet: Fleet = field(default_factory=Fleet)
     leads: Mapping[OfferKey, Lead] = field(default_factory=dict)
+    slots: Mapping[PoolKey, int] = field(default_factory=dict)
     ahead: Fleet = field(default_factory=Fleet)
     stand_ins: Fleet = field(default_factory=Fleet)
     decision: Decision | None = None

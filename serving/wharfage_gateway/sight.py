@@ -9,6 +9,7 @@ import binascii
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ OWNER = "wharfage.dev/llmdeployment"
 SERVING = "wharfage.dev/serving"
 SLOTS = "wharfage.dev/slots"
 VARIANT = "wharfage.dev/variant"
+POOL = "wharfage.dev/pool"
 PORT = 8000
 _ENGINE = "wharfage-engine"
 _APP = "app.kubernetes.io/name"
@@ -45,14 +47,16 @@ def view(
 
     Of two deployments that clients call the same the older is served, as the operator does.
     """
+    served = sorted(deployments, key=_age)
+    carried = {raw["metadata"]["name"]: _carried(raw) for raw in served}
     replicas: dict[str, list[Replica]] = {}
     for pod in pods:
-        owner = _labels(pod).get(OWNER)
-        found = replica(pod)
-        if owner is not None and found is not None:
+        owner = _labels(pod).get(OWNER, "")
+        found = replica(pod, carried.get(owner, {}))
+        if found is not None:
             replicas.setdefault(owner, []).append(found)
     models: dict[str, Model] = {}
-    for raw in sorted(deployments, key=_age):
+    for raw in served:
         found_model = model(raw, tuple(sorted(replicas.get(raw["metadata"]["name"], ()))))
         if found_model is not None:
             models.setdefault(found_model.served, found_model)
@@ -92,8 +96,11 @@ def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
     )
 
 
-def replica(pod: Object) -> Replica | None:
-    """An engine's pod that has an address; None for another pod, or one without."""
+def replica(pod: Object, carried: Mapping[str, object] = MappingProxyType({})) -> Replica | None:
+    """An engine's pod that has an address; None for another pod, or one without.
+
+    `carried` is what a replica of each pool carries at once; until that is known, as much as the engine takes up.
+    """
     metadata, status, labels = pod["metadata"], pod.get("status") or {}, _labels(pod)
     if labels.get(_APP) != _ENGINE or not status.get("podIP"):
         return None
@@ -103,7 +110,7 @@ def replica(pod: Object) -> Replica | None:
         name=metadata["name"],
         address=status["podIP"],
         port=PORT,
-        slots=_slots(annotations.get(SLOTS)),
+        slots=_slots(carried.get(labels.get(POOL, ""), annotations.get(SLOTS))),
         variant=annotations.get(VARIANT, ""),
         ready=ready,
         draining=bool(metadata.get("deletionTimestamp")) or labels.get(SERVING) != "true",
@@ -127,6 +134,12 @@ def keys(secret: Object) -> tuple[Credential, ...]:
             continue
         found.append(Credential(words[-1], name.partition(".")[0], words[0] if len(words) == 2 else ""))
     return tuple(found)
+
+
+def _carried(raw: Object) -> Mapping[str, object]:
+    """The slots of each pool, by what its pods are labelled with, as the operator has worked them out."""
+    rows = (raw.get("status") or {}).get("fleet") or ()
+    return {str(row["pool"]): row["slots"] for row in rows if row.get("pool") and row.get("slots")}
 
 
 def _usual_hold_s(raw: Object, default_s: float) -> float:

@@ -17,6 +17,7 @@ from wharfage_autoscaler.snapshot import Memory
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.leads import Lead
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.status import lasting, status
 from wharfage_operator.surge import GAVE_UP
 from wharfage_operator.verdicts import Seen, progressing
@@ -82,6 +83,7 @@ def test_serving_in_full() -> None:
                 "wanted": 2,
                 "ready": 2,
                 "usdPerHour": "1.60",
+                "pool": pool_hash(pool(L4, 2).key),
             }
         ],
         "cost": {"usdPerHour": "1.60", "usdPerMillionTokens": "0.248"},
@@ -116,6 +118,15 @@ def test_looking_again_changes_nothing() -> None:
     first = status(deployment(), seen(load=LOAD), now=NOW, previous={})
     nearly = replace(LOAD, requests_per_second=8.3, ttft_p95_s=0.42)
     assert status(deployment(), seen(load=nearly), now=NOW + 3600, previous=first) == first
+
+
+def test_what_a_replica_carries_is_told_and_moves_only_when_it_moved_by_much() -> None:
+    key = pool(L4, 2).key
+    first = status(deployment(), seen(slots={key: 40}), now=NOW, previous={})
+    assert first["fleet"][0]["slots"] == 40
+    for slots, told in ((41, 40), (43, 43), (37, 37)):
+        again = status(deployment(), seen(slots={key: slots}), now=NOW, previous=first)
+        assert again["fleet"][0]["slots"] == told
 
 
 def test_how_long_an_order_takes_is_told_of_each_pool_and_the_longest_of_those_that_are_wanted() -> None:

@@ -159,3 +159,10 @@ def test_variants_come_from_the_pods() -> None:
     assert replica(pod(annotations={"wharfage.dev/variant": "int4"})) == Replica(
         "chat-a", "10.0.0.7", slots=32.0, variant="int4"
     )
+
+
+def test_what_the_operator_worked_out_of_a_pool_goes_before_what_its_engine_takes_up() -> None:
+    status = {"fleet": [{"pool": "abc", "slots": 12}, {"pool": "new"}, {"market": "Spot"}]}
+    pods = [pod("a", labels={"wharfage.dev/pool": "abc"}), pod("b", labels={"wharfage.dev/pool": "new"})]
+    told = view([llm(status=status)], pods, [], keys_required=False, gateways=1)
+    assert [each.slots for each in told.models["chat"].replicas] == [12.0, 32.0]
