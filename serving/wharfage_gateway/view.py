@@ -44,6 +44,8 @@ class Throttle:
     burst_tokens: float
     stage: str = "Throttle"
     """As the refusal names it."""
+    budget: str = ""
+    """Whose stage it is: models under one budget share a tenant's tokens; "" for a limit of this model alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""Start the brain of a gateway: `python -m wharfage_gateway --folder /run/wharfage --view view.json`.
+
+It shares the folder with Envoy: their two sockets, and the files that Envoy reads.
+"""
+
+import argparse
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from wharfage_gateway import usage, viewfile, xds
+from wharfage_gateway.app import App
+from wharfage_gateway.board import STREAM_LIMIT_S, Board
+from wharfage_gateway.envoy import Options
+from wharfage_gateway.view import View
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+KEEP_OPEN_S = 3600
+"""Longer than Envoy keeps an idle connection, so that it is always Envoy that closes one."""
+BACKLOG = 16384
+QUIET_S = 3.0
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m wharfage_gateway", description="Start the brain of a gateway.")
+    parser.add_argument("--folder", type=Path, required=True, help="what is shared with Envoy: sockets and its files")
+    parser.add_argument("--port", type=int, default=8081, help="for /demand, /metrics, /healthz and /readyz")
+    parser.add_argument("--address", default="0.0.0.0", help="where that port is open")  # noqa: S104 - the pod's own
+    parser.add_argument("--view", type=Path, required=True, help="a view as JSON, read again when it changes")
+    parser.add_argument(
+        "--stream-limit-s", type=float, default=STREAM_LIMIT_S, help="after it a request counts as lost"
+    )
+    parser.add_argument("--linger-s", type=float, default=30.0, help="how long to go on after SIGTERM while any runs")
+    return parser.parse_args(arguments)
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM. The board's version begins with the time, so that it rises over a restart too."""
+    board = Board(secrets.token_hex(4), stream_limit_s=options.stream_limit_s, version=int(time.time() * 1000))
+    app = App(board)
+    paths = Options(folder=str(options.folder))
+
+    def seen(view: View) -> None:
+        xds.write(view, options.folder)
+        app.see(view)
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_OPEN_S,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    entries = await usage.served(Path(paths.log_socket), app.ended)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(viewfile.follow(options.view, seen))
+            ticking = tasks.create_task(_tick(app, server, options.linger_s))
+            await server.serve(sockets=[_unix(Path(paths.check_socket)), _tcp(options.address, options.port)])
+            following.cancel()
+            ticking.cancel()
+    finally:
+        await entries.stop(None)
+
+
+async def _tick(app: App, server: uvicorn.Server, linger_s: float) -> None:
+    """Let time pass; after SIGTERM go on for whoever is still there, then tell them to ask another gateway."""
+    stop = asyncio.Event()
+    taken = False
+    quiet_s = time.monotonic()
+    leave_s = float("inf")
+    while True:
+        await asyncio.sleep(TICK_S)
+        app.tick()
+        if server.started and not taken:  # uvicorn has its own handlers until then, which would cut off who waits
+            taken = True
+            for each in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(each, stop.set)
+        now_s = time.monotonic()
+        if stop.is_set() and not app.stopping:
+            app.stopping, leave_s, quiet_s = True, now_s + linger_s, now_s
+        quiet_s = quiet_s if app.idle else now_s
+        if app.stopping and (now_s >= leave_s or now_s - quiet_s >= QUIET_S):
+            app.dismiss()
+            server.should_exit = True
+            return
+
+
+def _unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    found = socket.socket(socket.AF_UNIX)
+    found.bind(str(path))
+    found.listen(BACKLOG)
+    return found
+
+
+def _tcp(address: str, port: int) -> socket.socket:
+    return socket.create_server((address, port), backlog=BACKLOG)
+
+
+def main() -> int:
+    """Run it; 1 for a view that cannot be read at the start."""
+    options = parsed(sys.argv[1:])
+    options.folder.mkdir(parents=True, exist_ok=True)
+    Path(Options(folder=str(options.folder)).log_socket).unlink(missing_ok=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    status = 0
+    try:
+        uvloop.run(run(options))
+    except* viewfile.ViewFileError as errors:
+        log.error("%s", errors.exceptions[0])
+        status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,269 @@
+"""Everything that one brain knows of its own requests: who runs where, who waits, what is reserved, what was counted.
+
+All that happens to it is an arrival, an end, a client that left, a new view, a tick of the clock. Each answers whom it
+calls: those who had waited and are now let in or refused. Times are monotonic seconds and arguments.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wharfage_gateway import admit as rules
+from wharfage_gateway.admit import Standing
+from wharfage_gateway.allowance import Allowances
+from wharfage_gateway.answer import Admit, Answer, Refuse
+from wharfage_gateway.asked import Asked
+from wharfage_gateway.place import place, uniform
+from wharfage_gateway.tally import Outputs, Pace, Tally
+from wharfage_gateway.ticket import NOTHING, Called, Ticket, Used
+from wharfage_gateway.view import Model, Replica, View
+from wharfage_gateway.waiting import Waiting, class_of
+
+STREAM_LIMIT_S = 3600.0
+"""After so long a request is taken for ended: its log entry must have been lost."""
+NO_PACE_S = 10.0
+"""When to come again where nothing has ended lately."""
+COLD_S = 15.0
+"""How long after its last request a model at zero is still asked for, if another deployment answered that one."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """One model's part. `cold` says that it is asked for while nothing of it is open."""
+
+    model: Model
+    waiting: Waiting
+    running: dict[str, int] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=Outputs)
+    pace: Pace = field(default_factory=Pace)
+    last_arrival_s: float = -math.inf
+    cold: bool = False
+
+
+class Board:
+    """The state of one brain. `name` begins the names of its slots, and differs from one start to the next.
+
+    `desks` are by the model's key, `waiting` and `running` by slot, in the order of arrival and of admission.
+    """
+
+    def __init__(self, name: str, *, stream_limit_s: float = STREAM_LIMIT_S, version: int = 1) -> None:
+        self.view = View()
+        self.desks: dict[str, Desk] = {}
+        self.waiting: dict[str, Ticket] = {}
+        self.running: dict[str, Ticket] = {}
+        self.allowances = Allowances()
+        self.tally = Tally()
+        self.version = version
+        """Rises whenever what the operator should know at once has changed."""
+        self.lost = 0
+        """Requests that were taken for ended because of their age."""
+        self._name = name
+        self._count = 0
+        self._stream_limit_s = stream_limit_s
+        self._by_request: dict[str, str] = {}
+
+    def arrive(self, asked: Asked, now_s: float) -> tuple[str, Answer, list[Called]]:
+        """A request comes: the name of its slot, its answer, and whom it pushed out of the queue."""
+        self._count += 1
+        slot = f"{self._name}-{self._count}"
+        model = self.view.models.get(asked.model)
+        if model is None:
+            refusal = rules.unknown(asked, self.view.models)
+            self.tally.unrouted[refusal.reason] += 1
+            return slot, refusal, []
+        desk = self.desks[model.key]
+        desk.last_arrival_s = now_s
+        cls = class_of(asked.wanted_class, asked.key_class, model.classes, any_class=not asked.tenant)
+        ticket = Ticket(slot, asked, model.key, cls, now_s, uniform(asked.request_id or slot) if model.split else 1.0)
+        count = self.tally.of(model.key, cls, asked.tenant)
+        count.arrivals += 1
+        waiting = len(desk.waiting)
+        most = asked.prompt_tokens + _most_output(asked, model, desk)
+        pushed = desk.waiting.sheds(cls, asked.tenant) if waiting >= model.most_waiting else None
+        standing = Standing(
+            free=None if waiting else self._free(desk, ticket),
+            waiting=waiting,
+            tokens_after_s=self.allowances.after_s(model, asked.tenant, most, now_s),
+            full_after_s=self._after_s(desk, now_s),
+            may_push=pushed is not None,
+        )
+        answer = rules.admit(asked, model, standing)
+        if isinstance(answer, Refuse):
+            count.refused[answer.reason] += 1
+            return slot, answer, []
+        ticket.reserved = self.allowances.reserve(model, asked.tenant, most, now_s)
+        if asked.request_id:
+            self._by_request[asked.request_id] = slot
+        if model.at_zero:
+            self._ask_cold(desk, True)
+        if isinstance(answer, Admit):
+            self._run(ticket, answer, now_s)
+            return slot, answer, []
+        called = []
+        if pushed is not None:
+            called.append(self._refuse(self.waiting[pushed], rules.crowded(model, standing.full_after_s), now_s))
+        self.waiting[slot] = ticket
+        desk.waiting.join(slot, cls, asked.tenant)
+        return slot, answer, called
+
+    def ended(self, slot: str, used: Used, now_s: float, *, request_id: str = "") -> list[Called]:
+        """A request is over. What is said twice, or of a request of another brain, changes nothing."""
+        slot = slot or self._by_request.get(request_id, "")
+        ticket = self.running.pop(slot, None)
+        if ticket is None:
+            return self._left(slot, now_s)
+        self._settle(ticket, used, now_s)
+        desk = self.desks.get(ticket.carrier)
+        if desk is None:
+            return []
+        left = desk.running.get(ticket.replica, 0) - 1
+        if left > 0:
+            desk.running[ticket.replica] = left
+        else:
+            desk.running.pop(ticket.replica, None)
+        desk.pace.add(now_s)
+        return self._pump_all(ticket.carrier, now_s)
+
+    def gone(self, slot: str, now_s: float) -> list[Called]:
+        """A client left while it waited, or before it heard its answer: nothing was used."""
+        return self.ended(slot, NOTHING, now_s)
+
+    def see(self, view: View, now_s: float) -> list[Called]:
+        """The cluster looks different now: waiting ones are let in where there is room, and refused of what is gone."""
+        self.view = view
+        models = {model.key: model for model in view.models.values()}
+        called = [
+            self._refuse(ticket, rules.unknown(ticket.asked, view.models), now_s)
+            for ticket in list(self.waiting.values())
+            if ticket.key not in models
+        ]
+        self.desks = {key: desk for key, desk in self.desks.items() if key in models or desk.running}
+        for key, model in models.items():
+            desk = self.desks.setdefault(key, Desk(model, Waiting(model.classes)))
+            desk.model = model
+            desk.waiting.reweigh(model.classes)
+        self.allowances.keep(models.values(), view.gateways)
+        for key in models:
+            desk = self.desks[key]
+            called += self._pump(desk, now_s)
+            self._ask_cold(desk, desk.model.at_zero and (desk.cold or len(desk.waiting) > 0))
+        return called
+
+    def tick(self, now_s: float) -> list[Called]:
+        """Time has passed: who waited too long is refused, and slots whose end was never told are free again."""
+        called = []
+        for ticket in list(self.waiting.values()):
+            desk = self.desks[ticket.key]
+            waited_s = now_s - ticket.arrived_s
+            if waited_s >= desk.model.hold_s:
+                refusal = rules.overdue(desk.model, waited_s, self._after_s(desk, now_s))
+                called.append(self._refuse(ticket, refusal, now_s))
+        aged = []
+        for ticket in self.running.values():
+            if now_s - ticket.since_s < self._stream_limit_s:
+                break
+            aged.append(ticket.slot)
+        self.lost += len(aged)
+        for slot in aged:
+            called += self.ended(slot, Used(), now_s)
+        for desk in self.desks.values():
+            if desk.cold and not len(desk.waiting) and now_s - desk.last_arrival_s >= COLD_S:
+                self._ask_cold(desk, False)
+        return called
+
+    def _free(self, desk: Desk, ticket: Ticket) -> tuple[Model, Replica] | None:
+        """Who would take it now: a replica of its model, or while that has none, of a deployment that stands in."""
+        for model in (desk.model, *self._stand_ins(desk.model)):
+            at = self.desks[model.key]
+            if at is not desk and len(at.waiting):
+                continue
+            prefix = ticket.asked.prefix
+            found = place(model, at.running, gateways=self.view.gateways, prefix=prefix, draw=ticket.draw)
+            if found is not None:
+                return model, found
+        return None
+
+    def _stand_ins(self, model: Model) -> Iterable[Model]:
+        if not model.fallback or not model.at_zero:
+            return ()
+        names = [name.removeprefix("deployment/") for name in model.fallback if name.startswith("deployment/")]
+        here = {other.key for other in self.view.models.values()}
+        return [self.desks[name].model for name in names if name in here and name != model.key]
+
+    def _pump_all(self, key: str, now_s: float) -> list[Called]:
+        """Let in whoever may use what became free at one model: its own first, then those it stands in for."""
+        called = self._pump(self.desks[key], now_s)
+        for other in self.desks.values():
+            if len(other.waiting) and f"deployment/{key}" in other.model.fallback:
+                called += self._pump(other, now_s)
+        return called
+
+    def _pump(self, desk: Desk, now_s: float) -> list[Called]:
+        called = []
+        while (slot := desk.waiting.first()) is not None:
+            ticket = self.waiting[slot]
+            free = self._free(desk, ticket)
+            if free is None:
+                break
+            desk.waiting.pop()
+            del self.waiting[slot]
+            answer = rules.admitted(ticket.asked, desk.model, free)
+            self._run(ticket, answer, now_s)
+            called.append(Called(slot, answer))
+        return called
+
+    def _run(self, ticket: Ticket, answer: Admit, now_s: float) -> None:
+        ticket.carrier, ticket.replica, ticket.since_s = answer.key, answer.replica, now_s
+        self.running[ticket.slot] = ticket
+        desk = self.desks[answer.key]
+        desk.running[answer.replica] = desk.running.get(answer.replica, 0) + 1
+        self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant).admitted += 1
+        self.tally.waited(ticket.key, ticket.cls, now_s - ticket.arrived_s)
+
+    def _refuse(self, ticket: Ticket, refusal: Refuse, now_s: float) -> Called:
+        self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant).refused[refusal.reason] += 1
+        self._left(ticket.slot, now_s)
+        return Called(ticket.slot, refusal)
+
+    def _left(self, slot: str, now_s: float) -> list[Called]:
+        """It waits no more; nobody is called, since only a free slot calls."""
+        ticket = self.waiting.pop(slot, None)
+        if ticket is not None:
+            desk = self.desks[ticket.key]
+            desk.waiting.leave(slot)
+            self._settle(ticket, NOTHING, now_s)
+            if not len(desk.waiting):
+                self._ask_cold(desk, False)
+        return []
+
+    def _settle(self, ticket: Ticket, used: Used, now_s: float) -> None:
+        """Count what it came to, and give back what it had reserved beyond; of what is not told the reserve stands."""
+        if self._by_request.get(ticket.asked.request_id) == ticket.slot:
+            del self._by_request[ticket.asked.request_id]
+        prompt, output = (used.prompt_tokens, used.output_tokens) if used.answered else (0, 0)
+        desk = self.desks.get(ticket.key)
+        if ticket.replica:
+            count = self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant)
+            count.prompt_tokens += prompt or 0
+            count.output_tokens += output or 0
+            count.unknown_tokens += output is None
+            if output and desk is not None:
+                desk.outputs.add(output)
+        if desk is not None and ticket.reserved:
+            total = ticket.reserved if output is None else (prompt or 0) + output
+            self.allowances.settle(desk.model, ticket.asked.tenant, ticket.reserved, total, now_s)
+
+    def _ask_cold(self, desk: Desk, cold: bool) -> None:
+        if desk.cold != cold:
+            desk.cold = cold
+            self.version += 1
+
+    def _after_s(self, desk: Desk, now_s: float) -> float:
+        pace = desk.pace.now(now_s)
+        return min(desk.model.hold_s, (len(desk.waiting) + 1) / pace) if pace > 0.0 else NO_PACE_S
+
+
+def _most_output(asked: Asked, model: Model, desk: Desk) -> int:
+    """The most tokens that its answer is taken to come to: its own limit or the model's, or what answers come to."""
+    expected = desk.outputs.p95 if asked.most_output_tokens is None else asked.most_output_tokens
+    return expected if model.most_output_tokens is None else min(expected, model.most_output_tokens)

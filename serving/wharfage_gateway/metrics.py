@@ -1,0 +1,75 @@
+"""What Prometheus reads of a gateway: made from the counts when it asks, so that no request pays for it.
+
+Labels are bounded: models by the cluster's objects, classes by theirs, tenants by the keys.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from wharfage_gateway.board import Board
+from wharfage_gateway.tally import WAIT_BOUNDS_S
+
+_BY = ("model", "class", "tenant")
+_TOTALS = {
+    "arrivals": "Requests that came.",
+    "admitted": "Requests that were sent to a replica.",
+    "prompt_tokens": "Tokens of prompts, as engines counted them.",
+    "output_tokens": "Tokens of answers, as engines counted them.",
+    "unknown_tokens": "Requests that are over without anyone telling their tokens.",
+}
+
+
+class Counts(Collector):
+    """The counts of one board."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def collect(self) -> Iterable[Metric]:
+        """All families."""
+        yield from self._totals()
+        yield self._refused()
+        yield from self._now()
+        yield self._waited()
+        lost = CounterMetricFamily("wharfage_gateway_lost", "Requests whose end the access log never told.")
+        lost.add_metric((), self._board.lost)
+        yield lost
+
+    def _totals(self) -> Iterator[Metric]:
+        for name, about in _TOTALS.items():
+            family = CounterMetricFamily(f"wharfage_gateway_{name}", about, labels=_BY)
+            for labels, count in self._board.tally.counts.items():
+                family.add_metric(labels, getattr(count, name))
+            yield family
+
+    def _refused(self) -> Metric:
+        family = CounterMetricFamily("wharfage_gateway_refused", "Requests that were refused.", labels=(*_BY, "reason"))
+        for labels, count in self._board.tally.counts.items():
+            for reason, times in count.refused.items():
+                family.add_metric((*labels, reason), times)
+        for reason, times in self._board.tally.unrouted.items():
+            family.add_metric(("", "", "", reason), times)
+        return family
+
+    def _now(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("wharfage_gateway_waiting", "Requests that wait.", labels=("model", "class"))
+        running = GaugeMetricFamily("wharfage_gateway_running", "Requests at a replica.", labels=("model", "replica"))
+        slots = GaugeMetricFamily("wharfage_gateway_slots", "What open replicas carry together.", labels=("model",))
+        for key, desk in self._board.desks.items():
+            for cls, size in desk.waiting.by_class().items():
+                waiting.add_metric((key, cls), size)
+            for replica in desk.model.replicas:
+                running.add_metric((key, replica.name), desk.running.get(replica.name, 0))
+            slots.add_metric((key,), desk.model.slots)
+        yield from (waiting, running, slots)
+
+    def _waited(self) -> Metric:
+        about = "How long admitted requests had waited."
+        family = HistogramMetricFamily("wharfage_gateway_wait_seconds", about, labels=("model", "class"))
+        bounds = [*map(str, WAIT_BOUNDS_S), "+Inf"]
+        for labels, waits in self._board.tally.waits.items():
+            family.add_metric(labels, list(zip(bounds, accumulate(waits.buckets), strict=True)), waits.sum_s)
+        return family

@@ -1,0 +1,48 @@
+"""A request on its way: who asked, where it waits or runs, what it reserved; and what is told of it."""
+
+from dataclasses import dataclass
+
+from wharfage_gateway.answer import Admit, Refuse
+from wharfage_gateway.asked import Asked
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A request from its arrival to its end. `key` is the model that was asked for, `carrier` the one that answers.
+
+    `draw` decides whether it belongs to a trial; it is the same whenever it is looked at.
+    """
+
+    slot: str
+    asked: Asked
+    key: str
+    cls: str
+    arrived_s: float
+    draw: float
+    reserved: float = 0.0
+    carrier: str = ""
+    replica: str = ""
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the access log tells of a request that is over; None: it does not say.
+
+    `answered` is false for one of which the engine sent nothing: it used nothing.
+    """
+
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    answered: bool = True
+
+
+NOTHING = Used(0, 0, answered=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One that had waited, and its answer."""
+
+    slot: str
+    answer: Admit | Refuse

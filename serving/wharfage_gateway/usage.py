@@ -1,0 +1,60 @@
+"""Envoy's access log, by gRPC: one entry when a request is over, which frees its slot and says what it came to."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from envoy.service.accesslog.v3 import als_pb2
+
+from wharfage_gateway import headers
+from wharfage_gateway.filters import TOKENS
+from wharfage_gateway.ticket import NOTHING, Used
+
+SERVICE = "envoy.service.accesslog.v3.AccessLogService"
+_ENTRIES: Any = als_pb2.StreamAccessLogsMessage  # pyright: ignore[reportAttributeAccessIssue] - made at import
+_END: Any = als_pb2.StreamAccessLogsResponse  # pyright: ignore[reportAttributeAccessIssue]
+
+Ended = Callable[[str, str, Used], None]
+"""Called with a slot ("": the log does not know it), Envoy's id of the request, and what it used."""
+
+
+class Usage:
+    """Reads the log and tells who ended."""
+
+    def __init__(self, ended: Ended) -> None:
+        self._ended = ended
+        self.broken = 0
+        """How often the stream ended: what Envoy wrote then may be lost."""
+
+    async def read(self, messages: AsyncIterator[Any], context: object) -> Any:
+        """The service's only call: read until Envoy ends the stream."""
+        try:
+            async for message in messages:
+                for entry in message.http_logs.log_entry:
+                    if not entry.common_properties.intermediate_log_entry:
+                        request = entry.request
+                        self._ended(request.request_headers.get(headers.SLOT, ""), request.request_id, used(entry))
+        finally:
+            self.broken += 1
+        return _END()
+
+
+def used(entry: Any) -> Used:
+    """What an `HTTPAccessLogEntry` came to: the engine's own numbers, of a stream the last before it ended."""
+    response = entry.response
+    if response.response_code.value >= 400 or not response.response_body_bytes:
+        return NOTHING
+    fields = entry.common_properties.metadata.filter_metadata[TOKENS].fields
+    told = {name: int(field.number_value) for name, field in fields.items()}
+    return Used(told.get("prompt_tokens"), told.get("completion_tokens"))
+
+
+async def served(socket: Path, ended: Ended) -> grpc.aio.Server:
+    """The log's service on a unix socket, started; whoever calls stops it."""
+    call = grpc.stream_unary_rpc_method_handler(Usage(ended).read, _ENTRIES.FromString, _END.SerializeToString)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"StreamAccessLogs": call}),))
+    server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    return server

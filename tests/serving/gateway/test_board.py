@@ -1,0 +1,354 @@
+"""One brain's state: who goes where, who waits, who is called when something changes."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from wharfage_gateway.answer import Admit, Answer, Refuse, Wait
+from wharfage_gateway.asked import Asked
+from wharfage_gateway.board import Board
+from wharfage_gateway.demand import demand
+from wharfage_gateway.place import limit
+from wharfage_gateway.ticket import Used
+from wharfage_gateway.view import Model, Replica, Throttle, View
+
+
+def replica(name: str, slots: float = 1.0, **fields: Any) -> Replica:
+    return Replica(name, f"10.0.0.{len(name)}", slots=slots, **fields)
+
+
+def model(*replicas: Replica, key: str = "chat", **fields: Any) -> Model:
+    return Model(key=key, served=key, replicas=replicas, **fields)
+
+
+def view(*models: Model, gateways: int = 1) -> View:
+    return View({each.served: each for each in models}, gateways=gateways)
+
+
+def board(*models: Model, gateways: int = 1) -> Board:
+    found = Board("b")
+    assert found.see(view(*models, gateways=gateways), 0.0) == []
+    return found
+
+
+def ask(at: Board, now_s: float = 0.0, name: str = "chat", **fields: Any) -> tuple[str, Answer]:
+    slot, answer, called = at.arrive(Asked(name, **fields), now_s)
+    assert called == []
+    return slot, answer
+
+
+def test_what_a_replica_carries_goes_and_the_rest_waits_until_one_ends() -> None:
+    at = board(model(replica("a", 2.0)))
+    first, second = ask(at), ask(at)
+    third = ask(at)
+    assert [type(answer) for _, answer in (first, second, third)] == [Admit, Admit, Wait]
+    (called,) = at.ended(first[0], Used(10, 5), 1.0)
+    assert called.slot == third[0]
+    assert isinstance(called.answer, Admit)
+    assert at.ended(first[0], Used(10, 5), 1.0) == []  # said twice
+
+
+def test_a_request_waits_for_a_model_at_zero_and_goes_when_it_comes() -> None:
+    at = board(model())
+    slots = [ask(at)[0] for _ in range(3)]
+    called = at.see(view(model(replica("a", 2.0))), 60.0)
+    assert [each.slot for each in called] == slots[:2]
+    assert [each.slot for each in at.ended(slots[0], Used(), 61.0)] == slots[2:]
+
+
+def test_who_waits_longer_than_the_hold_is_told_503_while_nothing_runs() -> None:
+    at = board(model(hold_s=5.0))
+    slot, _ = ask(at)
+    assert at.tick(4.9) == []
+    (called,) = at.tick(5.0)
+    assert called.slot == slot
+    assert isinstance(called.answer, Refuse)
+    assert (called.answer.status, called.answer.reason) == (503, "cold_start_timeout")
+
+
+def test_who_waits_longer_than_the_hold_is_told_429_while_others_are_served() -> None:
+    at = board(model(replica("a"), hold_s=5.0))
+    ask(at)
+    ask(at)
+    (called,) = at.tick(5.0)
+    assert isinstance(called.answer, Refuse)
+    assert (called.answer.status, called.answer.reason) == (429, "queue_timeout")
+
+
+def test_a_client_that_leaves_frees_its_place_in_the_queue() -> None:
+    at = board(model(most_waiting=1))
+    slot, _ = ask(at)
+    assert isinstance(ask(at)[1], Refuse)
+    assert at.gone(slot, 1.0) == []
+    assert isinstance(ask(at)[1], Wait)
+
+
+def test_a_client_that_left_before_it_heard_its_answer_frees_its_slot() -> None:
+    at = board(model(replica("a")))
+    first, _ = ask(at, request_id="r1")
+    second, _ = ask(at)
+    assert [each.slot for each in at.ended("", Used(), 1.0, request_id="r1")] == [second]
+    assert first not in at.running
+
+
+def test_an_end_that_is_never_told_is_believed_after_the_limit_of_streams() -> None:
+    at = board(model(replica("a"), hold_s=1e9))
+    ask(at)
+    second, _ = ask(at, 10.0)
+    assert at.tick(3599.0) == []
+    assert [each.slot for each in at.tick(3600.0)] == [second]
+    assert at.lost == 1
+
+
+def test_models_that_are_gone_refuse_who_waits_for_them() -> None:
+    at = board(model())
+    slot, _ = ask(at)
+    (called,) = at.see(view(model(key="other")), 1.0)
+    assert called.slot == slot
+    assert isinstance(called.answer, Refuse)
+    assert (called.answer.status, called.answer.reason) == (404, "model_not_found")
+
+
+def test_a_model_that_nobody_serves_is_refused_with_those_that_are() -> None:
+    _, answer = ask(board(model(), model(key="small")), name="large")
+    assert isinstance(answer, Refuse)
+    assert answer.status == 404
+    assert answer.message == "there is no model 'large'; there are: chat, small"
+
+
+def test_a_prompt_that_is_too_long_is_refused_before_it_waits() -> None:
+    _, answer = ask(board(model(most_prompt_tokens=100)), prompt_bytes=404)
+    assert isinstance(answer, Refuse)
+    assert (answer.status, answer.reason) == (400, "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most", "cut"),
+    [
+        pytest.param(None, None, None, id="no limit at all"),
+        pytest.param(None, 50, 50, id="the model's where the client sets none"),
+        pytest.param(20, 50, None, id="the client's where it is lower"),
+        pytest.param(80, 50, 50, id="the model's where the client's is higher"),
+    ],
+)
+def test_answers_are_cut_to_what_the_model_allows(wanted: int | None, most: int | None, cut: int | None) -> None:
+    _, answer = ask(board(model(replica("a"), most_output_tokens=most)), most_output_tokens=wanted)
+    assert isinstance(answer, Admit)
+    assert answer.cut == cut
+
+
+def test_the_version_rises_when_someone_waits_for_a_model_at_zero_and_when_the_last_one_leaves() -> None:
+    at = board(model(), model(replica("a"), key="warm"))
+    begun = at.version
+    ask(at, name="warm")
+    ask(at, name="warm")
+    assert at.version == begun
+    slots = [ask(at)[0] for _ in range(2)]
+    assert at.version == begun + 1
+    at.gone(slots[0], 1.0)
+    assert at.version == begun + 1
+    at.gone(slots[1], 1.0)
+    assert at.version == begun + 2
+
+
+def test_demand_tells_totals_and_who_is_there() -> None:
+    at = board(model(replica("a")))
+    slot, _ = ask(at, 10.0)
+    ask(at, 12.0)
+    at.ended(slot, Used(100, 20), 15.0)
+    assert demand(at, now_s=20.0, unix_s=1020.0) == {
+        "version": 1,
+        "at": 1020.0,
+        "models": {
+            "chat": {
+                "arrivals": 2,
+                "admitted": 2,
+                "refused": 0,
+                "waiting": 0,
+                "running": 1,
+                "prompt_tokens": 100,
+                "output_tokens": 20,
+                "last_arrival_s": 1012.0,
+            }
+        },
+    }
+
+
+def test_a_tenant_over_its_tokens_is_refused_and_another_is_not() -> None:
+    at = board(model(replica("a", 99.0), throttle=Throttle(20.0, 200.0)))
+    spent = 0
+    for _ in range(20):
+        slot, answer = ask(at, 0.0, tenant="red", most_output_tokens=16)
+        if isinstance(answer, Admit):
+            at.ended(slot, Used(0, 16), 0.0)
+            spent += 16
+    assert spent == 192
+    _, answer = ask(at, 0.0, tenant="red", most_output_tokens=16)
+    assert isinstance(answer, Refuse)
+    assert (answer.status, answer.reason, answer.retry_after_s) == (429, "tokens_exhausted", pytest.approx(0.4))
+    assert isinstance(ask(at, 0.0, tenant="blue", most_output_tokens=16)[1], Admit)
+
+
+def test_models_under_one_budget_share_what_a_tenant_may_use() -> None:
+    throttle = Throttle(1.0, 100.0, budget="team")
+    at = board(model(replica("a", 9.0), throttle=throttle), model(replica("b", 9.0), key="small", throttle=throttle))
+    assert isinstance(ask(at, tenant="red", most_output_tokens=60)[1], Admit)
+    assert isinstance(ask(at, tenant="red", name="small", most_output_tokens=60)[1], Refuse)
+
+
+def test_a_stage_that_begins_or_ends_counts_at_once() -> None:
+    usual, slow = model(replica("a", 9.0)), model(replica("a", 9.0), throttle=Throttle(0.0, 10.0))
+    at = board(usual)
+    assert isinstance(ask(at, tenant="red", most_output_tokens=60)[1], Admit)
+    at.see(view(slow), 1.0)
+    assert isinstance(ask(at, 1.0, tenant="red", most_output_tokens=10)[1], Admit)
+    assert isinstance(ask(at, 1.0, tenant="red", most_output_tokens=10)[1], Refuse)
+    at.see(view(usual), 2.0)
+    assert isinstance(ask(at, 2.0, tenant="red", most_output_tokens=10)[1], Admit)
+
+
+def test_another_deployment_answers_while_one_is_cold_and_only_then() -> None:
+    small = model(replica("s", 1.0), key="small")
+    at = board(model(fallback=("deployment/small",)), small)
+    first, answer = ask(at)
+    assert isinstance(answer, Admit)
+    assert (answer.pool, answer.stand_in) == ("small", "small")
+    second, waits = ask(at)
+    assert isinstance(waits, Wait)
+    (called,) = at.ended(first, Used(), 1.0)
+    assert called.slot == second
+    at.see(view(model(replica("a"), fallback=("deployment/small",)), small), 2.0)
+    _, own = ask(at, 2.0)
+    assert isinstance(own, Admit)
+    assert (own.pool, own.stand_in) == ("chat", "")
+
+
+def test_a_full_queue_makes_room_at_the_expense_of_who_holds_most() -> None:
+    at = board(model(most_waiting=3))
+    flood = [ask(at, tenant="red")[0] for _ in range(3)]
+    assert isinstance(ask(at, tenant="red")[1], Refuse)
+    slot, answer, (pushed,) = at.arrive(Asked("chat", tenant="blue"), 1.0)
+    assert isinstance(answer, Wait)
+    assert pushed.slot == flood[-1]
+    assert isinstance(pushed.answer, Refuse)
+    assert (pushed.answer.status, pushed.answer.reason) == (429, "queue_full")
+    assert slot in at.waiting
+
+
+CLASSES = {"interactive": 4, "bulk": 1}
+
+
+def shape(chance: random.Random) -> View:
+    """Some view of three models, which stand in for each other."""
+    models = []
+    for key in chance.sample(["chat", "small", "third"], chance.randint(1, 3)):
+        replicas = tuple(
+            replica(
+                f"{key}-{number}",
+                chance.choice([0.5, 1.0, 2.0, 3.5]),
+                variant=chance.choice(["", "int4"]),
+                ready=chance.random() < 0.8,
+                draining=chance.random() < 0.2,
+            )
+            for number in range(chance.randint(0, 3))
+        )
+        models.append(
+            model(
+                *replicas,
+                key=key,
+                hold_s=chance.choice([5.0, 50.0]),
+                most_waiting=chance.choice([1, 3, 10]),
+                classes=chance.choice([{}, CLASSES]),
+                split=chance.choice([{}, {"int4": 0.5}]),
+                fallback=chance.choice([(), ("deployment/small",), ("variant/int4", "deployment/chat")]),
+                throttle=chance.choice([None, None, Throttle(5.0, 300.0, budget=chance.choice(["", "team"]))]),
+            )
+        )
+    return view(*models, gateways=chance.choice([1, 1, 2]))
+
+
+def history(seed: int, steps: int) -> None:
+    """One history: every request is answered once, and what is told of the board is what happened."""
+    chance = random.Random(seed)
+    at, now_s = board(), 0.0
+    answered: dict[str, Answer] = {}
+    waiting: set[str] = set()
+    running: dict[str, tuple[str, str]] = {}
+
+    def hear(slot: str, answer: Answer) -> None:
+        assert slot not in answered, "answered twice"
+        answered[slot] = answer
+        waiting.discard(slot)
+        if isinstance(answer, Admit):
+            running[slot] = (answer.key, answer.replica)
+            desk = at.desks[answer.key]
+            (chosen,) = [one for one in desk.model.replicas if one.name == answer.replica]
+            assert chosen.open
+            assert desk.running[chosen.name] <= limit(chosen, at.view.gateways)
+
+    at.see(shape(chance), now_s)
+    for _ in range(steps):
+        now_s += chance.choice([0.0, 0.1, 1.0])
+        called = []
+        what = chance.random()
+        if what < 0.5:
+            slot, answer, called = at.arrive(
+                Asked(
+                    chance.choice(["chat", "small", "third", "none"]),
+                    tenant=chance.choice(["", "red", "blue"]),
+                    key_class=chance.choice(["", *CLASSES]),
+                    wanted_class=chance.choice(["", *CLASSES]),
+                    prefix=chance.choice([None, 1, 2]),
+                    most_output_tokens=chance.choice([None, 10, 100]),
+                ),
+                now_s,
+            )
+            if isinstance(answer, Wait):
+                waiting.add(slot)
+            else:
+                hear(slot, answer)
+        elif what < 0.8 and running:
+            slot = chance.choice(list(running))
+            del running[slot]
+            called = at.ended(slot, Used(5, chance.choice([None, 0, 20])), now_s)
+        elif what < 0.9 and waiting:
+            slot = chance.choice(sorted(waiting))
+            waiting.remove(slot)
+            called = at.gone(slot, now_s)
+        elif what < 0.95:
+            called = at.see(shape(chance), now_s)
+        else:
+            called = at.tick(now_s)
+        for each in called:
+            assert each.slot in waiting, "called who was not waiting"
+            hear(each.slot, each.answer)
+        assert set(at.waiting) == waiting
+        assert {slot: (one.carrier, one.replica) for slot, one in at.running.items()} == running
+        for key, desk in at.desks.items():
+            assert len(desk.waiting) == sum(ticket.key == key for ticket in at.waiting.values())
+            assert sum(desk.running.values()) == sum(carrier == key for carrier, _ in running.values())
+    while running:
+        for each in at.ended(running.popitem()[0], Used(5, 5), now_s):
+            hear(each.slot, each.answer)
+    assert not at.running
+    assert not any(desk.running for desk in at.desks.values())
+    refused = sum(count.refused.total() for count in at.tally.counts.values())
+    counts = at.tally.counts.values()
+    left = sum(count.arrivals for count in counts) - sum(count.admitted for count in counts) - refused
+    assert left >= len(at.waiting)  # what is missing are clients that left
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_in_random_histories_nothing_is_lost_and_nothing_doubled(part: int) -> None:
+    for seed in range(part * 10, part * 10 + 10):
+        history(seed, 60)
+
+
+def test_a_view_that_says_the_same_changes_nothing() -> None:
+    at = board(model(replica("a")))
+    ask(at)
+    ask(at)
+    before = at.version
+    assert at.see(replace(at.view), 1.0) == []
+    assert at.version == before
