@@ -88,8 +88,10 @@ class Lookout:
             telemetry.lead.labels(*offer, "machine").set(lead.machine_s)
             telemetry.lead.labels(*offer, "engine").set(lead.engine_s)
         telemetry.shortage.clear()
-        for offer in self.shortages.by_offer:
+        telemetry.strikes.clear()
+        for offer, shortage in self.shortages.by_offer.items():
             telemetry.shortage.labels(*offer).set(not self.shortages.obtainable(offer, now_s))
+            telemetry.strikes.labels(*offer).set(shortage.strikes)
         for fate in Fate:
             count = sum(1 for notice in self.notices.by_node.values() if notice.fate is fate)
             telemetry.notices.labels(fate).set(count)

@@ -23,6 +23,7 @@ from wharfage_operator.children import ChildSettings, Identity
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.events import events
 from wharfage_operator.failures import explained
+from wharfage_operator.figures import figures
 from wharfage_operator.gather import (
     Specs,
     Subject,
@@ -365,35 +366,28 @@ class Reconciler:
             models = rows(inquiry.learned)
             if problem is None and decision is not None and unsized(decision):
                 problem = inquiry.problem
-        fresh = status(
-            subject.deployment,
-            Seen(
-                fleet=fleet,
-                ahead=ahead,
-                stand_ins=beside,
-                slots=self._pilotage.slots(key),
-                leads={offer: self._lookout.lead(offer, key) for offer in _offers(fleet, decision)},
-                decision=decision,
-                problem=problem,
-                blocker=blocker(subject.pods, subject.pools, witnesses, now=now),
-                pools=subject.pools,
-                load=subject.load,
-                models=tuple(models),
-                prices_observed_at=supply.prices_observed_at,
-                hindrances=self._pilotage.hindrances(key, subject.uid),
-                prices_stale_after_s=self._settings.prices_stale_after_s,
-                how_to_wake=how_to_wake(subject.raw),
-                scaled=scaled,
-                adopted="" if subject.adopted is None else subject.adopted.where,
-                gateway_service=self._settings.gateway_service,
-            ),
-            now=now,
-            previous=previous,
+        seen = Seen(
+            fleet=fleet,
+            ahead=ahead,
+            stand_ins=beside,
+            slots=self._pilotage.slots(key),
+            leads={offer: self._lookout.lead(offer, key) for offer in _offers(fleet, decision)},
+            decision=decision,
+            problem=problem,
+            blocker=blocker(subject.pods, subject.pools, witnesses, now=now),
+            pools=subject.pools,
+            load=subject.load,
+            models=tuple(models),
+            prices_observed_at=supply.prices_observed_at,
+            hindrances=self._pilotage.hindrances(key, subject.uid),
+            prices_stale_after_s=self._settings.prices_stale_after_s,
+            how_to_wake=how_to_wake(subject.raw),
+            scaled=scaled,
+            adopted="" if subject.adopted is None else subject.adopted.where,
+            gateway_service=self._settings.gateway_service,
         )
-        paid = Fleet((*fleet.pools, *ahead.pools, *beside.pools))
-        priced = all(pool.offer.usd_per_hour > 0 for pool in paid.pools if pool.replicas)
-        usd_per_hour = paid.usd_per_hour if priced else None
-        self._telemetry.deployment(key, usd_per_hour=usd_per_hour, ready=fleet.ready, wanted=fleet.replicas)
+        fresh = status(subject.deployment, seen, now=now, previous=previous)
+        self._telemetry.deployment(key, figures(seen, fresh))
         if self._too_soon(key, previous, fresh, now=now):
             return
         if await self._writer.status(LLM_DEPLOYMENTS, subject.raw, fresh):

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+from wharfage_operator.gauges import Figures, Gauges
+
 _LONGEST_TEXT = 1024
 _SECRETS = (
     re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
@@ -131,9 +133,7 @@ class Telemetry:
         self.worker_rss = Gauge(
             "wharfage_worker_resident_memory_bytes", "Memory of the worker; 0 without one", registry=self.registry
         )
-        self.usd_per_hour = Gauge(
-            "wharfage_usd_per_hour", "Cost of a deployment's fleet", ["namespace", "name"], registry=self.registry
-        )
+        self._deployments = Gauges(self.registry)
         offer = ["catalog", "offer", "market", "zone"]
         self.lead = Gauge(
             "wharfage_lead_seconds",
@@ -144,6 +144,12 @@ class Telemetry:
         self.shortage = Gauge(
             "wharfage_offer_short",
             "1 while an offer is left alone: its machines do not come",
+            offer,
+            registry=self.registry,
+        )
+        self.strikes = Gauge(
+            "wharfage_offer_strikes",
+            "How often an offer was short, less than three hours apart",
             offer,
             registry=self.registry,
         )
@@ -175,19 +181,10 @@ class Telemetry:
             engine,
             registry=self.registry,
         )
-        self.replicas = Gauge(
-            "wharfage_replicas", "Replicas by state", ["namespace", "name", "state"], registry=self.registry
-        )
 
-    def deployment(self, key: tuple[str, str], *, usd_per_hour: float | None, ready: int, wanted: int) -> None:
-        """Note what one deployment runs and costs; a cost that is not known has no sample, never 0."""
-        if usd_per_hour is None:
-            with contextlib.suppress(KeyError):
-                self.usd_per_hour.remove(*key)
-        else:
-            self.usd_per_hour.labels(*key).set(usd_per_hour)
-        self.replicas.labels(*key, "ready").set(ready)
-        self.replicas.labels(*key, "wanted").set(wanted)
+    def deployment(self, key: tuple[str, str], figures: Figures) -> None:
+        """Show what one deployment runs, carries and costs."""
+        self._deployments.show(key, figures)
 
     def forget_catalog(self, name: str) -> None:
         """A catalog is gone, or cannot be read: nobody knows how old its prices are."""
@@ -196,7 +193,4 @@ class Telemetry:
 
     def forget(self, key: tuple[str, str]) -> None:
         """A deployment is gone: its series end."""
-        for series, states in ((self.usd_per_hour, [()]), (self.replicas, [("ready",), ("wanted",)])):
-            for state in states:
-                with contextlib.suppress(KeyError):
-                    series.remove(*key, *state)
+        self._deployments.forget(key)

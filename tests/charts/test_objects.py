@@ -48,7 +48,7 @@ def test_artifact_hub_lists_the_definitions_that_there_are() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["ServiceMonitor", "PodMonitor"])
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PodMonitor", "PrometheusRule"])
 def test_monitors_appear_only_where_they_are_asked_for_and_known(kind: str) -> None:
     name = kind[0].lower() + kind[1:]
     asked = {"metrics": {name: {"enabled": True, "labels": {"release": "prometheus"}}}}

@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from wharfage_operator.gauges import Figures
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
 
 CANARIES = [
@@ -40,7 +41,7 @@ def test_a_long_text_is_cut() -> None:
 
 def test_a_deployment_that_is_gone_has_no_series() -> None:
     told = Telemetry()
-    told.deployment(("shop", "chat"), usd_per_hour=1.5, ready=1, wanted=2)
+    told.deployment(("shop", "chat"), Figures(usd_per_hour=1.5, ready=1, wanted=2))
     assert told.registry.get_sample_value("wharfage_usd_per_hour", {"namespace": "shop", "name": "chat"}) == 1.5
     told.forget(("shop", "chat"))
     told.forget(("shop", "never-was"))
@@ -49,9 +50,9 @@ def test_a_deployment_that_is_gone_has_no_series() -> None:
 
 def test_a_cost_that_is_not_known_any_more_has_no_sample() -> None:
     told, labels = Telemetry(), {"namespace": "shop", "name": "chat"}
-    told.deployment(("shop", "chat"), usd_per_hour=1.5, ready=1, wanted=1)
-    told.deployment(("shop", "chat"), usd_per_hour=None, ready=1, wanted=1)
-    told.deployment(("shop", "other"), usd_per_hour=None, ready=1, wanted=1)
+    told.deployment(("shop", "chat"), Figures(usd_per_hour=1.5, ready=1, wanted=1))
+    told.deployment(("shop", "chat"), Figures(ready=1, wanted=1))
+    told.deployment(("shop", "other"), Figures(ready=1, wanted=1))
     assert told.registry.get_sample_value("wharfage_usd_per_hour", labels) is None
     assert told.registry.get_sample_value("wharfage_replicas", {**labels, "state": "ready"}) == 1
 
@@ -63,3 +64,24 @@ def test_the_age_of_prices_ends_with_their_catalog() -> None:
     told.forget_catalog("aws")
     told.forget_catalog("never-was")
     assert told.registry.get_sample_value("wharfage_prices_observed_timestamp_seconds", labels) is None
+
+
+def test_what_a_condition_said_before_has_no_series() -> None:
+    told, labels = Telemetry(), {"namespace": "shop", "name": "chat", "type": "Ready"}
+    waits, serves = (
+        {**labels, "status": "False", "reason": "Scaling"},
+        {**labels, "status": "True", "reason": "Serving"},
+    )
+    told.deployment(("shop", "chat"), Figures(conditions={"Ready": ("False", "Scaling")}))
+    assert told.registry.get_sample_value("wharfage_condition", waits) == 1
+    told.deployment(("shop", "chat"), Figures(conditions={"Ready": ("True", "Serving")}))
+    assert told.registry.get_sample_value("wharfage_condition", waits) is None
+    assert told.registry.get_sample_value("wharfage_condition", serves) == 1
+
+
+def test_what_is_not_measured_any_more_has_no_sample() -> None:
+    told, labels = Telemetry(), {"namespace": "shop", "name": "chat"}
+    told.deployment(("shop", "chat"), Figures(measured={"requests_per_second": 2.5}))
+    assert told.registry.get_sample_value("wharfage_requests_per_second", labels) == 2.5
+    told.deployment(("shop", "chat"), Figures())
+    assert told.registry.get_sample_value("wharfage_requests_per_second", labels) is None

@@ -1,0 +1,73 @@
+"""The chart's rules on the page that an operator really shows, as a real Prometheus scrapes and evaluates them."""
+
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.charts.release import CHART
+from tests.cluster.emulated import READS, EmulatorProcess
+from tests.cluster.lab import Lab
+from tests.cluster.server import eventually
+from tests.prometheus import scraping
+
+RULES = CHART / "rules.yaml"
+RECORDED = [
+    rule["record"]
+    for group in yaml.safe_load(RULES.read_text())["groups"]
+    for rule in group["rules"]
+    if "record" in rule
+]
+RATE = 20.0
+
+
+@pytest.fixture
+def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
+    """Twenty short requests a second for `chat`."""
+    started = EmulatorProcess(lab, RATE)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def asked(url: str, path: str) -> Any:
+    with urllib.request.urlopen(f"{url}/api/v1/{path}", timeout=5) as answer:
+        return json.loads(answer.read())["data"]
+
+
+def values(url: str, series: str) -> dict[tuple[str | None, str | None], float]:
+    found = asked(url, f"query?query={urllib.parse.quote(series)}")["result"]
+    return {(row["metric"].get("namespace"), row["metric"].get("name")): float(row["value"][1]) for row in found}
+
+
+def knows(url: str, series: str, whose: tuple[str | None, str | None]) -> bool:
+    return whose in values(url, series)
+
+
+def test_every_rule_finds_what_it_asks_for_on_a_real_page(lab: Lab, emulator: EmulatorProcess) -> None:
+    operator = lab.start(None, scrape_proxy=emulator.address, **READS)
+    lab.create(scaling={"minReplicas": 4, "maxReplicas": 4}, placement={"accelerators": ["L40S"]})
+    lab.ready()
+    served, chat = {"namespace": "operators", "job": "wharfage"}, (lab.namespace, "chat")
+    with scraping({f"127.0.0.1:{operator.port}": served}, lab.folder, rules=RULES) as url:
+        for series in RECORDED:
+            whose = (None, None) if series.startswith("wharfage:fleet") else chat
+            eventually(partial(knows, url, series, whose), within_s=30.0, what=series)
+        eventually(lambda: abs(values(url, "wharfage:demand:rps")[chat] - RATE) < 0.2 * RATE, within_s=30.0)
+        per_replica, all_of_them = (
+            values(url, f"wharfage:{which}:rps")[chat] for which in ("replica_capacity", "capacity")
+        )
+        assert all_of_them == pytest.approx(4 * per_replica, rel=0.05)
+        assert values(url, "wharfage:fleet_replicas:ready") == {(None, None): 4.0}
+        assert values(url, "wharfage:cost:usd_per_hour") == {chat: pytest.approx(14.88)}
+        rules = [rule for group in asked(url, "rules")["groups"] for rule in group["rules"]]
+        assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"} == {}
+        # What this page calls no alert: nothing is wrong, and a lone operator leads.
+        assert [rule["name"] for rule in rules if rule["type"] == "alerting" and rule["state"] == "firing"] == []
+    assert operator.tracebacks == []
