@@ -17,11 +17,11 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from wharfage_gateway import usage, viewfile, xds
+from wharfage_gateway import usage, viewfile
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
 from wharfage_gateway.envoy import Options
-from wharfage_gateway.view import View
+from wharfage_gateway.publication import Publication
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +51,7 @@ async def run(options: argparse.Namespace) -> None:
     board = Board(secrets.token_hex(4), stream_limit_s=options.stream_limit_s, version=int(time.time() * 1000))
     app = App(board)
     paths = Options(folder=str(options.folder))
-
-    def seen(view: View) -> None:
-        xds.write(view, options.folder)
-        app.see(view)
-
+    views = Publication(options.folder, paths.admin_socket, app.see)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -74,11 +70,12 @@ async def run(options: argparse.Namespace) -> None:
     entries = await usage.served(Path(paths.log_socket), app.ended)
     try:
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(viewfile.follow(options.view, seen))
+            following = tasks.create_task(viewfile.follow(options.view, views.put))
+            publishing = tasks.create_task(views.run())
             ticking = tasks.create_task(_tick(app, server, options.linger_s))
             await server.serve(sockets=[_unix(Path(paths.check_socket)), _tcp(options.address, options.port)])
-            following.cancel()
-            ticking.cancel()
+            for each in (following, publishing, ticking):
+                each.cancel()
     finally:
         await entries.stop(None)
 

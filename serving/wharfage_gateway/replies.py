@@ -12,9 +12,10 @@ COME_AGAIN_S = 10
 """Retry-After where nobody knows better."""
 
 
-def error(message: str, kind: str) -> Json:
+def error(status: int, code: str, message: str) -> Json:
     """An error as OpenAI's API writes it."""
-    return {"error": {"message": message, "type": kind, "param": None, "code": kind}}
+    kind = "rate_limit_error" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def local_replies() -> Json:
@@ -22,20 +23,20 @@ def local_replies() -> Json:
     return {
         "mappers": [
             _mapper(_flags("UAEX"), None),
-            _mapper(_flags("UH", "NC"), 503, "no replica of this model can answer now", "no_replica", again=True),
-            _mapper(_flags("UO"), 429, "too many requests are under way", "overloaded", again=True),
+            _mapper(_flags("UH", "NC"), 503, "no_replica", "no replica of this model can answer now", again=True),
+            _mapper(_flags("UO"), 429, "overloaded", "too many requests are under way", again=True),
             _mapper(
                 _flags("UF", "UC", "URX", "UR", "LR", "UPE"),
                 502,
-                "the replica broke off before it answered; the request may be sent again",
                 "replica_failed",
+                "the replica broke off before it answered; the request may be sent again",
             ),
-            _mapper(_flags("SI", "UT", "DT"), 504, "nothing was sent or answered for too long", "timeout"),
-            _mapper(_status(401), 401, "no API key was sent, or an unknown one", "invalid_api_key"),
-            _mapper(_status(413), 413, "the request's body is larger than this gateway takes", "request_too_large"),
-            _mapper(_status(431), 431, "the request's headers are larger than this gateway takes", "request_too_large"),
-            _mapper(_status(400), 400, "this is no valid HTTP request", "invalid_request_error"),
-            _mapper(_status(408), 408, "the request did not arrive in time", "timeout"),
+            _mapper(_flags("SI", "UT", "DT"), 504, "timeout", "nothing was sent or answered for too long"),
+            _mapper(_status(401), 401, "invalid_api_key", "no API key was sent, or an unknown one"),
+            _mapper(_status(413), 413, "request_too_large", "the request's body is larger than this gateway takes"),
+            _mapper(_status(431), 431, "request_too_large", "the request's headers are larger than this gateway takes"),
+            _mapper(_status(400), 400, "invalid_request_error", "this is no valid HTTP request"),
+            _mapper(_status(408), 408, "timeout", "the request did not arrive in time"),
         ],
         "body_format": {
             "text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"},
@@ -44,13 +45,13 @@ def local_replies() -> Json:
     }
 
 
-def _mapper(fits: Json, status: int | None, message: str = "", kind: str = "", *, again: bool = False) -> Json:
+def _mapper(fits: Json, status: int | None, code: str = "", message: str = "", *, again: bool = False) -> Json:
     if status is None:
         return {"filter": fits}
     found: Json = {
         "filter": fits,
         "status_code": status,
-        "body_format_override": {"json_format": error(message, kind), "content_type": "application/json"},
+        "body_format_override": {"json_format": error(status, code, message), "content_type": "application/json"},
     }
     if again:
         found["headers_to_add"] = [replaced("retry-after", str(COME_AGAIN_S))]

@@ -58,7 +58,7 @@ def routes(tries: int) -> Json:
         },
         {
             "match": {"prefix": "/"},
-            **_answer(404, error("no such path; see /v1/models for what is served here", "not_found")),
+            **_answer(404, error(404, "not_found", "no such path; see /v1/models for what is served here")),
             "typed_per_filter_config": filters.not_asked(),
         },
     ]
@@ -83,7 +83,7 @@ def _a_models_name(header: str) -> Json:
 
 
 def _refused() -> Json:
-    said = error(f"%REQ({headers.REFUSE_MESSAGE})%", f"%REQ({headers.REFUSE})%")
+    said = error(503, f"%REQ({headers.REFUSE})%", f"%REQ({headers.REFUSE_MESSAGE})%")
     after = replaced("retry-after", f"%REQ({headers.REFUSE_AFTER})%")
     return {**_answer(503, said), "response_headers_to_add": [after]}
 

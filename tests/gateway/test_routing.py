@@ -1,0 +1,127 @@
+"""Where a request goes: by model, variant and slots; to a stand-in; and which replica is tried after one that fails."""
+
+import asyncio
+
+import pytest
+
+from tests.gateway.client import Client, all_of, eventually, load
+from tests.gateway.rig import Rig, model
+
+
+async def test_each_model_is_answered_by_its_own_replicas_and_a_new_one_needs_no_restart(
+    rig: Rig, client: Client
+) -> None:
+    one, two = await rig.engine("one"), await rig.engine("two")
+    await rig.up(model("org/one", [one.replica()]))
+    assert (await client.chat("org/one")).ok
+    assert (await client.chat("two")).status == 404
+    await rig.look(model("org/one", [one.replica()]), model("two", [two.replica()]))
+    await eventually(lambda: good(client, "two"), "the new model")
+    assert [(await each.counted())["requests"] for each in (one, two)] == [1, 1]
+
+
+async def test_replicas_get_requests_in_proportion_to_their_slots(rig: Rig, client: Client) -> None:
+    engines = [await rig.engine(name, ttft_s=0.1) for name in ("small", "large", "tiny")]
+    slots = (20.0, 50.0, 10.0)
+    await rig.up(model(replicas=[each.replica(slots=many) for each, many in zip(engines, slots, strict=True)]))
+    # 80 slots of 0.1 s carry 800 a second; four waves of 72 fill nine tenths of them.
+    for wave in range(4):
+        answers = await all_of(client.chat("chat", prompt=f"{wave}-{number}") for number in range(72))
+        assert all(answer.ok for answer in answers)
+    counted = [await each.counted() for each in engines]
+    shares = [each["finished"] / 288 for each in counted]
+    assert shares == pytest.approx([many / 80 for many in slots], abs=0.1)
+    assert all(each["most_running"] <= many for each, many in zip(counted, slots, strict=True))
+
+
+async def test_variants_are_filled_in_their_order(rig: Rig, client: Client) -> None:
+    cheap, dear = await rig.engine("cheap", ttft_s=0.3), await rig.engine("dear", ttft_s=0.3)
+    replicas = [dear.replica(slots=9.0, variant="bf16"), cheap.replica(slots=2.0, variant="int4")]
+    await rig.up(model(replicas=replicas, order=("int4", "bf16")))
+    assert all(answer.ok for answer in await all_of(client.chat("chat", prompt=f"{number}") for number in range(5)))
+    assert [(await each.counted())["finished"] for each in (cheap, dear)] == [2, 3]
+
+
+async def test_a_model_without_capacity_is_answered_by_its_stand_in_under_that_ones_name(
+    rig: Rig, client: Client
+) -> None:
+    small = await rig.engine("small")
+    large = model("large", fallback=("deployment/small",))
+    await rig.up(large, model("small", [small.replica()]))
+    assert (await client.chat("large")).ok
+    counted = await small.counted()
+    assert counted["body"]["model"] == "small"
+    big = await rig.engine("big")
+    await rig.look(model("large", [big.replica()], fallback=("deployment/small",)), model("small", [small.replica()]))
+    await eventually(lambda: reached(client, rig, "large", "big"), "an answer by the model itself")
+
+
+async def test_prompts_with_the_same_beginning_go_to_the_same_replica(rig: Rig, client: Client) -> None:
+    engines = [await rig.engine(f"engine-{number}") for number in range(3)]
+    await rig.up(model(replicas=[each.replica() for each in engines]))
+    system = {"role": "system", "content": "You answer as a pirate would. " * 40}
+    for number in range(12):
+        messages = [system, {"role": "user", "content": f"question {number}"}]
+        assert (await client.chat("chat", messages=messages)).ok
+        await eventually(lambda: at_rest(rig), "the end of the request in the gateway's books")
+    counted = sorted([(await each.counted())["requests"] for each in engines])
+    assert counted == [0, 0, 12]
+
+
+async def test_a_replica_that_says_503_is_not_the_last_word(rig: Rig, client: Client) -> None:
+    one, two = await rig.engine("one"), await rig.engine("two")
+    await rig.up(model(replicas=[one.replica(), two.replica()]))
+    await one.control(fail=10)
+    answers = await load(lambda: client.chat("chat"), per_s=40.0, seconds=2.0)
+    assert [answer.status for answer in answers] == [200] * len(answers)
+    assert (await one.counted())["requests"] >= 10
+
+
+async def test_a_replica_that_closes_the_connection_before_it_answers_is_not_the_last_word(
+    rig: Rig, client: Client
+) -> None:
+    one, two = await rig.engine("one"), await rig.engine("two")
+    await rig.up(model(replicas=[one.replica(), two.replica()]))
+    await one.control(reset=10)
+    answers = await load(lambda: client.chat("chat"), per_s=40.0, seconds=2.0)
+    assert [answer.status for answer in answers] == [200] * len(answers)
+    assert (await one.counted())["requests"] >= 10
+
+
+async def test_a_replica_whose_address_answers_nobody_costs_no_request(rig: Rig, client: Client) -> None:
+    one, two = await rig.engine("one"), await rig.engine("two")
+    await rig.up(model(replicas=[one.replica(), two.replica()]))
+    await one.kill()
+    answers = await load(lambda: client.chat("chat"), per_s=30.0, seconds=2.0)
+    assert [answer.status for answer in answers] == [200] * len(answers)
+
+
+async def test_a_stream_whose_replica_is_killed_is_cut_and_no_other_request_fails(rig: Rig, client: Client) -> None:
+    one, two = await rig.engine("one", itl_s=0.1), await rig.engine("two", itl_s=0.1)
+    await rig.up(model(replicas=[one.replica(), two.replica()]))
+    streams = [asyncio.ensure_future(client.chat("chat", tokens=15, prompt=f"{number}")) for number in range(10)]
+
+    async def all_run() -> bool:
+        return bool(sum([(await each.counted())["running"] for each in (one, two)]) == 10)
+
+    await eventually(all_run, "ten streams")
+    carried = (await one.counted())["running"]
+    await one.kill()
+    later = await load(lambda: client.chat("chat", tokens=2), per_s=20.0, seconds=1.0)
+    answers = await asyncio.gather(*streams)
+    assert sum(not answer.ok for answer in answers) == carried
+    assert all(answer.status == 200 for answer in answers)
+    assert [answer.status for answer in later] == [200] * len(later)
+
+
+async def good(client: Client, name: str) -> bool:
+    return (await client.chat(name)).ok
+
+
+async def reached(client: Client, rig: Rig, name: str, engine: str) -> bool:
+    await client.chat(name)
+    return bool((await rig.engines[engine].counted())["requests"])
+
+
+async def at_rest(rig: Rig) -> bool:
+    return bool((await rig.of("chat"))["running"] == 0)
