@@ -14,6 +14,9 @@ from wharfage_gateway.view import Model, Replica
 BOUND = 1.25
 """How far above the mean of its like a replica may be loaded for the sake of its cache (consistent hashing with bounded
 loads, Mirrokni, Thorup, Zadimoghaddam 2018)."""
+IDLE = 0.75
+"""Below this part of its slots a replica is not loaded, however little the others have, since slots are what it carries
+within its objectives: else a mean of one request in ten slots would send every second one away from its cache."""
 
 _MASK = 2**64 - 1
 
@@ -39,7 +42,7 @@ def place(
         if not free:
             continue
         if prefix is not None and model.prefix_affinity and len(tier) > 1:
-            return near(tier, free, running, prefix)
+            return near(tier, free, running, prefix, gateways)
         return min(free, key=lambda each: (running.get(each.name, 0) / each.slots, -each.slots, each.name))
     return None
 
@@ -74,14 +77,20 @@ def drawn(split: Mapping[str, float], draw: float) -> str | None:
     return None
 
 
-def near(tier: Sequence[Replica], free: Sequence[Replica], running: Mapping[str, int], prefix: int) -> Replica:
+def near(
+    tier: Sequence[Replica], free: Sequence[Replica], running: Mapping[str, int], prefix: int, gateways: int = 1
+) -> Replica:
     """The free replica that this prefix ranks first among those not loaded above the bound.
 
     Ranks are weighted rendezvous hashing (Thaler, Ravishankar 1998; weights: -slots / ln(uniform)), so a replica that
     comes or goes moves only the prefixes that are or become its own.
     """
     mean = (sum(running.get(each.name, 0) for each in tier) + 1) / sum(each.slots for each in tier)
-    within = [each for each in free if running.get(each.name, 0) + 1 <= math.ceil(BOUND * mean * each.slots)]
+    within = [
+        each
+        for each in free
+        if running.get(each.name, 0) < max(math.ceil(BOUND * mean * each.slots), IDLE * limit(each, gateways))
+    ]
     return max(within or free, key=lambda each: (_rank(each, prefix), each.name))
 
 
