@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Protocol
 
 from wharfage_autoscaler.allotment import Allotment
@@ -67,13 +68,18 @@ class Memory:
     def told(self, allotment: Allotment | None) -> "Memory":
         """With what replicas carry where it is allotted now: the first decision of all may be to move from there.
 
+        Where the same machines are taken to carry another rate than before, what the law counts in carries another
+        rate as well: the count stays, and changes for what the load asks for.
         Once a move is what is allotted it is forgotten: a later one there is weighed like any other.
         """
         if allotment is None:
             return self
         rates = tuple(sorted((dict(self.rates) | allotment.rates).items()))
         adopted = self.moved_to == tuple(sorted(allotment.rates))
-        return replace(self, rates=rates, moved_to=() if adopted else self.moved_to)
+        now = allotment.rates
+        changes = [now[key] / rate for key, rate in self.rates if key in self.target and now.get(key) and rate > 0.0]
+        unit_rps = self.unit_rps * fmean(changes) if changes else self.unit_rps
+        return replace(self, unit_rps=unit_rps, rates=rates, moved_to=() if adopted else self.moved_to)
 
     def after(self, decision: Decision, now: float) -> "Memory":
         """The memory to hand to the next decision."""

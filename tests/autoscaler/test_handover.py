@@ -126,6 +126,25 @@ def test_a_count_is_that_of_its_own_unit() -> None:
     assert by_name(decision) == {"here": 6}
 
 
+@pytest.mark.parametrize(
+    ("rps", "carries", "replicas"),
+    [
+        pytest.param(0.5, 0.4, 3, id="less than was thought, and enough: as many"),
+        pytest.param(2.0, 0.4, 6, id="less than was thought, and too little: as many as the load needs"),
+        pytest.param(2.5, 2.5, 3, id="more than was thought: as many until the window for down is over"),
+    ],
+)
+def test_the_same_machines_are_no_more_and_no_fewer_when_they_are_taken_to_carry_another_rate(
+    rps: float, carries: float, replicas: int
+) -> None:
+    quiet = replace(seen(rps, runs=(running(HERE, 3),), allotted=NOW), offers=(HERE,))
+    _, memory = decide(quiet, Memory(held=Held(replicas=3.0, lowered_s=quiet.now)))
+    assert memory.held.replicas == 3
+    learned = replace(NOW, shapes=(replace(portion(HERE, 12), requests_per_second=carries),))
+    decision, _ = decide(replace(quiet, now=quiet.now + 15.0, allotment=learned), memory)
+    assert by_name(decision) == {"here": replicas}
+
+
 def test_a_move_that_was_begun_is_not_weighed_again() -> None:
     base = world(running(HERE, 15), elsewhere=Elsewhere(THEN, HOURS))
     _, memory = decide(base, TWELVE)
