@@ -124,7 +124,7 @@ class Lab:
         told = {
             "status": (self.llm(name) or {}).get("status"),
             "pools": [pool.get("status") for pool in self.pools(name)],
-            "pods": [pod.get("status") for pod in self.server.all(PODS, self.namespace)],
+            "pods": [(pod["metadata"]["name"], pod.get("status")) for pod in self.server.all(PODS, self.namespace)],
             "nodes": [condition(node, "Ready") for node in self.server.all(NODES)],
             "operators ended with": [operator.process.poll() for operator in self.operators],
             "the last one said": self.operators[-1].records[-8:] if self.operators else [],
@@ -156,7 +156,7 @@ class Lab:
         try:
             return eventually(look, within_s=within_s)
         except AssertionError:
-            raise AssertionError(f"{name} is not blocked by {reason}: {(self.llm(name) or {}).get('status')}") from None
+            raise AssertionError(f"{name} is not blocked by {reason}: {self._told(name)}") from None
 
     def children(self, name: str = "chat") -> dict[tuple[str, str], Object]:
         """All children of a deployment by kind and name."""
