@@ -1,6 +1,7 @@
 """A client of chat completions that notes what it was told and when, and loads of many of them."""
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -107,7 +108,9 @@ class Client:
         assert self._session
         answer, began_s = Answer(), time.monotonic()
         try:
-            async with self._session.request(method, path, data=body, headers={**self._headers, **headers}) as told:
+            async with self._session.request(
+                method, path, data=body and io.BytesIO(body), headers={**self._headers, **headers}
+            ) as told:
                 answer.status = told.status
                 answer.headers = {name.lower(): value for name, value in told.headers.items()}
                 async for piece, _ in told.content.iter_chunks():

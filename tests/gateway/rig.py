@@ -145,6 +145,7 @@ class Rig:
         self.view = View(keys_required=keys_required)
         self.document = bootstrap(self.options)
         self.page_port = free_port()
+        self.guarded = False
 
     async def __aenter__(self) -> Self:
         self.shared.mkdir(parents=True)
@@ -187,7 +188,14 @@ class Rig:
     def brain_command(self) -> list[str]:
         """How the brain is started."""
         listen = f"--port={self.page_port}"
-        return [sys.executable, "-m", "wharfage_gateway", f"--view={self.view_file}", f"--folder={self.shared}", listen]
+        module = "wharfage_gateway.guard" if self.guarded else "wharfage_gateway"
+        return [sys.executable, "-m", module, f"--view={self.view_file}", f"--folder={self.shared}", listen]
+
+    @property
+    def guarded_pid(self) -> int:
+        """The process of the brain under its guard."""
+        children = Path(f"/proc/{self.brain.pid}/task/{self.brain.pid}/children").read_text(encoding="ascii")
+        return int(children.split()[0])
 
     @property
     def view_file(self) -> Path:
