@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from wharfage_gateway import usage, viewfile
+from wharfage_gateway import recount, usage, viewfile
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
 from wharfage_gateway.envoy import Options
@@ -29,7 +29,7 @@ TICK_S = 0.1
 KEEP_OPEN_S = 3600
 """Longer than Envoy keeps an idle connection, so that it is always Envoy that closes one."""
 BACKLOG = 16384
-QUIET_S = 3.0
+QUIET_S = 1.0
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -72,9 +72,10 @@ async def run(options: argparse.Namespace) -> None:
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(viewfile.follow(options.view, views.put))
             publishing = tasks.create_task(views.run())
+            counting = tasks.create_task(recount.follow(paths.admin_socket, app.recount))
             ticking = tasks.create_task(_tick(app, server, options.linger_s))
             await server.serve(sockets=[_unix(Path(paths.check_socket)), _tcp(options.address, options.port)])
-            for each in (following, publishing, ticking):
+            for each in (following, publishing, counting, ticking):
                 each.cancel()
     finally:
         await entries.stop(None)

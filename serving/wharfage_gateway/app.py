@@ -7,7 +7,7 @@ waits by not being answered, and whoever leaves meanwhile gives up the place.
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -90,6 +90,10 @@ class App:
     def ended(self, slot: str, request_id: str, used: Used) -> None:
         """The access log has told of a request's end."""
         self._call(self._board.ended(slot, used, time.monotonic(), request_id=request_id))
+
+    def recount(self, active: Mapping[str, int]) -> None:
+        """Envoy has so many requests under way, by served name."""
+        self._call(self._board.recount(active, time.monotonic()))
 
     def dismiss(self) -> None:
         """Tell all who wait to ask again, which will be another gateway."""

@@ -5,7 +5,7 @@ calls: those who had waited and are now let in or refused. Times are monotonic s
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wharfage_gateway import admit as rules
@@ -23,6 +23,10 @@ STREAM_LIMIT_S = 3600.0
 """After so long a request is taken for ended: its log entry must have been lost."""
 NO_PACE_S = 10.0
 """When to come again where nothing has ended lately."""
+SETTLED_S = 2.0
+"""A request that was admitted so long ago is under way in Envoy, or over."""
+PRESUMED = 10_000
+"""How many of those that are taken for over are remembered, in case they are not."""
 COLD_S = 15.0
 """How long after its last request a model at zero is still asked for, if another deployment answered that one."""
 
@@ -61,6 +65,8 @@ class Board:
         self._count = 0
         self._stream_limit_s = stream_limit_s
         self._by_request: dict[str, str] = {}
+        self._suspects: frozenset[str] = frozenset()
+        self._presumed: dict[str, Ticket] = {}
 
     def arrive(self, asked: Asked, now_s: float) -> tuple[str, Answer, list[Called]]:
         """A request comes: the name of its slot, its answer, and whom it pushed out of the queue."""
@@ -111,8 +117,14 @@ class Board:
         slot = slot or self._by_request.get(request_id, "")
         ticket = self.running.pop(slot, None)
         if ticket is None:
+            late = self._presumed.pop(slot, None)
+            if late is not None:
+                self._count_tokens(late, used)
             return self._left(slot, now_s)
         self._settle(ticket, used, now_s)
+        return self._freed(ticket, now_s)
+
+    def _freed(self, ticket: Ticket, now_s: float) -> list[Called]:
         desk = self.desks.get(ticket.carrier)
         if desk is None:
             return []
@@ -163,12 +175,44 @@ class Board:
             if now_s - ticket.since_s < self._stream_limit_s:
                 break
             aged.append(ticket.slot)
-        self.lost += len(aged)
-        for slot in aged:
-            called += self.ended(slot, Used(), now_s)
+        called += self._presume(aged, now_s)
         for desk in self.desks.values():
             if desk.cold and not len(desk.waiting) and now_s - desk.last_arrival_s >= COLD_S:
                 self._ask_cold(desk, False)
+        return called
+
+    def recount(self, active: Mapping[str, int], now_s: float) -> list[Called]:
+        """Envoy has so many requests under way, by served name; whoever is missing there for two looks is over.
+
+        Log entries are lost when the log's stream breaks, and slots with them. Of a model the oldest are taken; if one
+        of them ends after all, its tokens are still counted. Models that Envoy does not tell of are left alone, and so
+        is a stream from a replica that is gone, which Envoy no longer lists.
+        """
+        models = [desk.model for desk in self.desks.values() if desk.model.served in active]
+        listed = {(model.key, replica.name) for model in models for replica in model.replicas}
+        old: dict[str, list[str]] = {model.key: [] for model in models}
+        for slot, ticket in self.running.items():
+            if (ticket.carrier, ticket.replica) in listed and now_s - ticket.since_s >= SETTLED_S:
+                old[ticket.carrier].append(slot)
+        suspects: list[str] = []
+        for model in models:
+            slots = old[model.key]
+            suspects += slots[: max(0, len(slots) - active[model.served])]
+        over = [slot for slot in suspects if slot in self._suspects]
+        self._suspects = frozenset(suspects) - frozenset(over)
+        return self._presume(over, now_s)
+
+    def _presume(self, slots: Sequence[str], now_s: float) -> list[Called]:
+        """These are over, though the log did not say so: what they had reserved is taken for used."""
+        called = []
+        self.lost += len(slots)
+        for slot in slots:
+            ticket = self.running.pop(slot)
+            self._settle(ticket, Used(), now_s)
+            self._presumed[slot] = ticket
+            if len(self._presumed) > PRESUMED:
+                del self._presumed[next(iter(self._presumed))]
+            called += self._freed(ticket, now_s)
         return called
 
     def _free(self, desk: Desk, ticket: Ticket) -> tuple[Model, Replica] | None:
@@ -240,18 +284,22 @@ class Board:
         """Count what it came to, and give back what it had reserved beyond; of what is not told the reserve stands."""
         if self._by_request.get(ticket.asked.request_id) == ticket.slot:
             del self._by_request[ticket.asked.request_id]
-        prompt, output = (used.prompt_tokens, used.output_tokens) if used.answered else (0, 0)
-        desk = self.desks.get(ticket.key)
         if ticket.replica:
-            count = self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant)
-            count.prompt_tokens += prompt or 0
-            count.output_tokens += output or 0
-            count.unknown_tokens += output is None
-            if output and desk is not None:
-                desk.outputs.add(output)
+            self._count_tokens(ticket, used)
+        desk = self.desks.get(ticket.key)
         if desk is not None and ticket.reserved:
-            total = ticket.reserved if output is None else (prompt or 0) + output
+            told = used.prompt_tokens is not None and used.output_tokens is not None
+            total = (used.prompt_tokens or 0) + (used.output_tokens or 0) if told else ticket.reserved
             self.allowances.settle(desk.model, ticket.asked.tenant, ticket.reserved, total, now_s)
+
+    def _count_tokens(self, ticket: Ticket, used: Used) -> None:
+        count = self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant)
+        count.prompt_tokens += used.prompt_tokens or 0
+        count.output_tokens += used.output_tokens or 0
+        count.unknown_tokens += used.output_tokens is None
+        desk = self.desks.get(ticket.key)
+        if used.output_tokens and desk is not None:
+            desk.outputs.add(used.output_tokens)
 
     def _ask_cold(self, desk: Desk, cold: bool) -> None:
         if desk.cold != cold:

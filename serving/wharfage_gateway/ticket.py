@@ -27,17 +27,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What the access log tells of a request that is over; None: it does not say.
-
-    `answered` is false for one of which the engine sent nothing: it used nothing.
-    """
+    """What the access log tells of a request that is over; None: it does not say."""
 
     prompt_tokens: int | None = None
     output_tokens: int | None = None
-    answered: bool = True
 
 
-NOTHING = Used(0, 0, answered=False)
+NOTHING = Used(0, 0)
+"""Of a request that no engine answered."""
 
 
 @dataclass(frozen=True, slots=True)

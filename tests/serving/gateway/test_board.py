@@ -101,6 +101,39 @@ def test_an_end_that_is_never_told_is_believed_after_the_limit_of_streams() -> N
     assert at.lost == 1
 
 
+def test_whom_envoy_does_not_have_for_two_looks_is_over() -> None:
+    at = board(model(replica("a", 2.0)))
+    for _ in range(2):
+        ask(at)
+    third, _ = ask(at, 1.0)
+    assert at.recount({"chat": 1}, 1.9) == []  # too young to be missed
+    assert at.recount({"chat": 1}, 3.0) == []
+    assert [each.slot for each in at.recount({"chat": 1}, 4.0)] == [third]
+    assert at.lost == 1
+    assert at.recount({"other": 0}, 5.0) == at.recount({"other": 0}, 6.0) == []
+
+
+def test_a_stream_from_a_replica_that_is_gone_is_not_missed() -> None:
+    at = board(model(replica("a"), replica("b")))
+    slot, _ = ask(at)
+    at.see(view(model(replica("b"))), 1.0)
+    at.recount({"chat": 0}, 3.0)
+    assert at.recount({"chat": 0}, 5.0) == []
+    assert slot in at.running
+
+
+def test_who_was_taken_for_over_and_ends_after_all_has_its_tokens_counted_once() -> None:
+    at = board(model(replica("a", 2.0)))
+    slot, _ = ask(at)
+    at.recount({"chat": 0}, 3.0)
+    at.recount({"chat": 0}, 4.0)
+    assert not at.running
+    at.ended(slot, Used(7, 16), 5.0)
+    at.ended(slot, Used(7, 16), 5.0)
+    (count,) = at.tally.counts.values()
+    assert (count.prompt_tokens, count.output_tokens) == (7, 16)
+
+
 def test_models_that_are_gone_refuse_who_waits_for_them() -> None:
     at = board(model())
     slot, _ = ask(at)
