@@ -221,8 +221,14 @@ class Board:
             at = self.desks[model.key]
             if at is not desk and len(at.waiting):
                 continue
-            prefix = ticket.asked.prefix
-            found = place(model, at.running, gateways=self.view.gateways, prefix=prefix, draw=ticket.draw)
+            found = place(
+                model,
+                at.running,
+                gateways=self.view.gateways,
+                turn=self.view.turn,
+                prefix=ticket.asked.prefix,
+                draw=ticket.draw,
+            )
             if found is not None:
                 return model, found
         return None

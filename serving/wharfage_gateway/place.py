@@ -21,24 +21,32 @@ within its objectives: else a mean of one request in ten slots would send every 
 _MASK = 2**64 - 1
 
 
-def limit(replica: Replica, gateways: int) -> int:
-    """How many requests this gateway may have on a replica at once.
+def limit(replica: Replica, gateways: int = 1, turn: int | None = None) -> int:
+    """How many requests this gateway, the `turn`th of so many, may have on a replica at once.
 
-    Rounded down, so that together the gateways stay within its slots; but each may send one, or a replica of one slot
-    would never answer behind two gateways.
+    Together they stay within its slots: what does not divide goes to some of them, which differ by replica; to none
+    where `turn` is not known. But each may send one, or a replica of one slot would never answer behind two gateways.
     """
-    return max(1, math.floor(replica.slots / max(1, gateways) + 1e-9))
+    each, rest = divmod(math.floor(replica.slots + 1e-9), max(1, gateways))
+    more = rest > 0 and turn is not None and (turn + _seed(replica.name)) % gateways < rest
+    return max(1, each + more)
 
 
 def place(
-    model: Model, running: Mapping[str, int], *, gateways: int = 1, prefix: int | None = None, draw: float = 1.0
+    model: Model,
+    running: Mapping[str, int],
+    *,
+    gateways: int = 1,
+    turn: int | None = None,
+    prefix: int | None = None,
+    draw: float = 1.0,
 ) -> Replica | None:
     """The replica that takes a request now, or None. `running` counts this gateway's requests by replica.
 
     `draw` is a number in [0, 1) that is the same whenever the request is looked at: by it a trial gets its share.
     """
     for tier in tiers(model, draw):
-        free = [each for each in tier if running.get(each.name, 0) < limit(each, gateways)]
+        free = [each for each in tier if running.get(each.name, 0) < limit(each, gateways, turn)]
         if not free:
             continue
         if prefix is not None and model.prefix_affinity and len(tier) > 1:

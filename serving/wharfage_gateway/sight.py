@@ -42,6 +42,7 @@ def view(
     *,
     keys_required: bool,
     gateways: int,
+    turn: int | None = None,
 ) -> View:
     """What is known now. `secrets` are those that hold keys; `gateways` counts the ready ones, this one included.
 
@@ -61,7 +62,7 @@ def view(
         if found_model is not None:
             models.setdefault(found_model.served, found_model)
     credentials = tuple(each for secret in sorted(secrets, key=_age) for each in keys(secret))
-    return View(models, credentials, keys_required=keys_required, gateways=max(1, gateways))
+    return View(models, credentials, keys_required=keys_required, gateways=max(1, gateways), turn=turn)
 
 
 def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:

@@ -1,5 +1,6 @@
 """What is counted, by model, class and tenant: for /metrics, for /demand, and for the most a request may come to."""
 
+import math
 from bisect import bisect_left
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Pace:
 
     def now(self, now_s: float) -> float:
         """The pace at a later time."""
-        return self.per_s * 2.0 ** (-max(0.0, now_s - self.at_s) / self.WINDOW_S) if self.per_s else 0.0
+        return self.per_s * math.exp(-max(0.0, now_s - self.at_s) / self.WINDOW_S) if self.per_s else 0.0
 
 
 class Tally:

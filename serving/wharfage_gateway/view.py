@@ -104,3 +104,5 @@ class View:
     keys_required: bool = False
     """True once the operator of the gateway named Secrets, even if none of them holds a key now: then nobody passes."""
     gateways: int = 1
+    turn: int | None = None
+    """Which of them this one is, from 0 in the order of their names: who gets what does not divide. None: not known."""

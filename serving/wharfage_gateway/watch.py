@@ -5,6 +5,7 @@ yet. Changes that come together make one view.
 """
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -76,12 +77,15 @@ class Watcher:
                     self._seen(now)
 
     def _view(self) -> View:
+        ready = sorted(each["metadata"]["name"] for each in self._gateways.objects.values() if _is_ready(each))
+        me = socket.gethostname()  # a pod's name
         return view(
             self._deployments.objects.values(),
             self._pods.objects.values(),
             [each for secret in self._secrets for each in secret.objects.values()],
             keys_required=bool(self._followed.key_secrets),
-            gateways=sum(map(_is_ready, self._gateways.objects.values())),
+            gateways=len(ready),
+            turn=ready.index(me) if me in ready else None,
         )
 
 
