@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SELECTOR = "app.kubernetes.io/component=gateway"
 """Of the pods that are a gateway's."""
 
-PORT = 8082
+PORT = 8081
 """On which a gateway tells of itself."""
 
 _LONGEST_ANSWER = 1024 * 1024

@@ -28,7 +28,7 @@ def test_a_gateway_elsewhere_is_none_and_the_message_installs_one_beside_those_t
 
 
 def test_where_there_is_one_or_none_is_asked_for_nothing_is_refused() -> None:
-    require_gateway(GATED, ("team", "shop=http://127.0.0.1:8082"))
+    require_gateway(GATED, ("team", "shop=http://127.0.0.1:8081"))
     require_gateway(deployment(), ())
 
 

@@ -79,3 +79,27 @@ app.kubernetes.io/component: offers
 {{- .Release.Namespace -}}
 {{- end -}}
 {{- end -}}
+
+{{- /* A gateway's Service, Deployment and account, in each namespace that has one. */ -}}
+{{- define "wharfage.gatewayName" -}}
+{{ include "wharfage.fullname" . }}-gateway
+{{- end -}}
+
+{{- /* The namespaces that have a gateway, with commas; empty: none. */ -}}
+{{- define "wharfage.gatewayNamespaces" -}}
+{{- if .Values.gateway.enabled -}}
+{{- join "," (default (list .Release.Namespace) .Values.gateway.namespaces) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What a gateway's pods are found by, by its Service and by the operator. */ -}}
+{{- define "wharfage.gatewaySelectorLabels" -}}
+app.kubernetes.io/name: wharfage
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end -}}
+
+{{- define "wharfage.gatewayLabels" -}}
+{{ include "wharfage.gatewaySelectorLabels" . }}
+{{ include "wharfage.releaseLabels" . }}
+{{- end -}}
