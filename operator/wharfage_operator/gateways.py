@@ -139,7 +139,8 @@ class Gateways:
 
     async def _answer(self, session: aiohttp.ClientSession, gateway: _Gateway, version: int) -> int:
         url = f"{gateway.url}/demand?since={version}&wait={_WAIT_S:g}"
-        proxy = self._settings.scrape_proxy or None
+        reached = gateway.url in self._given.values()
+        proxy = None if reached else self._settings.scrape_proxy or None
         async with session.get(url, allow_redirects=False, proxy=proxy) as answer:
             if answer.status != 200:
                 raise ValueError(f"HTTP {answer.status} from {gateway.url}")

@@ -1,27 +1,32 @@
-"""Start the brain of a gateway: `python -m wharfage_gateway --folder /run/wharfage --view view.json`.
+"""Start the brain of a gateway: `python -m wharfage_gateway --folder /run/wharfage --namespace shop`.
 
-It shares the folder with Envoy: their two sockets, and the files that Envoy reads.
+It shares the folder with Envoy: their sockets, and the files that Envoy reads, the one that it starts with included.
 """
 
 import argparse
 import asyncio
+import json
 import logging
 import secrets
 import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 import uvloop
+from kubernetes.aio.config import ConfigException
 
 from wharfage_gateway import recount, usage, viewfile
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
-from wharfage_gateway.envoy import Options
+from wharfage_gateway.envoy import MOST_BODY_BYTES, Options, bootstrap
+from wharfage_gateway.identity import identity
 from wharfage_gateway.publication import Publication
+from wharfage_gateway.view import View
+from wharfage_gateway.watch import Followed, Watcher, opened
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +43,13 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True, help="what is shared with Envoy: sockets and its files")
     parser.add_argument("--port", type=int, default=8081, help="for /demand, /metrics, /healthz and /readyz")
     parser.add_argument("--address", default="0.0.0.0", help="where that port is open")  # noqa: S104 - the pod's own
-    parser.add_argument("--view", type=Path, required=True, help="a view as JSON, read again when it changes")
+    known = parser.add_mutually_exclusive_group(required=True)
+    known.add_argument("--namespace", help="the namespace whose LLMDeployments are served, on the API server")
+    known.add_argument("--view", type=Path, help="instead of an API server: a view as JSON, read again when it changes")
+    parser.add_argument(
+        "--key-secret", action="append", default=[], help="a Secret of the namespace with API keys; may be repeated"
+    )
+    parser.add_argument("--most-body-bytes", type=int, default=MOST_BODY_BYTES, help="a longer request is answered 413")
     parser.add_argument(
         "--stream-limit-s", type=float, default=STREAM_LIMIT_S, help="after it a request counts as lost"
     )
@@ -67,10 +78,17 @@ async def run(options: argparse.Namespace) -> None:
             timeout_graceful_shutdown=5,
         )
     )
+    if options.view is None:
+        started = Options(
+            folder=str(options.folder),
+            keys_required=bool(options.key_secret),
+            most_body_bytes=options.most_body_bytes,
+        )
+        (options.folder / "envoy.json").write_text(json.dumps(bootstrap(started)), encoding="utf-8")
     entries = await usage.served(Path(paths.log_socket), app.ended)
     try:
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(viewfile.follow(options.view, views.put))
+            following = tasks.create_task(_follow(options, views.put))
             publishing = tasks.create_task(views.run())
             counting = tasks.create_task(recount.follow(paths.admin_socket, app.recount))
             ticking = tasks.create_task(_tick(app, server, options.linger_s))
@@ -79,6 +97,16 @@ async def run(options: argparse.Namespace) -> None:
                 each.cancel()
     finally:
         await entries.stop(None)
+
+
+async def _follow(options: argparse.Namespace, seen: Callable[[View], None]) -> None:
+    """Call `seen` with what is known, for ever."""
+    if options.view is not None:
+        await viewfile.follow(options.view, seen)
+        return
+    who = await identity()
+    async with opened(who) as session:
+        await Watcher(who, session, Followed(options.namespace, tuple(options.key_secret)), seen).run()
 
 
 async def _tick(app: App, server: uvicorn.Server, linger_s: float) -> None:
@@ -117,7 +145,7 @@ def _tcp(address: str, port: int) -> socket.socket:
 
 
 def main() -> int:
-    """Run it; 1 for a view that cannot be read at the start."""
+    """Run it; 1 for a view that cannot be read at the start, and where there is no API server to ask."""
     options = parsed(sys.argv[1:])
     options.folder.mkdir(parents=True, exist_ok=True)
     Path(Options(folder=str(options.folder)).log_socket).unlink(missing_ok=True)
@@ -127,6 +155,9 @@ def main() -> int:
         uvloop.run(run(options))
     except* viewfile.ViewFileError as errors:
         log.error("%s", errors.exceptions[0])
+        status = 1
+    except* ConfigException as unknown:
+        log.error("no cluster: set KUBECONFIG, or run in a pod with a service account: %s", unknown.exceptions[0])
         status = 1
     return status
 

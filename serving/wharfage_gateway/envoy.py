@@ -21,6 +21,8 @@ Json = dict[str, Any]
 MOST_AT_ONCE = 20_000
 """Requests that may be under way or waiting: each waiting one is a connection to the brain."""
 
+MOST_BODY_BYTES = 4 * 2**20
+
 BRAIN_IDLE_S = 3.0
 """Shorter than the brain keeps an idle connection: who asks on one that is being closed gets a reset for an answer."""
 MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors"
@@ -39,7 +41,7 @@ class Options:
     address: str = "0.0.0.0"  # noqa: S104 - clients come from other pods
     port: int = 8080
     keys_required: bool = False
-    most_body_bytes: int = 4 * 2**20
+    most_body_bytes: int = MOST_BODY_BYTES
     longest_hold_s: float = 900.0
     tries: int = 3
     node: str = "wharfage-gateway"

@@ -73,7 +73,7 @@ def test_the_brain_is_there_before_envoy_and_after_it() -> None:
     spec = gateway()["spec"]["template"]["spec"]
     (brain,) = spec["initContainers"]
     assert brain["restartPolicy"] == "Always"
-    assert brain["startupProbe"]["httpGet"]["path"] == "/healthz"
+    assert brain["startupProbe"]["httpGet"]["path"] == "/readyz"
     assert brain["livenessProbe"]["terminationGracePeriodSeconds"] == 1
 
 

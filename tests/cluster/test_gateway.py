@@ -1,0 +1,167 @@
+"""A gateway and the operator on a real control plane: a request for a model at zero waits, wakes it, and is sent on.
+
+The brain alone: it is asked as Envoy asks it, and says where to send. What Envoy does with that, tests/gateway show.
+"""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wharfage_operator.kinds import DEPLOYMENTS, PODS
+
+from tests.cluster.emulated import READS
+from tests.cluster.lab import Lab
+from tests.cluster.server import condition, eventually
+
+GATED: dict[str, Any] = {
+    "routing": "Gateway",
+    "gateway": {"hold": "2m"},
+    "scaling": {"minReplicas": 0, "maxReplicas": 4, "idleAfter": "5m"},
+    "objectives": {"usdPerBadMinute": "0.001"},
+    "placement": {"accelerators": ["L4"]},
+}
+"""Five minutes are 7.5 s of the wall at the emulator's pace."""
+
+
+class BrainProcess:
+    """The brain of one gateway, started as its container starts it."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.folder = lab.folder / name
+        self.log = lab.folder / f"{name}.log"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-m", "wharfage_gateway", "--folder", str(self.folder), "--port", str(self.port)]
+        # Nobody logs the end of a request here: each counts as ended after a second.
+        command += ["--address", "127.0.0.1", "--namespace", lab.namespace, "--stream-limit-s", "1", "--linger-s", "1"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**os.environ, "KUBECONFIG": str(lab.cluster.kubeconfig)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self.ready, what="the brain has read the namespace")
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def demand(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/demand?since=-1", timeout=5) as answer:
+            return dict(json.loads(answer.read())["models"]["chat"])
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Asking(http.client.HTTPConnection):
+    """As Envoy asks, over the socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("brain", timeout=150)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(150)
+        self.sock.connect(str(self._path))
+
+
+@dataclass
+class Crowd:
+    """Clients that ask at once, and the answers that they have."""
+
+    answers: list[tuple[int, str, float]] = field(default_factory=list)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def ask(self, brain: BrainProcess, count: int) -> None:
+        for _ in range(count):
+            thread = threading.Thread(target=self._one, args=(brain,))
+            self.threads.append(thread)
+            thread.start()
+
+    def _one(self, brain: BrainProcess) -> None:
+        connection = Asking(brain.folder / "brain.sock")
+        connection.request("POST", "/check/v1/chat/completions", headers={"x-model": "chat", "content-length": "0"})
+        answer = connection.getresponse()
+        answer.read()
+        self.answers.append((answer.status, answer.headers.get("x-endpoint", ""), time.monotonic()))
+        connection.close()
+
+    def wait(self) -> None:
+        for thread in self.threads:
+            thread.join(timeout=160)
+
+
+@pytest.fixture
+def brains(lab: Lab) -> Iterator[Callable[[str], BrainProcess]]:
+    started: list[BrainProcess] = []
+
+    def start(name: str) -> BrainProcess:
+        started.append(BrainProcess(lab, name))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
+def replicas(lab: Lab) -> int:
+    return sum(int(pool["spec"]["replicas"]) for pool in lab.server.all(DEPLOYMENTS, lab.namespace))
+
+
+def addresses(lab: Lab) -> set[str]:
+    return {f"{pod['status'].get('podIP')}:8000" for pod in lab.server.all(PODS, lab.namespace)}
+
+
+def at_zero(lab: Lab) -> bool:
+    return condition(lab.llm(), "Ready").get("reason") == "AtZero" and not lab.server.all(PODS, lab.namespace)
+
+
+def test_requests_at_zero_wait_wake_the_model_and_are_all_sent_to_it_and_it_goes_back_to_zero(
+    lab: Lab, brains: Callable[[str], BrainProcess]
+) -> None:
+    brain = brains("gateway-a")
+    # The engines tell nothing (there is nobody at that proxy): what is known of the load, the gateway tells.
+    told = {"gateways": f"{lab.namespace}={brain.url}", "scrape_proxy": "http://127.0.0.1:9"}
+    running = lab.start(None, **told, **READS)
+    lab.create(**GATED)
+    eventually(lambda: at_zero(lab), within_s=120.0, what="nobody asks, so that nothing runs")
+    assert "The next request wakes it" in condition(lab.llm(), "Ready")["message"]
+
+    crowd = Crowd()
+    crowd.ask(brain, 50)
+    eventually(lambda: brain.demand()["waiting"] == 50, what="all wait")
+    assert crowd.answers == []
+    eventually(lambda: replicas(lab) >= 1, within_s=20.0, what="a replica is ordered")
+    eventually(lambda: addresses(lab), within_s=60.0, what="its pod")
+    there = addresses(lab)
+    crowd.wait()
+    assert [status for status, _, _ in crowd.answers] == [200] * 50
+    assert {endpoint for _, endpoint, _ in crowd.answers} <= there | addresses(lab)
+    counted = brain.demand()
+    assert (counted["arrivals"], counted["admitted"], counted["refused"], counted["waiting"]) == (50, 50, 0, 0)
+    eventually(lambda: at_zero(lab), within_s=120.0, what="back at zero")
+    assert running.tracebacks == []
