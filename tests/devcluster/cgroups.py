@@ -14,20 +14,21 @@ _MOUNT = Path("/sys/fs/cgroup")
 _PARENT = "wharfage"
 
 
-def path_of(cluster: str) -> str:
-    """The cgroup's path as the kubelet's `cgroupRoot` wants it."""
-    return f"/{_PARENT}/{cluster}"
+def path_of(group: str) -> str:
+    """The cgroup's path as the kubelet's `cgroupRoot` wants it; `group` is a cluster, or a part of one below it."""
+    return f"/{_PARENT}/{group}"
 
 
-def create(cluster: str) -> None:
-    """Make the cluster's cgroup in every hierarchy; needs root."""
+def create(group: str) -> None:
+    """Make the cgroup of a cluster, or of a part of it, in every hierarchy; needs root."""
     for tree in _trees():
-        folder = tree / _PARENT / cluster
+        folder = tree / _PARENT / group
         folder.mkdir(parents=True, exist_ok=True)
+        way = [tree, *reversed([above for above in folder.parents if tree in above.parents]), folder]
         if (tree / "cgroup.controllers").exists():
-            _delegate(tree, tree / _PARENT, folder)
+            _delegate(*way)
         for setting in ("cpuset.cpus", "cpuset.mems"):
-            _inherit(setting, tree, tree / _PARENT, folder)
+            _inherit(setting, *way)
 
 
 def processes(cluster: str) -> frozenset[int]:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -186,6 +186,10 @@ class Cluster:
     def node(self) -> Node:
         """The real node of a cluster that was brought up with one."""
         return Node(self, Programs(kubernetes=self.layout.binary, containerd=build.containerd()))
+
+    def second_node(self) -> Node:
+        """The same for a second real node; `start` it before anything else."""
+        return replace(self.node, number=1)
 
     def wait_ready(self) -> None:
         """Wait until the API server answers. Raises `ClusterError` when a process has ended instead."""

@@ -14,6 +14,7 @@ _GROUPS = {
     "system:kube-scheduler": "",
     "system:kube-proxy": "",
     "system:node:real-0": "system:nodes",
+    "system:node:real-1": "system:nodes",
     "kwok": "system:masters",
     "karpenter": "system:masters",
 }

@@ -1,4 +1,4 @@
-"""One cluster for all tests that serve through one: a real node, and the operator in a pod."""
+"""One cluster for all tests that serve through one: two real nodes, and the operator in a pod."""
 
 from collections.abc import Iterator
 
@@ -12,5 +12,6 @@ from tests.engine.machines import BOTH
 def empty_lab() -> Iterator[Lab]:
     """Nothing is served in it; who serves something clears it away again."""
     labels = {**MACHINE_LABELS, **{machine.label: "yes" for machine in BOTH}}
-    with open_empty(labels=labels, around=[manifest for machine in BOTH for manifest in machine.policy()]) as opened:
+    around = [manifest for machine in BOTH for manifest in machine.policy()]
+    with open_empty(labels=labels, around=around, second_node=True) as opened:
         yield opened

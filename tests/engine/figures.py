@@ -24,6 +24,19 @@ class Figures:
     """From the new price until only replicas on the other machine are left."""
     engine_replaced_s: float | None = None
     """From SIGKILL until as many replicas serve as before."""
+    engine_notice_to_replacement_s: float | None = None
+    """From the taint of a machine that is taken back until another replica is ordered."""
+    engine_notice_to_endpoint_gone_s: float | None = None
+    """Until the Service sends its replica no more connections."""
+    engine_notice_drained_s: float | None = None
+    """Until that replica has answered what it had in hand, and is gone."""
+    engine_notice_replaced_s: float | None = None
+    """Until as many replicas serve as before."""
+    engine_notice_in_flight: int | None = None
+    """Requests that ran on that replica when the machine was tainted."""
+    engine_notice_requests: int | None = None
+    """Of all clients, from before the taint until the replacement served; those that failed come next."""
+    engine_notice_failed_requests: int | None = None
     engine_measured_rps: float | None = None
     """The most of one replica within its objectives, measured."""
     engine_expected_rps: dict[str, float] = field(default_factory=dict)

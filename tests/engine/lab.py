@@ -76,11 +76,15 @@ def open_lab(announce: Announce = print) -> Iterator["Lab"]:
 
 @contextmanager
 def open_empty(
-    announce: Announce = print, *, labels: Mapping[str, str] = MACHINE_LABELS, around: Sequence[Manifest] = ()
+    announce: Announce = print,
+    *,
+    labels: Mapping[str, str] = MACHINE_LABELS,
+    around: Sequence[Manifest] = (),
+    second_node: bool = False,
 ) -> Iterator["Lab"]:
     """The same without the example: engines, weights and a namespace for them, and nothing that is served.
 
-    `labels` are the node's, `around` is what the cluster has before the operator comes.
+    `labels` are the node's, and a second one's; `around` is what the cluster has before the operator comes.
     """
     announce("vLLM's environment and a tiny model (cached after the first time)")
     folders = {"vllm": environment().folder, "weights": tiny_model()}
@@ -89,10 +93,16 @@ def open_empty(
     around_engine = images.build(Path(__file__).parent / "image", engine_image())
     announce("a control plane and a real node")
     with Cluster.up(kwok=False, node=True) as cluster:
+        nodes = [cluster.node]
+        if second_node:
+            announce("a second node")
+            nodes.append(cluster.second_node())
+            nodes[-1].start()
         announce("both images into the node")
-        cluster.node.load(operator)
-        cluster.node.load(around_engine)
-        cluster.node.declare({}, labels=labels)
+        for node in nodes:
+            node.load(operator)
+            node.load(around_engine)
+            node.declare({}, labels=labels)
         if around:
             cluster.apply(around)
         announce("helm install wharfage charts/wharfage --wait")

@@ -20,7 +20,8 @@ PROMPT_TOKENS, OUTPUT_TOKENS = 128, 64
 PROMPT = "import os\n" * 60  # about as many tokens
 CHEAP, DEAR = "0.02", "0.08"
 MOST = 2
-"""Replicas; the machine has room for no more."""
+"""Replicas; two cores have room for no more."""
+TAKEN_BACK = "aws-node-termination-handler/spot-itn"
 
 _CAPACITY = re.compile(r"^wharfage_capacity_requests_per_second\{(?P<labels>[^}]*)\} (?P<rps>\S+)$", re.MULTILINE)
 
@@ -61,9 +62,9 @@ class Loop:
         return str(self.lab.deployment().get("status", {}).get("decision", {}).get("summary", "nothing decided"))
 
     @contextmanager
-    def clients(self, count: int, *, pause_s: float = 0.0) -> Iterator[Running]:
+    def clients(self, count: int, *, pause_s: float = 0.0, tokens: int = OUTPUT_TOKENS) -> Iterator[Running]:
         """Clients whose connections are renewed now and then, so that a replica that is added gets its share."""
-        options = ("--prompt", PROMPT, "--max-tokens", str(OUTPUT_TOKENS), "--renewed-after", "10")
+        options = ("--prompt", PROMPT, "--max-tokens", str(tokens), "--renewed-after", "10")
         with self.lab.clients(count, *options, "--pause-s", str(pause_s)) as running:
             yield running
 
@@ -79,14 +80,41 @@ class Loop:
 
     def kill(self, pod: str) -> None:
         """SIGKILL to the engine in a pod: no hook, no drain, every connection broken."""
-        (container,) = json.loads(self.lab.kubectl("get", "pod", pod, "-o", "json"))["status"]["containerStatuses"]
+        seen = json.loads(self.lab.kubectl("get", "pod", pod, "-o", "json"))
+        (container,) = seen["status"]["containerStatuses"]
         name = container["containerID"].removeprefix("containerd://")
-        self.lab.cluster.node.ctr("tasks", "kill", "--signal", "SIGKILL", name)
+        nodes = (self.lab.cluster.node, self.lab.cluster.second_node())
+        node = next(each for each in nodes if each.name == seen["spec"]["nodeName"])
+        node.ctr("tasks", "kill", "--signal", "SIGKILL", name)
 
     def restarts(self, pod: str) -> int:
         """How often a pod's engine was started again."""
         (container,) = json.loads(self.lab.kubectl("get", "pod", pod, "-o", "json"))["status"]["containerStatuses"]
         return int(container["restartCount"])
+
+    def node_of(self, pod: str) -> str:
+        """The node that a pod runs on."""
+        return self.lab.kubectl("get", "pod", pod, "-o=jsonpath={.spec.nodeName}")
+
+    def take_back(self, node: str) -> float:
+        """The cloud's notice for a node, as AWS' termination handler writes it; when that was (Unix seconds)."""
+        self.lab.kubectl("taint", "node", node, f"{TAKEN_BACK}=:NoSchedule")
+        return time.time()
+
+    def give_back(self, node: str) -> None:
+        """Another machine under the same name."""
+        self.lab.kubectl("taint", "node", node, f"{TAKEN_BACK}-")
+
+    def others(self, than: set[str]) -> set[str]:
+        """Pods of the deployment that are not among these."""
+        return {pod["metadata"]["name"] for pod in self.lab.pods()} - than
+
+    def addressed(self) -> set[str]:
+        """The pods that the Service sends new connections to."""
+        selector = f"--selector=kubernetes.io/service-name={NAME}"
+        slices = json.loads(self.lab.kubectl("get", "endpointslices", selector, "-o", "json"))["items"]
+        rows = [row for each in slices for row in each.get("endpoints") or ()]
+        return {row["targetRef"]["name"] for row in rows if row["conditions"].get("ready")}
 
     def expected_rps(self, cores: int) -> dict[str, float]:
         """What the operator says that a replica on so many cores carries: by the model, and as it was calibrated."""

@@ -22,6 +22,8 @@ TPOT_P95_S, TTFT_P95_S = 0.1, 2.0
 SURGE = 2500
 AT_ONCE = 160
 """Ten times what an engine runs at once: the rest waits for longer than the objective allows."""
+LONG = 900
+"""Tokens of an answer that takes seconds: it is under way when its machine is taken back."""
 STEPS = ((500, 16), (800, 40))
 """Requests, and how many at once: as many as an engine runs at once, and so many more that one always waits. Sixteen
 clients leave it idle while they read their answers; what it carries is the most that still meets the objectives."""
@@ -93,6 +95,36 @@ def test_an_engine_that_is_killed_takes_down_what_it_had_in_hand_and_nothing_els
     assert len(lost) <= 4, "each of four clients had one request under way"
     assert len(tally.failures) == len(lost), tally.failures
     assert min(sample.cores for sample in loop.watching.since(ended_s)) >= LARGE.cores
+
+
+def test_a_machine_that_is_taken_back_takes_no_request_with_it(loop: Loop) -> None:
+    before = set(loop.lab.ready_pods())
+    assert len({loop.node_of(pod) for pod in before}) == 2, "each replica has a machine of its own"
+    with loop.clients(4) as running, loop.clients(2, tokens=LONG) as streaming:
+        time.sleep(5)
+        doomed, in_hand = loop.lab.busiest()
+        node = loop.node_of(doomed)
+        told_s = loop.take_back(node)
+        ordered = until("another is ordered", lambda: (bool(loop.others(before)), loop.decided()), timeout_s=60)
+        silent = until("nobody is sent there", lambda: (doomed not in loop.addressed(), loop.decided()), timeout_s=60)
+        until("it has drained", lambda: (loop.lab.gone(doomed), "it drains"), timeout_s=180)
+        loop.figures.engine_notice_drained_s = time.time() - told_s
+        until("two replicas serve again", lambda: loop.serving(large=2), timeout_s=READY_WITHIN_S)
+        loop.figures.engine_notice_replaced_s = time.time() - told_s
+        assert node not in {loop.node_of(pod) for pod in loop.lab.ready_pods()}
+        loop.give_back(node)
+    tallies = [loop.counted(each.tally) for each in (running, streaming)]
+    failures = [failure for tally in tallies for failure in tally.failures]
+    loop.figures.engine_notice_to_replacement_s = ordered
+    loop.figures.engine_notice_to_endpoint_gone_s = ordered + silent
+    loop.figures.engine_notice_in_flight = int(in_hand)
+    loop.figures.engine_notice_requests = sum(tally.requests for tally in tallies)
+    loop.figures.engine_notice_failed_requests = len(failures)
+    print(f"{in_hand:g} in hand, {loop.figures}: {tallies}")
+    assert failures == []
+    assert in_hand >= 1, "nothing was put to the test"
+    assert all(tally.requests > tally.connections > 0 for tally in tallies)
+    assert min(sample.cores for sample in loop.watching.since(told_s)) >= LARGE.cores
 
 
 def test_prometheus_says_that_the_load_is_gone_and_a_replica_is_drained(loop: Loop) -> None:

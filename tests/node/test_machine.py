@@ -28,12 +28,15 @@ spec:
   volumes:
   - {name: shm, emptyDir: {medium: Memory}}
 """
+_ON_THE_SECOND = _POD.replace("busy", "busy-too").replace("spec:", "spec:\n  nodeName: real-1", 1)
 _CALLER = f"""
 import sys, time
 from tests.devcluster.cluster import Cluster
 cluster = Cluster.up(name=sys.argv[1], kwok=False, node=True)
+cluster.second_node().start()
 cluster.apply('''{_POD}''')
-cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=60s")
+cluster.apply('''{_ON_THE_SECOND}''')
+cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "pod/busy-too", "--timeout=60s")
 print("running", flush=True)
 time.sleep(600)
 """
