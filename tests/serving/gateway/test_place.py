@@ -40,10 +40,11 @@ def test_gateways_divide_the_slots_of_a_replica(slots: float, gateways: int, mos
     assert limit(replica("a", slots), gateways) == most
 
 
-@given(st.floats(0.5, 80.0), st.integers(1, 5))
-def test_gateways_that_know_their_turns_use_every_slot_and_no_more(slots: float, gateways: int) -> None:
-    together = sum(limit(replica("a", slots), gateways, turn) for turn in range(gateways))
-    assert together == max(gateways, int(slots))
+@settings(deadline=None)
+@given(st.integers(1, 320), st.integers(1, 5))
+def test_gateways_that_know_their_turns_use_every_slot_and_no_more(quarters: int, gateways: int) -> None:
+    together = sum(limit(replica("a", quarters / 4), gateways, turn) for turn in range(gateways))
+    assert together == max(gateways, quarters // 4)
 
 
 def test_the_emptiest_for_its_slots_is_next() -> None:
