@@ -53,9 +53,8 @@ def pods(lab: Lab) -> dict[str, Object]:
 
 
 def on(lab: Lab, node: str) -> str:
-    """The name of the pod on a node."""
-    (name,) = (name for name, pod in pods(lab).items() if pod["spec"].get("nodeName") == node)
-    return name
+    """The name of the pod on a node, empty where there is none."""
+    return next((name for name, pod in pods(lab).items() if pod["spec"].get("nodeName") == node), "")
 
 
 def say(lab: Lab, key: str, node: str) -> None:
@@ -120,6 +119,43 @@ def test_a_replica_whose_machine_is_to_be_emptied_serves_until_another_does(spot
     eventually_is(lambda: doomed in pods(spots), False, what="the one on the machine that is to be emptied is there")
     eventually(lambda: endpoints(spots) == {*before, on(spots, "spot-4")} - {doomed}, what="another took over")
     eventually_is(lambda: (spots.llm() or {})["status"]["summary"]["replicas"], "3/3", what="replicas in the status")
+    assert operator.tracebacks == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken", "well"),
+    [
+        pytest.param("AcceleratedHardwareReady", "False", "True", id="as EKS says it"),
+        pytest.param("XIDErrors", "True", "False", id="as AKS says it"),
+    ],
+)
+def test_a_replica_on_a_broken_accelerator_is_not_counted_on_though_its_pod_runs(
+    spots: Lab, kind: str, broken: str, well: str
+) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 2)
+    doomed, kept = sorted(pods(spots))
+    first = pods(spots)[doomed]["spec"]["nodeName"]
+    (spare,) = set(SPOT) - {pod["spec"]["nodeName"] for pod in pods(spots).values()}
+    condition(spots, kind, first, broken)
+    eventually(lambda: doomed not in pods(spots) and len(pods(spots)) == 2, what="another took its place")
+    eventually(lambda: endpoints(spots) == {kept, on(spots, spare)}, what="clients go to the two that are well")
+    eventually_is(lambda: (spots.llm() or {})["status"]["summary"]["replicas"], "2/2", what="replicas in the status")
+    condition(spots, kind, first, well)
+    condition(spots, kind, spare, broken)
+    eventually(lambda: endpoints(spots) == {kept, on(spots, first)}, what="a machine that is well again is used")
+    assert operator.tracebacks == []
+
+
+def test_a_broken_accelerator_without_another_in_its_place_serves_on(spots: Lab) -> None:
+    operator = spots.start(platform="gke", resync_s="600")
+    served(spots, 3)
+    before = endpoints(spots)
+    condition(spots, "AcceleratedHardwareReady", "spot-2", "False")
+    eventually_is(lambda: len(pods(spots)), 4, what="replicas, with the one that is ordered beside it")
+    assert endpoints(spots) == before, "there is no machine for it: what may answer is better than nothing"
+    condition(spots, "AcceleratedHardwareReady", "spot-2", "True")
+    eventually_is(lambda: (set(pods(spots)), endpoints(spots)), (before, before), what="pods, and where clients go")
     assert operator.tracebacks == []
 
 

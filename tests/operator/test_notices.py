@@ -72,6 +72,10 @@ def test_what_a_taint_means(key: str, labels: dict[str, str], expected: Fate | N
         (conditioned("Ready", "False", "node is shutting down", labels=SPOT), Fate.INTERRUPTION),
         (conditioned("Ready", "False", "node is shutting down", labels=ON_DEMAND), Fate.DRAIN),
         (conditioned("Ready", "False", "container runtime is down", labels=SPOT), None),
+        (conditioned("AcceleratedHardwareReady", "False", "XID 79", labels=SPOT), Fate.DRAIN),
+        (conditioned("AcceleratedHardwareReady", "True"), None),
+        (conditioned("XIDErrors", "True"), Fate.DRAIN),
+        (conditioned("GPUMissing", "False"), None),
     ],
     ids=[
         "AKS announces that it takes the machine back",
@@ -81,6 +85,10 @@ def test_what_a_taint_means(key: str, labels: dict[str, str], expected: Fate | N
         "a spot machine that shuts down was taken back",
         "another that shuts down is emptied by its kubelet",
         "an unhealthy kubelet is no shutdown",
+        "a spot machine whose accelerator broke was not taken back",
+        "one whose accelerator is well stays",
+        "AKS found an Xid in the kernel's log",
+        "AKS misses no accelerator",
     ],
 )
 def test_what_a_condition_means(seen: Object, expected: Fate | None) -> None:
