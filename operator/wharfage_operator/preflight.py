@@ -1,22 +1,23 @@
 """Say at start which permission is missing, instead of retrying refusals until the process dies."""
 
 import asyncio
-from collections.abc import Iterable
 
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.permissions import Permission, absent_groups, permissions, review
-from wharfage_operator.rules import RULES, Rule
+from wharfage_operator.rules import rules
 from wharfage_operator.settings import Settings
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _AT_ONCE = 8
 
 
-async def missing(connection: Connection, settings: Settings, rules: Iterable[Rule] = RULES) -> list[str]:
+async def missing(connection: Connection, settings: Settings) -> list[str]:
     """One sentence per permission that the operator needs and does not have; ApiError if none could be asked."""
     absent = await _absent(connection)
-    needed = tuple(permissions(settings.namespace, watched=settings.watch_namespaces, absent=absent, rules=rules))
+    needed = tuple(
+        permissions(settings.namespace, watched=settings.watch_namespaces, absent=absent, rules=rules(settings))
+    )
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def allowed(permission: Permission) -> bool:

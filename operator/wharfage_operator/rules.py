@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from wharfage_api import GROUP
 
+from wharfage_operator.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -77,3 +79,10 @@ RULES = (
         names=("wharfage-machines",),
     ),
 )
+
+BY_PROXY = Rule("", "pods/proxy", ("get",), "engines' /metrics through the API server, with scrape_via: Proxy alone")
+
+
+def rules(settings: Settings) -> tuple[Rule, ...]:
+    """What an operator with these settings does; the chart grants as much where it knows them."""
+    return (*RULES, BY_PROXY) if settings.scrape_via == "Proxy" else RULES

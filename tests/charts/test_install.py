@@ -115,6 +115,18 @@ def test_the_account_may_do_all_that_the_operator_asks_for(
     assert still_missing(cluster, tmp_path, Settings(namespace=NAMESPACE), monkeypatch) == []
 
 
+def test_the_account_may_read_engines_through_the_api_server_where_the_settings_say_so(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(namespace=NAMESPACE, scrape_via="Proxy")
+    install(cluster, {"operator": {"replicas": 0}})
+    (said,) = still_missing(cluster, tmp_path, settings, monkeypatch)
+    assert said.startswith("may not get pods/proxy cluster-wide")
+    more = {"operator": {"replicas": 0, "settings": {"scrape_via": "Proxy"}}}
+    on(cluster, "upgrade", "wharfage", CHART, "--namespace", NAMESPACE, values=more)
+    assert still_missing(cluster, tmp_path, settings, monkeypatch) == []
+
+
 def test_a_namespaced_account_may_do_all_of_it_in_its_namespaces_only(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from wharfage_operator.rules import RULES, Rule
+import pytest
+from wharfage_operator.rules import RULES, Rule, rules
+from wharfage_operator.settings import Settings
 
 from tests.charts.release import Manifest, of_kind, rendered, the
 
@@ -55,6 +57,22 @@ def test_a_namespaced_release_writes_only_in_its_namespaces() -> None:
     assert granted(role(release, "ClusterRole", "wharfage.wharfage-system")) == wanted(
         rule for rule in RULES if rule.cluster_scoped
     )
+
+
+@pytest.mark.parametrize("namespaced", [False, True], ids=["cluster-wide", "in its namespaces alone"])
+def test_engines_are_read_through_the_api_server_by_those_alone_who_are_told_to(*, namespaced: bool) -> None:
+    asked = {"operator": {"settings": {"scrape_via": "Proxy"}}, "rbac": {"namespaced": namespaced}}
+    usual, more = served(rendered({**asked, "operator": {}})), served(rendered(asked))
+    assert more - usual == {("", "pods/proxy", "get", "")}
+    settings = Settings(scrape_via="Proxy")
+    assert wanted(rules(settings)) - wanted(rules(Settings())) == more - usual
+
+
+def served(release: tuple[Manifest, ...]) -> set[Grant]:
+    """All that the operator's account is granted."""
+    roles = (*of_kind(release, "ClusterRole"), *of_kind(release, "Role"))
+    own = (each for each in roles if not each["metadata"]["name"].endswith((".view", ".edit", ".finops")))
+    return granted(rule for each in own for rule in each["rules"])
 
 
 def test_a_namespaced_release_serves_its_own_namespace_by_default() -> None:

@@ -128,9 +128,16 @@ def test_what_users_add_reaches_the_pod() -> None:
             "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
             "tolerations": [{"operator": "Exists"}],
             "nodeSelector": {"pool": "system"},
+            "settings": {"prometheus_ca_file": "/etc/prometheus/ca.crt"},
+            "extraVolumes": [{"name": "authority", "configMap": {"name": "prometheus-ca"}}],
+            "extraVolumeMounts": [{"name": "authority", "mountPath": "/etc/prometheus", "readOnly": True}],
         },
     }
     pod = operator_pod(values)
+    assert {"name": "authority", "configMap": {"name": "prometheus-ca"}} in pod["volumes"]
+    mounts = {each["mountPath"]: each["name"] for each in pod["containers"][0]["volumeMounts"]}
+    assert mounts["/etc/prometheus"] == "authority"
+    assert {"api-access", "tmp"} < set(mounts.values())
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert pod["priorityClassName"] == "system-cluster-critical"
     assert {"name": "HTTPS_PROXY", "value": "http://proxy:3128"} in pod["containers"][0]["env"]

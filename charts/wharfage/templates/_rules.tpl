@@ -35,6 +35,11 @@ a test compares the two.
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list]
+{{- if eq (get .Values.operator.settings "scrape_via" | toString) "Proxy" }}
+- apiGroups: [""]
+  resources: [pods/proxy]
+  verbs: [get]
+{{- end }}
 {{- end -}}
 
 {{- /* On objects of the cluster. */ -}}
