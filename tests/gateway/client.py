@@ -18,12 +18,16 @@ CUT_OFF = 0
 
 @dataclass(slots=True)
 class Answer:
-    """What came back, in the pieces in which it came. `broken` says how it ended, where it did not end well."""
+    """What came back, in the pieces in which it came. `broken` says how it ended, where it did not end well.
+
+    `began_s` is on the monotonic clock; first piece and end are counted from there.
+    """
 
     status: int = CUT_OFF
     headers: Mapping[str, str] = field(default_factory=dict)
     pieces: list[bytes] = field(default_factory=list)
     broken: str = ""
+    began_s: float = float("nan")
     first_s: float = float("nan")
     whole_s: float = float("nan")
 
@@ -58,13 +62,13 @@ class Answer:
 class Client:
     """Asks one gateway (or one engine)."""
 
-    def __init__(self, url: str, key: str = "") -> None:
-        self.url = url
+    def __init__(self, url: str, key: str = "", *, give_up_s: float = GIVE_UP_S) -> None:
+        self.url, self._give_up_s = url, give_up_s
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Client":
-        limits = aiohttp.ClientTimeout(total=GIVE_UP_S)
+        limits = aiohttp.ClientTimeout(total=self._give_up_s)
         connections = aiohttp.TCPConnector(limit=0)
         self._session = aiohttp.ClientSession(self.url, timeout=limits, connector=connections)
         return self
@@ -106,7 +110,8 @@ class Client:
 
     async def _sent(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         assert self._session
-        answer, began_s = Answer(), time.monotonic()
+        began_s = time.monotonic()
+        answer = Answer(began_s=began_s)
         try:
             async with self._session.request(
                 method, path, data=body and io.BytesIO(body), headers={**self._headers, **headers}

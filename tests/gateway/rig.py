@@ -224,6 +224,10 @@ class Rig:
         new.write_text(json.dumps(asdict(self.view)), encoding="utf-8")
         new.replace(self.view_file)
 
+    def publish(self) -> None:
+        """Write Envoy's files as the brain would, where there is none."""
+        xds.write(self.view, self.shared)
+
     def _kept(self) -> dict[str, Any]:
         return {
             "credentials": self.view.credentials,
@@ -258,9 +262,11 @@ class Rig:
         return int(told.split(":")[1]) if ":" in told else 0
 
 
-def model(key: str = "chat", replicas: Iterable[Replica] = (), **fields: Any) -> Model:
-    """A model that is served under its own name."""
-    return Model(key=key, served=key, replicas=tuple(replicas), **fields)
+def model(
+    key: str = "chat", replicas: Iterable[Replica] = (), *, prefix_affinity: bool = False, **fields: Any
+) -> Model:
+    """A model that is served under its own name; its load is spread, since most prompts here are the same."""
+    return Model(key=key, served=key, replicas=tuple(replicas), prefix_affinity=prefix_affinity, **fields)
 
 
 def free_port() -> int:
