@@ -224,6 +224,37 @@ def test_a_tenant_over_its_tokens_is_refused_and_another_is_not() -> None:
     assert isinstance(ask(at, 0.0, tenant="blue", most_output_tokens=16)[1], Admit)
 
 
+def test_who_leaves_while_it_waits_gets_back_what_it_had_reserved() -> None:
+    at = board(model(throttle=Throttle(0.0, 100.0)))
+    slot, _ = ask(at, tenant="red", most_output_tokens=100)
+    assert isinstance(ask(at, tenant="red", most_output_tokens=100)[1], Refuse)
+    at.gone(slot, 1.0)
+    assert isinstance(ask(at, tenant="red", most_output_tokens=100)[1], Wait)
+
+
+def test_gateways_divide_what_a_tenant_may_use() -> None:
+    at = board(model(replica("a", 9.0), throttle=Throttle(0.0, 100.0)), gateways=2)
+    assert isinstance(ask(at, tenant="red", most_output_tokens=50)[1], Admit)
+    assert isinstance(ask(at, tenant="red", most_output_tokens=1)[1], Refuse)
+
+
+def test_a_stage_that_comes_back_begins_with_full_buckets() -> None:
+    usual, slow = model(replica("a", 9.0)), model(replica("a", 9.0), throttle=Throttle(0.0, 10.0))
+    at = board(slow)
+    assert isinstance(ask(at, tenant="red", most_output_tokens=10)[1], Admit)
+    at.see(view(usual), 1.0)
+    at.see(view(slow), 2.0)
+    assert isinstance(ask(at, 2.0, tenant="red", most_output_tokens=10)[1], Admit)
+
+
+def test_without_a_limit_of_its_own_a_request_reserves_what_answers_come_to() -> None:
+    at = board(model(replica("a", 99.0), throttle=Throttle(0.0, 1000.0)))
+    for _ in range(32):
+        at.ended(ask(at, tenant="blue", most_output_tokens=20)[0], Used(0, 20), 0.0)
+    taken = [isinstance(ask(at, tenant="red", prompt_bytes=0)[1], Admit) for _ in range(51)]
+    assert taken == [True] * 50 + [False]
+
+
 def test_models_under_one_budget_share_what_a_tenant_may_use() -> None:
     throttle = Throttle(1.0, 100.0, budget="team")
     at = board(model(replica("a", 9.0), throttle=throttle), model(replica("b", 9.0), key="small", throttle=throttle))
@@ -256,6 +287,30 @@ def test_another_deployment_answers_while_one_is_cold_and_only_then() -> None:
     _, own = ask(at, 2.0)
     assert isinstance(own, Admit)
     assert (own.pool, own.stand_in) == ("chat", "")
+
+
+def test_who_stands_in_answers_its_own_clients_first() -> None:
+    small = model(replica("s", 1.0), key="small")
+    at = board(model(fallback=("deployment/small",)), small)
+    first, _ = ask(at, name="small")
+    diverted, _ = ask(at)
+    own, _ = ask(at, name="small")
+    (called,) = at.ended(first, Used(), 1.0)
+    assert called.slot == own
+    (called,) = at.ended(own, Used(), 2.0)
+    assert called.slot == diverted
+
+
+def test_a_model_at_zero_that_another_answers_for_is_asked_for_a_while() -> None:
+    small = model(replica("s", 9.0), key="small")
+    at = board(model(fallback=("deployment/small",)), small)
+    begun = at.version
+    ask(at, 0.0)
+    ask(at, 10.0)
+    at.tick(24.0)
+    assert at.version == begun + 1
+    at.tick(25.0)
+    assert at.version == begun + 2
 
 
 def test_a_full_queue_makes_room_at_the_expense_of_who_holds_most() -> None:

@@ -65,6 +65,19 @@ def test_one_request_at_a_time_is_no_way_to_get_more() -> None:
     assert abs(got["a"] - got["b"]) <= 1
 
 
+def test_what_a_tenant_has_used_is_not_forgotten_while_it_is_away_for_a_moment() -> None:
+    queue = Waiting({})
+    queue.join("a1", "default", "a")
+    queue.join("b1", "default", "b")
+    assert served(queue, 2) == ["a1", "b1"]
+    queue.join("c1", "default", "c")
+    queue.leave("c1")
+    queue.join("b2", "default", "b")
+    queue.join("c2", "default", "c")
+    queue.join("a2", "default", "a")
+    assert served(queue, 1) == ["c2"]
+
+
 def test_a_tenants_requests_keep_their_order() -> None:
     queue = filled({}, {("default", "a"): 3})
     assert served(queue, 3) == ["default/a/0", "default/a/1", "default/a/2"]
