@@ -26,9 +26,20 @@ class HelmError(RuntimeError):
 
 def operator_image(tag: str = "") -> str:
     """The image that the chart runs by default, or another tag of it."""
-    version = yaml.safe_load((_CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"]
-    repository = yaml.safe_load((_CHART / "values.yaml").read_text(encoding="utf-8"))["image"]["repository"]
-    return f"{repository}:{tag or version}"
+    return f"{_values()['image']['repository']}:{tag or _version()}"
+
+
+def gateway_image() -> str:
+    """The image of the gateway that the chart runs by default."""
+    return f"{_values()['gateway']['image']['repository']}:{_version()}"
+
+
+def _version() -> str:
+    return str(yaml.safe_load((_CHART / "Chart.yaml").read_text(encoding="utf-8"))["appVersion"])
+
+
+def _values() -> dict[str, Any]:
+    return dict(yaml.safe_load((_CHART / "values.yaml").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, slots=True)
