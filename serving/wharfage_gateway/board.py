@@ -218,12 +218,9 @@ class Board:
     def _free(self, desk: Desk, ticket: Ticket) -> tuple[Model, Replica] | None:
         """Who would take it now: a replica of its model, or while that has none, of a deployment that stands in."""
         for model in (desk.model, *self._stand_ins(desk.model)):
-            at = self.desks[model.key]
-            if at is not desk and len(at.waiting):
-                continue
             found = place(
                 model,
-                at.running,
+                self.desks[model.key].running,
                 gateways=self.view.gateways,
                 turn=self.view.turn,
                 prefix=ticket.asked.prefix,

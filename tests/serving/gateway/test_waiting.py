@@ -67,15 +67,19 @@ def test_one_request_at_a_time_is_no_way_to_get_more() -> None:
 
 def test_what_a_tenant_has_used_is_not_forgotten_while_it_is_away_for_a_moment() -> None:
     queue = Waiting({})
-    queue.join("a1", "default", "a")
-    queue.join("b1", "default", "b")
-    assert served(queue, 2) == ["a1", "b1"]
-    queue.join("c1", "default", "c")
-    queue.leave("c1")
+    for tenant in "abz":
+        queue.join(f"{tenant}1", "default", tenant)
+    assert served(queue, 3) == ["a1", "b1", "z1"]
     queue.join("b2", "default", "b")
-    queue.join("c2", "default", "c")
+    assert queue.first() == "b2"
     queue.join("a2", "default", "a")
-    assert served(queue, 1) == ["c2"]
+    queue.join("z2", "default", "z")
+    assert served(queue, 3) == ["a2", "b2", "z2"]
+    queue.join("z3", "default", "z")
+    assert queue.first() == "z3"
+    queue.join("b3", "default", "b")
+    queue.join("b4", "default", "b")
+    assert served(queue, 3) == ["b3", "z3", "b4"]
 
 
 def test_a_tenants_requests_keep_their_order() -> None:
