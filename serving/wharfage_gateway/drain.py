@@ -8,41 +8,29 @@ is left alone once no request is under way.
 import argparse
 import http.client
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wharfage_gateway.envoy import Options
+from wharfage_gateway.unixhttp import UnixConnection
 
 ACTIVE = "downstream_rq_active"
 _UNLISTED_S = 5.0  # from the failed check until no node sends anything new here
 _LOOK_EVERY_S = 0.5
+_ANSWER_S = 5.0
 _MARGIN_S = 5.0  # the hook counts in the pod's grace; what is left then is cut
 
 Ask = Callable[[str, str], bytes]
 """Method and path of a request to Envoy's admin interface; its answer. OSError where nobody answers."""
 
 
-class _Connection(http.client.HTTPConnection):
-    """To a socket of the file system."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5.0)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
 def asking(path: Path) -> Ask:
     """Asks the admin interface at a socket."""
 
     def ask(method: str, target: str) -> bytes:
-        connection = _Connection(path)
+        connection = UnixConnection(path, timeout_s=_ANSWER_S)
         try:
             connection.request(method, target)
             answer = connection.getresponse()

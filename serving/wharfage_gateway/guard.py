@@ -9,7 +9,6 @@ import argparse
 import http.client
 import logging
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from wharfage_gateway.envoy import Options
+from wharfage_gateway.unixhttp import UnixConnection
 
 log = logging.getLogger("wharfage_gateway.guard")
 
@@ -74,23 +74,9 @@ class Guard:
             self.brain.terminate()
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
-
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("brain", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        """To the socket instead of to the host."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 def answers(path: str, within_s: float) -> bool:
     """Whether whoever listens there answers in time, whatever it says."""
-    connection = _Connection(path, within_s)
+    connection = UnixConnection(path, timeout_s=within_s)
     try:
         connection.request("GET", "/v1/models")
         connection.getresponse().read()

@@ -3,7 +3,6 @@
 The brain alone: it is asked as Envoy asks it, and says where to send. What Envoy does with that, tests/gateway show.
 """
 
-import http.client
 import json
 import os
 import socket
@@ -14,10 +13,10 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
+from wharfage_gateway.unixhttp import UnixConnection
 from wharfage_operator.kinds import DEPLOYMENTS, PODS
 
 from tests.cluster.emulated import READS
@@ -76,19 +75,6 @@ class BrainProcess:
         self.process.wait()
 
 
-class Asking(http.client.HTTPConnection):
-    """As Envoy asks, over the socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("brain", timeout=150)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(150)
-        self.sock.connect(str(self._path))
-
-
 @dataclass
 class Crowd:
     """Clients that ask at once, and the answers that they have."""
@@ -103,7 +89,7 @@ class Crowd:
             thread.start()
 
     def _one(self, brain: BrainProcess) -> None:
-        connection = Asking(brain.folder / "brain.sock")
+        connection = UnixConnection(brain.folder / "brain.sock", timeout_s=150.0)
         connection.request("POST", "/check/v1/chat/completions", headers={"x-model": "chat", "content-length": "0"})
         answer = connection.getresponse()
         answer.read()
