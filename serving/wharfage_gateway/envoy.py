@@ -33,8 +33,9 @@ PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 class Options:
     """What differs between gateways. Sockets of a pod's containers are files in the folder that they share.
 
-    `most_body_bytes` bounds a request's body, and the memory of one that waits. `longest_hold_s` is the longest that a
-    model may let its clients wait. `admin` is the path of a socket: what it tells includes keys, so it has no port.
+    `most_body_bytes` bounds a request's body, and the memory of one that waits; `most_answer_bytes` an answer that is
+    no stream, which is read whole for its tokens (a batch of embeddings has tens of megabytes). `longest_hold_s` is the
+    longest that a model may let its clients wait. What the admin socket tells includes keys, so it has no port.
     """
 
     folder: str
@@ -42,6 +43,7 @@ class Options:
     port: int = 8080
     keys_required: bool = False
     most_body_bytes: int = MOST_BODY_BYTES
+    most_answer_bytes: int = 64 * 2**20
     longest_hold_s: float = 900.0
     tries: int = 3
     node: str = "wharfage-gateway"
@@ -70,6 +72,7 @@ def bootstrap(options: Options) -> Json:
         address=options.address,
         port=options.port,
         most_body_bytes=options.most_body_bytes,
+        most_answer_bytes=options.most_answer_bytes,
         ask_s=ask_s,
         idle_s=ask_s + 3600.0,
         tries=options.tries,

@@ -62,6 +62,18 @@ def source(file: str, folder: str) -> Json:
     return {"path_config_source": {"path": file, "watched_directory": {"path": folder}}, "resource_api_version": "V3"}
 
 
+def room(what: str, most_bytes: int) -> Json:
+    """From here on so much is buffered at most: of a request first, 413 above it, and later of an answer.
+
+    Envoy has one limit for both. It is set anew once the request is whole and has been let in, so that a large answer
+    needs no room for a large request, of which thousands may wait.
+    """
+    return {
+        "name": f"wharfage.room_for_{what}",
+        "typed_config": {"@type": f"{API}.buffer.v3.Buffer", "max_request_bytes": most_bytes},
+    }
+
+
 def body_fields() -> Json:
     """What the body asks for, and what a body that is no stream says of its tokens."""
     return {

@@ -36,6 +36,9 @@ def local_replies() -> Json:
             _mapper(_status(413), 413, "request_too_large", "the request's body is larger than this gateway takes"),
             _mapper(_status(431), 431, "request_too_large", "the request's headers are larger than this gateway takes"),
             _mapper(_status(400), 400, "invalid_request_error", "this is no valid HTTP request"),
+            _mapper(
+                _status(500), 500, "answer_too_large", "the answer is larger than this gateway takes: ask for less"
+            ),
             _mapper(_status(408), 408, "timeout", "the request did not arrive in time"),
         ],
         "body_format": {

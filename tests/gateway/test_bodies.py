@@ -102,6 +102,32 @@ async def test_a_body_that_makes_no_sense_is_answered_in_openai_s_form(
     assert answer.headers["content-type"] == "application/json"
 
 
+async def test_an_answer_larger_than_a_request_may_be_arrives_whole_and_is_counted(rig: Rig, client: Client) -> None:
+    one = await rig.engine("one")
+    await rig.up(model(replicas=[one.replica()]))
+    answer = await client.chat("chat", tokens=1_500_000, stream=False)
+    assert answer.ok
+    assert len(answer.body) > rig.options.most_body_bytes
+
+    async def counted() -> bool:
+        return bool((await rig.of("chat"))["output_tokens"] == 1_500_000)
+
+    await eventually(counted, "its tokens in the gateway's books")
+
+
+async def test_an_answer_larger_than_the_gateway_takes_is_told_apart_from_a_failure_of_the_engine(
+    rig: Rig, client: Client
+) -> None:
+    one = await rig.engine("one")
+    [listener] = rig.document["static_resources"]["listeners"]
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    [room] = [each for each in manager["http_filters"] if each["name"] == "wharfage.room_for_answer"]
+    room["typed_config"]["max_request_bytes"] = 2**20
+    await rig.up(model(replicas=[one.replica()]))
+    answer = await client.chat("chat", tokens=1_500_000, stream=False)
+    assert (answer.status, answer.error["code"]) == (500, "answer_too_large")
+
+
 async def test_a_json_body_with_a_character_set_is_json(rig: Rig, client: Client) -> None:
     one = await rig.engine("one")
     await rig.up(model(replicas=[one.replica()]))
