@@ -20,6 +20,7 @@ from wharfage_gateway.asked import asked
 from wharfage_gateway.board import Board
 from wharfage_gateway.demand import demand
 from wharfage_gateway.metrics import Counts
+from wharfage_gateway.outcome import told
 from wharfage_gateway.ticket import Called, Used
 from wharfage_gateway.view import View
 
@@ -60,6 +61,8 @@ class App:
                 await _say(send, _NOT_FOUND)
         elif path == "/demand":
             await _say(send, Reply(200, _JSON, await self._demand(scope["query_string"])))
+        elif path == "/variants":
+            await _say(send, Reply(200, _JSON, json.dumps({"models": told(self._board.outcomes)}).encode()))
         elif path == "/metrics":
             said: list[Header] = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
             await _say(send, Reply(200, said, generate_latest(self._registry)))

@@ -13,9 +13,10 @@ from wharfage_gateway.admit import Standing
 from wharfage_gateway.allowance import Allowances
 from wharfage_gateway.answer import Admit, Answer, Refuse
 from wharfage_gateway.asked import Asked
+from wharfage_gateway.outcome import Outcome
 from wharfage_gateway.place import place, uniform
 from wharfage_gateway.tally import Outputs, Pace, Tally
-from wharfage_gateway.ticket import NOTHING, Called, Ticket, Used
+from wharfage_gateway.ticket import NOTHING, UNTOLD, Called, Ticket, Used
 from wharfage_gateway.view import Model, Replica, View
 from wharfage_gateway.waiting import Waiting, class_of
 
@@ -57,6 +58,8 @@ class Board:
         self.running: dict[str, Ticket] = {}
         self.allowances = Allowances()
         self.tally = Tally()
+        self.outcomes: dict[tuple[str, str], Outcome] = {}
+        """How the answers of each model and variant ended."""
         self.version = version
         """Rises whenever what the operator should know at once has changed."""
         self.lost = 0
@@ -119,6 +122,7 @@ class Board:
         if ticket is None:
             late = self._presumed.pop(slot, None)
             if late is not None:
+                self.tally.of(late.key, late.cls, late.asked.tenant).unknown_tokens -= 1
                 self._count_tokens(late, used)
             return self._left(slot, now_s)
         self._settle(ticket, used, now_s)
@@ -208,7 +212,7 @@ class Board:
         self.lost += len(slots)
         for slot in slots:
             ticket = self.running.pop(slot)
-            self._settle(ticket, Used(), now_s)
+            self._settle(ticket, UNTOLD, now_s)
             self._presumed[slot] = ticket
             if len(self._presumed) > PRESUMED:
                 del self._presumed[next(iter(self._presumed))]
@@ -261,6 +265,8 @@ class Board:
 
     def _run(self, ticket: Ticket, answer: Admit, now_s: float) -> None:
         ticket.carrier, ticket.replica, ticket.since_s = answer.key, answer.replica, now_s
+        ticket.variant = answer.variant
+        ticket.most_output = ticket.asked.most_output_tokens if answer.cut is None else answer.cut
         self.running[ticket.slot] = ticket
         desk = self.desks[answer.key]
         desk.running[answer.replica] = desk.running.get(answer.replica, 0) + 1
@@ -300,6 +306,9 @@ class Board:
         count.prompt_tokens += used.prompt_tokens or 0
         count.output_tokens += used.output_tokens or 0
         count.unknown_tokens += used.output_tokens is None
+        if used.ending:
+            outcome = self.outcomes.setdefault((ticket.carrier, ticket.variant), Outcome())
+            outcome.add(used.ending, used.seconds, used.output_tokens, ticket.most_output)
         desk = self.desks.get(ticket.key)
         if used.output_tokens and desk is not None:
             desk.outputs.add(used.output_tokens)

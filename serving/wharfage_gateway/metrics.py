@@ -6,7 +6,13 @@ Labels are bounded: models by the cluster's objects, classes by theirs, tenants 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from wharfage_gateway.board import Board
@@ -34,6 +40,7 @@ class Counts(Collector):
         yield self._refused()
         yield from self._now()
         yield self._waited()
+        yield from self._ended()
         lost = CounterMetricFamily("wharfage_gateway_lost", "Requests whose end the access log never told.")
         lost.add_metric((), self._board.lost)
         yield lost
@@ -44,6 +51,17 @@ class Counts(Collector):
             for labels, count in self._board.tally.counts.items():
                 family.add_metric(labels, getattr(count, name))
             yield family
+
+    def _ended(self) -> Iterator[Metric]:
+        by = ("model", "variant")
+        ended = CounterMetricFamily("wharfage_gateway_ended", "Requests that are over.", labels=(*by, "ending"))
+        about = "From a request's first byte at the replica to the last of its answer, of those that came to their end."
+        seconds = SummaryMetricFamily("wharfage_gateway_answer_seconds", about, labels=by)
+        for labels, outcome in self._board.outcomes.items():
+            for ending, times in outcome.endings.items():
+                ended.add_metric((*labels, ending), times)
+            seconds.add_metric(labels, outcome.seconds.count, outcome.seconds.count * outcome.seconds.mean)
+        yield from (ended, seconds)
 
     def _refused(self) -> Metric:
         family = CounterMetricFamily("wharfage_gateway_refused", "Requests that were refused.", labels=(*_BY, "reason"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from wharfage_gateway.answer import Admit, Refuse
 from wharfage_gateway.asked import Asked
+from wharfage_gateway.outcome import ABORTED, ANSWERED
 
 
 @dataclass(slots=True)
@@ -22,19 +23,26 @@ class Ticket:
     reserved: float = 0.0
     carrier: str = ""
     replica: str = ""
+    variant: str = ""
+    most_output: int | None = None
     since_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What the access log tells of a request that is over; None: it does not say."""
+    """What the access log tells of a request that is over; None: it does not say. `ending` is one of `outcome`."""
 
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+    ending: str = ANSWERED
+    seconds: float | None = None
 
 
-NOTHING = Used(0, 0)
-"""Of a request that no engine answered."""
+NOTHING = Used(0, 0, ABORTED)
+"""Of a request that was left before an engine answered."""
+
+UNTOLD = Used(ending="")
+"""Of a request that must be over, while nobody says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from envoy.service.accesslog.v3 import als_pb2
 
 from wharfage_gateway import headers
 from wharfage_gateway.filters import TOKENS
+from wharfage_gateway.outcome import ABORTED, ANSWERED, FAILED, REJECTED
 from wharfage_gateway.ticket import NOTHING, Used
 
 SERVICE = "envoy.service.accesslog.v3.AccessLogService"
@@ -42,12 +43,26 @@ class Usage:
 
 def used(entry: Any) -> Used:
     """What an `HTTPAccessLogEntry` came to: the engine's own numbers, of a stream the last before it ended."""
-    response = entry.response
-    if response.response_code.value >= 400 or not response.response_body_bytes:
+    response, flags = entry.response, entry.common_properties.response_flags
+    status = response.response_code.value
+    if status >= 400:
+        return Used(0, 0, FAILED if status >= 500 else REJECTED)
+    if not response.response_body_bytes:
         return NOTHING
+    cut = flags.upstream_connection_termination or flags.upstream_remote_reset
+    ending = ABORTED if flags.downstream_connection_termination else FAILED if cut else ANSWERED
     fields = entry.common_properties.metadata.filter_metadata[TOKENS].fields
     told = {name: int(field.number_value) for name, field in fields.items()}
-    return Used(told.get("prompt_tokens"), told.get("completion_tokens"))
+    return Used(told.get("prompt_tokens"), told.get("completion_tokens"), ending, _seconds(entry.common_properties))
+
+
+def _seconds(common: Any) -> float | None:
+    """From the request's first byte at the replica to the last of its answer: without what it had waited here."""
+    if not (common.HasField("time_to_first_upstream_tx_byte") and common.HasField("time_to_last_upstream_rx_byte")):
+        return None
+    began, ended = common.time_to_first_upstream_tx_byte, common.time_to_last_upstream_rx_byte
+    took_s: float = ended.seconds - began.seconds + (ended.nanos - began.nanos) / 1e9
+    return took_s
 
 
 async def served(socket: Path, ended: Ended) -> grpc.aio.Server:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from wharfage_gateway.app import App
 from wharfage_gateway.board import Board
+from wharfage_gateway.outcome import ABORTED, ANSWERED
 from wharfage_gateway.ticket import Used
 from wharfage_gateway.view import Model, Replica, View
 
@@ -204,6 +205,18 @@ async def test_metrics_tell_who_came_who_waits_and_why_not() -> None:
     assert 'wharfage_gateway_running{model="chat",replica="a"} 1.0' in said
     assert 'wharfage_gateway_wait_seconds_bucket{class="default",le="0.005",model="chat"} 1.0' in said
     assert 'wharfage_gateway_refused_total{class="",model="",reason="model_not_found",tenant=""} 1.0' in said
+
+
+async def test_how_a_variants_answers_ended_is_told_with_its_uncertainty() -> None:
+    to = app(Replica("a", "10.0.0.1", slots=9.0, variant="int4"))
+    for number in range(1, 5):
+        await check(to).run()
+        to.ended(f"b-{number}", "", Used(10, 20, ANSWERED if number > 1 else ABORTED, 1.0))
+    said = json.loads((await Call(to, "/variants", unix=False).run()).said)["models"]["chat"]["int4"]
+    assert said["requests"] == 4
+    assert said["aborted"]["share"] == 0.25
+    assert 0.0 < said["aborted"]["low"] < 0.25 < said["aborted"]["high"] < 1.0
+    assert said["seconds"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
 
 
 async def test_it_is_ready_once_it_has_seen_the_cluster() -> None:

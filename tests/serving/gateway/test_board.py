@@ -131,7 +131,7 @@ def test_who_was_taken_for_over_and_ends_after_all_has_its_tokens_counted_once()
     at.ended(slot, Used(7, 16), 5.0)
     at.ended(slot, Used(7, 16), 5.0)
     (count,) = at.tally.counts.values()
-    assert (count.prompt_tokens, count.output_tokens) == (7, 16)
+    assert (count.prompt_tokens, count.output_tokens, count.unknown_tokens) == (7, 16, 0)
 
 
 def test_models_that_are_gone_refuse_who_waits_for_them() -> None:

@@ -9,16 +9,30 @@ import grpc
 import pytest
 from envoy.data.accesslog.v3 import accesslog_pb2
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
+from wharfage_gateway.outcome import ABORTED, FAILED, REJECTED
 from wharfage_gateway.ticket import NOTHING, Used
 from wharfage_gateway.usage import served, used
 
 
-def entry(*, slot: str = "b-1", code: int = 200, sent: int = 900, **tokens: float) -> Any:
+def entry(
+    *,
+    slot: str = "b-1",
+    code: int = 200,
+    sent: int = 900,
+    flag: str = "",
+    took_ms: tuple[int, int] | None = None,
+    **tokens: float,
+) -> Any:
     found = accesslog_pb2.HTTPAccessLogEntry()
     found.request.request_id = f"id of {slot}"
     found.request.request_headers["x-slot"] = slot
     found.response.response_code.value = code
     found.response.response_body_bytes = sent
+    if flag:
+        setattr(found.common_properties.response_flags, flag, True)
+    if took_ms:
+        found.common_properties.time_to_first_upstream_tx_byte.FromMilliseconds(took_ms[0])
+        found.common_properties.time_to_last_upstream_rx_byte.FromMilliseconds(took_ms[1])
     if tokens:
         found.common_properties.metadata.filter_metadata["wharfage.tokens"].update(tokens)
     return found
@@ -29,7 +43,19 @@ def entry(*, slot: str = "b-1", code: int = 200, sent: int = 900, **tokens: floa
     [
         pytest.param(entry(prompt_tokens=7.0, completion_tokens=16.0), Used(7, 16), id="the engine's own numbers"),
         pytest.param(entry(), Used(None, None), id="a stream that was cut before it told any"),
-        pytest.param(entry(code=502, sent=80), NOTHING, id="an error used nothing"),
+        pytest.param(entry(code=502, sent=80), Used(0, 0, FAILED), id="an error used nothing"),
+        pytest.param(entry(code=422, sent=80), Used(0, 0, REJECTED), id="nor did one that is the client's own"),
+        pytest.param(
+            entry(flag="downstream_connection_termination", prompt_tokens=7.0, completion_tokens=3.0),
+            Used(7, 3, ABORTED),
+            id="a client that left is told by Envoy",
+        ),
+        pytest.param(
+            entry(flag="upstream_connection_termination", prompt_tokens=7.0, completion_tokens=3.0),
+            Used(7, 3, FAILED),
+            id="and so is a replica that died",
+        ),
+        pytest.param(entry(took_ms=(250, 1750)), Used(seconds=1.5), id="the time at the replica, without the wait"),
         pytest.param(entry(code=0, sent=0), NOTHING, id="nor did one that was never answered"),
     ],
 )
