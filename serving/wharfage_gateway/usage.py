@@ -49,7 +49,7 @@ def used(entry: Any) -> Used:
         return Used(0, 0, FAILED if status >= 500 else REJECTED)
     if not response.response_body_bytes:
         return NOTHING
-    cut = flags.upstream_connection_termination or flags.upstream_remote_reset
+    cut = response.response_code_details.startswith("upstream_reset")  # with one of many flags, by how it broke
     ending = ABORTED if flags.downstream_connection_termination else FAILED if cut else ANSWERED
     fields = entry.common_properties.metadata.filter_metadata[TOKENS].fields
     told = {name: int(field.number_value) for name, field in fields.items()}

@@ -20,6 +20,7 @@ def entry(
     code: int = 200,
     sent: int = 900,
     flag: str = "",
+    details: str = "via_upstream",
     took_ms: tuple[int, int] | None = None,
     **tokens: float,
 ) -> Any:
@@ -28,6 +29,7 @@ def entry(
     found.request.request_headers["x-slot"] = slot
     found.response.response_code.value = code
     found.response.response_body_bytes = sent
+    found.response.response_code_details = details
     if flag:
         setattr(found.common_properties.response_flags, flag, True)
     if took_ms:
@@ -51,7 +53,12 @@ def entry(
             id="a client that left is told by Envoy",
         ),
         pytest.param(
-            entry(flag="upstream_connection_termination", prompt_tokens=7.0, completion_tokens=3.0),
+            entry(
+                flag="upstream_protocol_error",
+                details="upstream_reset_after_response_started{protocol_error}",
+                prompt_tokens=7.0,
+                completion_tokens=3.0,
+            ),
             Used(7, 3, FAILED),
             id="and so is a replica that died",
         ),
