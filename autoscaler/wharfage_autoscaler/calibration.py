@@ -6,7 +6,7 @@ sizes included: recursive least squares in log(theta), measured against log(pred
 
 - A window that is slower than its gate allows is an outlier and refused, until so many are that the engine must have
   changed. Steps are slow for many reasons, but fast for none: a faster window is believed, as far as the gate goes.
-  Of a load far from those that taught, the model itself knows less, and the gate is wider.
+  Of a load far above those that taught, the model itself knows less, and the gate is wider.
 - What was learned fades slowly, but only in the direction that a new window speaks of, and only while the load
   moves: a constant load says nothing about other loads, so once it has been learned from, the state stands still.
 
@@ -47,7 +47,7 @@ _FORGETTING = 0.995  # per window, of what it measures again
 _MOVING = 0.2  # relative spread of the load, below which it says nothing new
 _RECENT = 1 / 60  # weight of one window in that spread: about the last hour of 30 s windows
 _LEARNED = _NOISE / 4
-_BEYOND = 0.12  # standard deviation of the logarithm of a step, at e times the load that was learned from
+_BEYOND = 0.1  # standard deviation of the logarithm of a step, at e times the load that was learned from
 _TYPICAL_PROMPT_TOKENS = 512.0
 _INHERITED_SIGMA: Vector = (0.15, 0.05, 0.1)
 
@@ -152,11 +152,11 @@ class Calibration:
         return Calibration(self.belief.plus(_INHERITED_SIGMA), min(self.accepted, _YOUNG - 1))
 
     def _unseen(self, load: float) -> float:
-        """The variance of what the model thinks of a load that lies beyond those that were learned from."""
+        """The variance of what the model thinks of a load that lies above those that were learned from."""
         if self.load_mean is None:
             return 0.0
         seen = -math.expm1(max(1, self.accepted) * math.log1p(-_RECENT))  # of the weight that the variance is a sum of
-        beyond = abs(load - self.load_mean) - math.sqrt(self.load_variance / seen)
+        beyond = load - self.load_mean - math.sqrt(self.load_variance / seen)
         return (_BEYOND * max(0.0, beyond)) ** 2
 
     def _loaded(self, load: float) -> "Calibration":
