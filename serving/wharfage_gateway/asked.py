@@ -58,7 +58,7 @@ def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> Asked:
         key_class=key_class,
         wanted_class=found.get(_CLASS, "")[:_NAME_CHARACTERS],
         most_output_tokens=most[0] if most else None,
-        stream=found.get(_STREAM) == "true",
+        stream=found.get(_STREAM) in ("1", "true"),
         prompt_bytes=_count(found.get(_BYTES, "")),
         request_id=found.get(_ID, ""),
         prefix=prefix(body) if body else None,

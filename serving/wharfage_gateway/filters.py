@@ -25,6 +25,8 @@ TOLD = {
     "stream": headers.STREAM,
 }
 """Fields of a body, and as what the brain reads them."""
+TYPES = {"model": "STRING", "max_tokens": "NUMBER", "max_completion_tokens": "NUMBER", "stream": "NUMBER"}
+"""What they must be, or they are left out: text could hold the end of a line, and no header with one is ever sent."""
 CHANGES = {
     headers.CUT: '"max_tokens": %REQ({header})%, "max_completion_tokens": %REQ({header})%',
     headers.STAND_IN: '"model": "%REQ({header})%"',
@@ -83,8 +85,11 @@ def body_fields() -> Json:
             "request_rules": {
                 "allow_content_types_regex": JSON_TYPE,
                 "rules": [
-                    {"selectors": [{"key": field}], "on_present": {"metadata_namespace": BODY, "key": field}}
-                    for field in TOLD
+                    {
+                        "selectors": [{"key": field}],
+                        "on_present": {"metadata_namespace": BODY, "key": field, "type": kind},
+                    }
+                    for field, kind in TYPES.items()
                 ],
             },
             "response_rules": {"allow_content_types_regex": JSON_TYPE, "rules": _counts()},

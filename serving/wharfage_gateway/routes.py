@@ -42,6 +42,13 @@ def routes(tries: int) -> Json:
     sent: Json = {"cluster_header": headers.POOL, "timeout": "0s", "retry_policy": _again(tries)}
     found = [
         {"match": {"path": MODELS}, "route": {"cluster": BRAIN}, "typed_per_filter_config": filters.not_asked()},
+        {
+            "match": {**asked, "headers": [_no_name(headers.MODEL)]},
+            **_answer(
+                404, error(404, "model_not_found", "no model has such a name; see /v1/models for those there are")
+            ),
+            "typed_per_filter_config": filters.not_asked(),
+        },
         {"match": {**asked, "headers": [_present(headers.REFUSE)]}, **_refused()},
         *(
             {
@@ -52,10 +59,7 @@ def routes(tries: int) -> Json:
             for answers in ((headers.CUT, headers.STAND_IN), (headers.CUT,), (headers.STAND_IN,))
         ),
         {"match": {**asked, "headers": [_present(headers.POOL)]}, "route": sent},
-        {
-            "match": {**asked, "headers": [_a_models_name(headers.MODEL)]},
-            "route": {**sent, "cluster_header": headers.MODEL},
-        },
+        {"match": asked, "route": {**sent, "cluster_header": headers.MODEL}},
         {
             "match": {"prefix": "/"},
             **_answer(404, error(404, "not_found", "no such path; see /v1/models for what is served here")),
@@ -73,10 +77,11 @@ def _present(header: str) -> Json:
     return {"name": header, "present_match": True}
 
 
-def _a_models_name(header: str) -> Json:
+def _no_name(header: str) -> Json:
+    """A value that no model is served under; an absent one is for the brain to speak about."""
     return {
         "name": header,
-        "string_match": {"contains": "@"},
+        "string_match": {"safe_regex": {"regex": "[A-Za-z0-9._:/-]*"}},
         "invert_match": True,
         "treat_missing_header_as_empty": True,
     }

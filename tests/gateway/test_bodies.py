@@ -89,7 +89,12 @@ async def test_a_client_that_leaves_ends_the_work_for_it(rig: Rig, client: Clien
         pytest.param(b'{"model": "nobody"}', 404, "model_not_found", id="an unknown model"),
         pytest.param(b'{"model": 7}', 404, "model_not_found", id="a number for a model"),
         pytest.param(b'["model"]', 400, "model_required", id="a list"),
-        pytest.param(b'{"model": "@brain"}', 404, "not_found", id="a cluster of Envoy's own"),
+        pytest.param(b'{"model": "@brain"}', 404, "model_not_found", id="a cluster of Envoy's own"),
+        pytest.param(
+            b'{"model": "chat\\r\\nx-client: @blue"}', 404, "model_not_found", id="a model with a header in its name"
+        ),
+        pytest.param(b'{"model": " chat"}', 404, "model_not_found", id="a model with a blank before its name"),
+        pytest.param('{"model": "ch\u00e4t"}'.encode(), 404, "model_not_found", id="a letter that no name has"),
         pytest.param(b"x" * 20_000_000, 413, "request_too_large", id="20 MB"),
     ],
 )
@@ -126,6 +131,20 @@ async def test_an_answer_larger_than_the_gateway_takes_is_told_apart_from_a_fail
     await rig.up(model(replicas=[one.replica()]))
     answer = await client.chat("chat", tokens=1_500_000, stream=False)
     assert (answer.status, answer.error["code"]) == (500, "answer_too_large")
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "stream"])
+async def test_a_field_of_another_kind_is_the_engine_s_to_judge_and_never_a_header(
+    rig: Rig, client: Client, field: str
+) -> None:
+    one = await rig.engine("one")
+    await rig.up(model(replicas=[one.replica()]))
+    odd = ["7\r\nx-client: @blue", [7], {"a": 7}, None, "9" * 400, 1e300, 1.5]
+    bodies = [json.dumps({"model": "chat", field: value}).encode() for value in odd]
+    async with Client(one.url) as direct:
+        for body in bodies:
+            assert (body, (await client.post(body)).status) == (body, (await direct.post(body)).status)
+    assert await rig.stat(r"http\.wharfage\.ext_authz\.failure_mode_allowed") == 0
 
 
 async def test_a_json_body_with_a_character_set_is_json(rig: Rig, client: Client) -> None:
