@@ -33,7 +33,7 @@ class Foresight:
 
     def due(self, now_s: float) -> bool:
         """Whether it is to be learned from all that is known."""
-        return now_s - self.learned_s >= DAY_S
+        return not 0.0 <= now_s - self.learned_s < DAY_S  # a clock may be set back
 
     def after(self, recent: History, whole: Callable[[], History] | None, now_s: float) -> "Foresight":
         """Learned anew if it is time for that, else told how the last hours went if it is time for that.
@@ -42,7 +42,7 @@ class Foresight:
         """
         if self.due(now_s) and whole is not None:
             return self._learned(whole(), now_s)
-        if self.fitted is None or now_s - self.updated_s < _UPDATED_EVERY_S:
+        if self.fitted is None or 0.0 <= now_s - self.updated_s < _UPDATED_EVERY_S:
             return self
         return replace(self, fitted=self.fitted.updated(recent), updated_s=now_s)
 

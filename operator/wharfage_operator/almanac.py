@@ -7,6 +7,7 @@ ConfigMap has a field manager of its own, and is neither watched nor cached. Wha
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 from wharfage_operator import leads, shortages
@@ -63,7 +64,7 @@ class Almanac:
 
     async def turn(self) -> None:
         """Write what is known if it is not what was written; what fails is tried again at the next turn."""
-        self._lookout.forget_but(self._cache.keys(LLM_DEPLOYMENTS))
+        self._lookout.forget_but(self._cache.keys(LLM_DEPLOYMENTS), time.time())
         told = {_LEADS: self._lookout.leads.written(), _SHORTAGES: self._lookout.shortages.written()}
         if told == self._written:
             return

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from wharfage_autoscaler.experience import Experience
+from wharfage_autoscaler.hindsight import no_later
 from wharfage_autoscaler.load import Load
 
 from wharfage_operator import lessons, logbook
@@ -127,6 +128,7 @@ class Archive:
         self._kept = {key: kept for key, kept in self._kept.items() if deployments.get(key) == kept.uid}
         for key, uid in deployments.items():
             kept = self._kept.setdefault(key, _Kept(uid, due_s=now_s + _phase(key) * self._every_s))
+            kept.due_s = min(kept.due_s, now_s + self._every_s)  # a clock that was ahead may have been set back
             try:
                 self._note(key, kept, now_s)
             except ValueError as error:
@@ -135,10 +137,11 @@ class Archive:
         for key, kept in list(self._kept.items()):
             try:
                 if kept.before is None:
-                    await self._restore(key, kept)
+                    await self._restore(key, kept, now_s)
                 if self._past is not None and not kept.filled and asked < _PASTS_A_TURN:
                     asked += 1
-                    kept.rows, kept.filled, kept.changed = kept.rows.filled(await self._past(key)), True, True
+                    past = (await self._past(key)).until(now_s)
+                    kept.rows, kept.filled, kept.changed = kept.rows.filled(past), True, True
                 due = kept.changed and now_s >= kept.due_s
                 if (due or self._at_landmark(key, kept)) and not self._paused(key):
                     await self._write(key, kept, now_s)
@@ -155,8 +158,10 @@ class Archive:
 
     def _note(self, key: Key, kept: _Kept, now_s: float) -> None:
         slot_s = int(now_s) // STEP_S * STEP_S
+        if kept.rows.end_s > slot_s:
+            kept.rows, kept.changed = kept.rows.until(slot_s), True
         if slot_s != kept.slot_s:
-            if len(kept.noted) >= _FEWEST and kept.slot_s >= kept.rows.start_s:
+            if len(kept.noted) >= _FEWEST and kept.rows.start_s <= kept.slot_s < slot_s:
                 kept.rows, kept.changed = kept.rows.with_row(kept.slot_s, _mean(kept.noted)), True
             kept.slot_s, kept.noted = slot_s, []
         load = self._load(key)
@@ -165,7 +170,7 @@ class Archive:
                 Row(load.requests_per_second, load.prompt_tokens_per_second, load.output_tokens_per_second)
             )
 
-    async def _restore(self, key: Key, kept: _Kept) -> None:
+    async def _restore(self, key: Key, kept: _Kept, now_s: float) -> None:
         found = await self._found(key, kept.uid)
         rows, experience, taught = Rows(), None, None
         if found is not None:
@@ -176,8 +181,8 @@ class Archive:
             data = found.get("data") or {}
             experience = logbook.read(_parsed(data.get(_EXPERIENCE, "")))
             taught = lessons.read(_parsed(data.get(_CALIBRATION, "")))
-        kept.rows = kept.rows.filled(rows)
-        kept.before = Before(experience or Experience(), found is not None, taught or NOTHING)
+        kept.rows = kept.rows.filled(rows.until(now_s))
+        kept.before = Before(no_later(experience or Experience(), now_s), found is not None, taught or NOTHING)
 
     def _at_landmark(self, key: Key, kept: _Kept) -> bool:
         experience = self._learned(key, kept.uid)

@@ -95,7 +95,7 @@ class Expectations:
         """Ask for all of which there is a row that the last forecast did not know; `now_s` in Unix seconds."""
         for key, subject in list(self._subjects.items()):
             rows = self._rows(key)
-            if not len(rows) or rows.end_s <= subject.known_to_s or rows.end_s < now_s - _STALE_S:
+            if not len(rows) or rows.end_s == subject.known_to_s or rows.end_s < now_s - _STALE_S:
                 continue
             try:
                 subject.forecast = await self._asked(key, subject, rows)

@@ -82,6 +82,13 @@ class Rows:
         figures[_FIGURES * place : _FIGURES * (place + 1)] = array("H", _packed_row(row))
         return Rows(self.start_s + STEP_S * gone, figures)
 
+    def until(self, now_s: float) -> "Rows":
+        """Without rows that were not over at `now_s` (Unix seconds): a clock that was ahead may have written some."""
+        over = max(0, int(now_s - self.start_s) // STEP_S)
+        if over >= len(self):
+            return self
+        return Rows(self.start_s, self.figures[: _FIGURES * over]) if over else Rows()
+
     def filled(self, others: "Rows") -> "Rows":
         """With what others know where these have a gap, or end; these are right where both know a row."""
         if not len(others):

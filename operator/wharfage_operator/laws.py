@@ -93,7 +93,7 @@ class Laws:
             steered = now_s - subject.question.sight.now_s < _AGAIN_S
             if not steered or subject.found is not None or not due(key, tuned_s, now_s):
                 continue
-            if now_s - subject.asked_s < _AGAIN_S:
+            if abs(now_s - subject.asked_s) < _AGAIN_S:
                 continue
             subject.asked_s = now_s
             try:

@@ -21,6 +21,7 @@ from wharfage_operator.kinds import Key
 from wharfage_operator.pools import POOL
 
 _KEPT = 8
+_AHEAD_S = 600.0  # clocks of machines differ
 _FEWEST = 3  # the prior stands for those of them that are missing
 _LONGEST_S = 3600.0  # the startup probe ends an engine after half an hour: what is longer became ready once more
 
@@ -82,6 +83,14 @@ class Leads:
         """
         kept = {
             offer: tuple(start for start in starts if start.owner in owners or start in starts[-_KEPT:])
+            for offer, starts in self.starts.items()
+        }
+        return self if kept == self.starts else Leads(kept, self.prior)
+
+    def until(self, now_s: float) -> "Leads":
+        """Without starts that lie ahead: a machine's clock did, and later ones would never count as the latest."""
+        kept = {
+            offer: tuple(start for start in starts if start.ready_s < now_s + _AHEAD_S)
             for offer, starts in self.starts.items()
         }
         return self if kept == self.starts else Leads(kept, self.prior)

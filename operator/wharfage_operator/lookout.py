@@ -56,9 +56,9 @@ class Lookout:
             before.obtainable(offer, now_s) != self.shortages.obtainable(offer, now_s) for offer in offers.values()
         )
 
-    def forget_but(self, owners: Collection[Key]) -> None:
-        """These are all the deployments that there are."""
-        self.leads = self.leads.among(owners)
+    def forget_but(self, owners: Collection[Key], now_s: float) -> None:
+        """These are all the deployments that there are; and nothing has happened yet that lies ahead."""
+        self.leads = self.leads.among(owners).until(now_s)
 
     def notice_s(self, platform: Platform) -> float:
         """What a pod can use of an interruption's notice."""

@@ -20,6 +20,7 @@ from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.hindsight import no_later
 from wharfage_autoscaler.idle import Idle
 from wharfage_autoscaler.lately import Busy
 from wharfage_autoscaler.law import FRESH
@@ -42,7 +43,7 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.expectations import Expectations
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.history import Rows
-from wharfage_operator.kinds import Key, Object
+from wharfage_operator.kinds import Key
 from wharfage_operator.laws import Laws
 from wharfage_operator.lessons import Make
 from wharfage_operator.rounds import Question, Rounds
@@ -50,7 +51,7 @@ from wharfage_operator.routing import shapes
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
-from wharfage_operator.wake import idle, silent_s, woken_s
+from wharfage_operator.wake import idle, says_zero, silent_s, woken_s
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +189,9 @@ class Pilotage:
             self.forget(subject.key)
             voyage = self._voyages[subject.key] = _Voyage(subject.uid)
         seen = replace(seen, now=self._clock.own_s(seen.now))
+        if voyage.heard_s > seen.now + TICK_S:  # the clock was ahead, and has been set back
+            voyage.experience = no_later(voyage.experience, seen.now)
+            voyage.heard_s = voyage.drawn_s = seen.now - TICK_S
         self._restore(voyage, subject)
         self._calibrate(voyage, subject, seen)
         voyage.of_load, voyage.refused = None, ""
@@ -266,7 +270,7 @@ class Pilotage:
             if before is not None:
                 memory = before.experience.memory
                 counted_anew = replace(memory, held=memory.held._replace(replicas=_AS_RUNS))
-                voyage.slept = before.experience.silence.asleep or not before.measured or _says_zero(subject.raw)
+                voyage.slept = before.experience.silence.asleep or not before.measured or says_zero(subject.raw)
                 asleep = voyage.experience.silence.asleep and voyage.slept
                 silence = replace(before.experience.silence, asleep=asleep)
                 voyage.experience = replace(before.experience, memory=counted_anew, silence=silence)
@@ -426,12 +430,6 @@ class Pilotage:
                 voyage.experience = in_new_units(voyage.experience, voyage.chart.charter.work)
                 voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
         return voyage.chart
-
-
-def _says_zero(raw: Object) -> bool:
-    """Whether the status tells of a decision to sleep: it is written at once, the history within a minute."""
-    steps = ((raw.get("status") or {}).get("decision") or {}).get("steps") or ()
-    return any(step.get("reason") == Reason.AT_ZERO for step in steps)
 
 
 def _awake(voyage: _Voyage) -> None:

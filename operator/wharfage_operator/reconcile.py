@@ -410,7 +410,8 @@ class Reconciler:
     def _too_soon(self, key: Key, previous: Object, fresh: Object, *, now: float) -> bool:
         """Whether only moving figures differ and they were written a short while ago."""
         left_s = self._written_at.get(key, 0.0) + self._settings.status_every_s - now
-        if left_s <= 0 or previous == fresh or lasting(previous) != lasting(fresh):
+        ahead = left_s > self._settings.status_every_s  # the clock was, and has been set back
+        if left_s <= 0 or ahead or previous == fresh or lasting(previous) != lasting(fresh):
             return False
         self._queue.add_after((LLM_DEPLOYMENTS, key), left_s)
         return True

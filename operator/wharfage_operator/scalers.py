@@ -55,6 +55,8 @@ class Scalers:
         scaled = self._scaled.get(key)
         if scaled is None:
             return "", None
+        if scaled.heard_s > now:  # a clock that was ahead has been set back
+            scaled.heard_s, scaled.asked_s = now, float("-inf")
         before = scaled.found
         if (before or scaled.heard_s > scaled.asked_s) and now - scaled.asked_s >= self._every_s:
             scaled.asked_s = now

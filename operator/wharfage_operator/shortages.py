@@ -109,7 +109,7 @@ class Shortages:
                 came_s[report.offer] = max(report.at_s, came_s.get(report.offer, report.at_s))
             elif report.offer not in worst or _ORDER.index(report.news) < _ORDER.index(worst[report.offer].news):
                 worst[report.offer] = report
-        found = {offer: each for offer, each in self.by_offer.items() if now_s - each.last_s < patience.reset_s}
+        found = {offer: each for offer, each in self.by_offer.items() if _counts(each, now_s, patience)}
         for offer, report in worst.items():
             found[offer] = _short(found.get(offer), report.news, now_s, patience)
         for offer, at_s in came_s.items():
@@ -231,6 +231,11 @@ def _short(known: Shortage | None, cause: News, now_s: float, patience: Patience
         retry_s = max(known.retry_s, now_s + patience.pause_s(known.strikes))
         return replace(known, cause=cause, retry_s=retry_s, last_s=now_s)
     return replace(known, last_s=now_s)
+
+
+def _counts(known: Shortage, now_s: float, patience: Patience) -> bool:
+    """Whether it is late enough to count, and no clock that was ahead and has been set back has written it."""
+    return -patience.first_s < now_s - known.last_s < patience.reset_s
 
 
 def _over(known: Shortage, came_s: float, now_s: float) -> bool:

@@ -65,7 +65,7 @@ class Testimony:
         if ripe_s > 0:
             return (), ripe_s
         heard = self._heard.get(key)
-        if heard is None or now >= heard.due_at:
+        if heard is None or not 0.0 < heard.due_at - now <= _LONGEST_S:  # a clock may be set back
             pause_s = min(_LONGEST_S, heard.pause_s * 2 if heard else self._every_s)
             told = await self._told(key[0], now)
             names = [pod["metadata"]["name"] for pod in waiting[:_MOST_PODS]]

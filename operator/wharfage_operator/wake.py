@@ -11,6 +11,7 @@ from wharfage_api.gateway import Routing
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.idle import Idle, Silence
 from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.reasons import Reason
 
 from wharfage_operator.kinds import Object
 
@@ -64,3 +65,9 @@ def idle(silence: Silence, deployment: LLMDeployment, *, now_s: float, woken_s: 
 
 def _written(raw: Object) -> str:
     return str((raw["metadata"].get("annotations") or {}).get(WAKE, ""))
+
+
+def says_zero(raw: Object) -> bool:
+    """Whether the status tells of a decision to sleep: it is written at once, the history within a minute."""
+    steps = ((raw.get("status") or {}).get("decision") or {}).get("steps") or ()
+    return any(step.get("reason") == Reason.AT_ZERO for step in steps)

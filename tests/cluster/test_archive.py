@@ -16,7 +16,7 @@ from wharfage_operator.archive import MANAGER, Archive, config_map_key
 from wharfage_operator.cache import Cache
 from wharfage_operator.connection import connect
 from wharfage_operator.echoes import Echoes
-from wharfage_operator.history import STEP_S, Row, Rows, rows_of
+from wharfage_operator.history import STEP_S, Row, Rows, read, rows_of
 from wharfage_operator.kinds import CONFIG_MAPS, LLM_DEPLOYMENTS, Key
 from wharfage_operator.lessons import NOTHING, Lessons, Make
 from wharfage_operator.telemetry import Telemetry
@@ -87,6 +87,30 @@ async def test_a_restarted_operator_knows_what_it_knew_and_the_time_between_is_a
         rows = list(second.rows(shop.key))
     assert rows[-1] == Row(4.0, 400.0, 200.0)
     assert None in rows[len(restored) : -1]
+
+
+async def test_a_clock_that_was_ahead_ends_no_history(shop: Shop) -> None:
+    async with shop.archive() as first:
+        await minutes(first, T0, 31)
+        await minutes(first, T0 + 1_000 * STEP_S, 12)
+    async with shop.archive() as second:
+        await minutes(second, T0 + 7 * STEP_S, 31)
+        rows = second.rows(shop.key)
+    assert (rows.start_s, rows.end_s) == (T0, T0 + 13 * STEP_S)
+    assert None not in list(rows)[7:]
+    assert read(shop.stored()["binaryData"]["rows"]).end_s <= T0 + 13 * STEP_S  # type: ignore[index]
+
+
+async def test_a_clock_that_is_set_back_while_it_runs_ends_no_history(shop: Shop) -> None:
+    async with shop.archive() as archive:
+        await minutes(archive, T0, 16)
+        await minutes(archive, T0 + 1_000 * STEP_S, 12)
+        await minutes(archive, T0 + 4 * STEP_S, 31)
+        rows = archive.rows(shop.key)
+        assert (rows.start_s, rows.end_s) == (T0, T0 + 10 * STEP_S)
+        stored = shop.stored()
+        assert stored is not None
+        assert read(stored["binaryData"]["rows"]).end_s <= T0 + 10 * STEP_S
 
 
 async def test_it_is_written_now_and_then_under_a_manager_of_its_own(shop: Shop) -> None:

@@ -131,3 +131,11 @@ def test_four_weeks_of_noise_fit_eight_times_over() -> None:
 def test_what_is_no_history_is_said(text: str) -> None:
     with pytest.raises(ValueError, match="history"):
         read(text)
+
+
+def test_rows_that_a_clock_ahead_has_written_are_cut_off() -> None:
+    kept = rows(*(row(float(place)) for place in range(6)))
+    assert kept.until(kept.end_s) == kept
+    assert kept.until(kept.end_s - 1) == rows(*(row(float(place)) for place in range(5)))
+    assert len(kept.until(T0 - 60)) == 0
+    assert len(Rows().until(T0)) == 0

@@ -144,3 +144,11 @@ def test_starts_read_back_as_they_were_written() -> None:
 def test_what_is_no_record_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no record of starts"):
         read(text)
+
+
+def test_a_start_that_lies_ahead_counts_for_nothing() -> None:
+    ahead = Leads().heard(CHAT, [started(f"ahead-{n}", 900.0, at_s=3e7 + n) for n in range(8)], OFFERS)
+    now_s = (BEGAN + timedelta(seconds=400)).timestamp()
+    kept = ahead.until(now_s).heard(CHAT, [started("a")], OFFERS)
+    assert [start.uid for start in kept.starts[L4]] == ["a"]
+    assert kept.until(now_s) is kept

@@ -478,3 +478,18 @@ def test_a_law_that_was_tuned_steers_from_the_next_tick_on_and_is_to_be_written_
     assert known is not None
     assert known.law == TUNED
     assert world.now - 60 * TICK_S <= known.tuned_s <= world.now
+
+
+def test_a_clock_that_was_far_ahead_and_is_right_again_holds_nothing_up() -> None:
+    usual, ahead = (World(lead=4, spec={"scaling": {"maxReplicas": 40}}) for _ in range(2))
+    for world in (usual, ahead):
+        world.ticks(40, 2.0)
+    ahead.now += 3.0e7
+    ahead.ticks(40, 2.0)
+    ahead.now -= 3.0e7
+    for world in (usual, ahead):
+        world.ticks(60, 12.0)
+    assert ahead.decision.target.replicas == usual.decision.target.replicas > 15
+    for world in (usual, ahead):
+        world.ticks(480, 2.0)
+    assert ahead.decision.target.replicas == usual.decision.target.replicas < 6

@@ -196,3 +196,11 @@ def test_what_is_no_record_is_refused(text: str) -> None:
 def test_a_pause_does_not_overflow_however_often_it_strikes() -> None:
     shortage = replace(heard(Shortages(), News.WAITS, NOW_S).by_offer[SPOT], strikes=10_000, retry_s=NOW_S)
     assert heard(Shortages({SPOT: shortage}), News.WAITS, NOW_S).again_s(NOW_S) == PATIENCE.longest_s
+
+
+def test_what_a_clock_ahead_has_shut_is_open_once_the_clock_is_right() -> None:
+    shut = Shortages().heard([Report(SPOT, News.LOST, NOW_S + 3e7)], NOW_S + 3e7)
+    assert not shut.obtainable(SPOT, NOW_S)
+    assert shut.heard((), NOW_S) == Shortages()
+    a_little = Shortages().heard([Report(SPOT, News.LOST, NOW_S)], NOW_S)
+    assert a_little.heard((), NOW_S - 30.0) is a_little, "clocks are set back by seconds, too"
