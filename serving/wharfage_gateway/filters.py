@@ -166,9 +166,31 @@ def changed(answers: Iterable[str]) -> Json:
     return {
         "envoy.filters.http.transform": {
             "@type": f"{API}.transform.v3.TransformConfig",
-            "request_transformation": {"body_transformation": merged},
+            "request_transformation": {
+                "body_transformation": merged,
+                "headers_mutations": [{"append": {"header": {"key": headers.CHANGED, "value": "1"}}}],
+            },
         }
     }
+
+
+def nothing_unchanged() -> Json:
+    """403 where the body was to be changed and was not.
+
+    The filter that changes it lets pass what it cannot read, such as a body that names a field twice, and with it any
+    number of tokens.
+    """
+    meant = {"or_rules": {"rules": [_has(header) for header in CHANGES]}}
+    unread = {"and_rules": {"rules": [meant, {"not_rule": _has(headers.CHANGED)}]}}
+    policy = {"permissions": [unread], "principals": [{"any": True}]}
+    return {
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {"@type": f"{API}.rbac.v3.RBAC", "rules": {"action": "DENY", "policies": {"unread": policy}}},
+    }
+
+
+def _has(header: str) -> Json:
+    return {"header": {"name": header, "present_match": True}}
 
 
 def stream_tokens() -> Json:

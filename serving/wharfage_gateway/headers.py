@@ -38,11 +38,14 @@ REFUSE_MESSAGE = "x-refuse-message"
 REFUSE_AFTER = "x-refuse-after"
 """When to come again: seconds for Retry-After."""
 
+CHANGED = "x-changed"
+"""Envoy's own: the body was changed as `CUT` and `STAND_IN` say."""
+
 TOLD = (MODEL, CLIENT, MOST_TOKENS, MOST_COMPLETION_TOKENS, STREAM, BODY_BYTES)
 ASKED = (*TOLD, CLASS, REQUEST_ID)
 """What ext_authz sends to the brain."""
 ANSWERED = (POOL, ENDPOINT, SLOT, CUT, STAND_IN, REFUSE, REFUSE_MESSAGE, REFUSE_AFTER)
-INTERNAL = (*TOLD, REQUEST_ID, *ANSWERED)
+INTERNAL = (*TOLD, REQUEST_ID, *ANSWERED, CHANGED)
 """What the listener takes away from what a client sends."""
 
 

@@ -51,6 +51,7 @@ def listener(
             filters.asked(BRAIN, ask_s),
             filters.room("answer", max(most_body_bytes, most_answer_bytes)),
             filters.unchanged(),
+            filters.nothing_unchanged(),
             filters.stream_tokens(),
             filters.router(),
         ],

@@ -33,6 +33,9 @@ def local_replies() -> Json:
             ),
             _mapper(_flags("SI", "UT", "DT"), 504, "timeout", "nothing was sent or answered for too long"),
             _mapper(_status(401), 401, "invalid_api_key", "no API key was sent, or an unknown one"),
+            _mapper(
+                _status(403), 400, "invalid_request_error", "the body is no JSON that can be read: name no field twice"
+            ),
             _mapper(_status(413), 413, "request_too_large", "the request's body is larger than this gateway takes"),
             _mapper(_status(431), 431, "request_too_large", "the request's headers are larger than this gateway takes"),
             _mapper(_status(400), 400, "invalid_request_error", "this is no valid HTTP request"),

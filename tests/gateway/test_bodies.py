@@ -51,6 +51,24 @@ async def test_an_answer_longer_than_the_model_allows_is_cut(rig: Rig, client: C
     assert (await client.chat("chat", tokens=3)).tokens[1] == 3
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model": "chat", "max_tokens": 5, "max_tokens": 500}',
+        b'{"model": "chat", "max_tokens": 500, "x": 1, "x": 2}',
+        b'{"model": "chat", "a": 1, "a": 2}',
+    ],
+    ids=["the limit twice", "another field twice", "no limit, and a field twice"],
+)
+async def test_a_body_that_cannot_be_cut_is_refused(rig: Rig, client: Client, body: bytes) -> None:
+    one = await rig.engine("one")
+    await rig.up(model(replicas=[one.replica()], most_output_tokens=7))
+    answer = await client.post(body)
+    assert (answer.status, answer.error["code"]) == (400, "invalid_request_error")
+    assert (await one.counted())["requests"] == 0
+    await eventually(lambda: at_rest(rig), "its slot free again")
+
+
 async def test_a_prompt_longer_than_the_model_takes_is_refused_before_it_reaches_an_engine(
     rig: Rig, client: Client
 ) -> None:
@@ -171,3 +189,7 @@ async def test_models_are_listed_and_what_else_an_engine_has_is_not_reached(rig:
         assert (path, answer.status, answer.error["code"]) == (path, 404, "not_found")
     assert (await client.post(b'{"model": "chat", "fail": 3}', path="/control")).status == 404
     assert (await one.counted())["requests"] == 0
+
+
+async def at_rest(rig: Rig) -> bool:
+    return bool((await rig.of("chat"))["running"] == 0)
