@@ -59,8 +59,11 @@ class Reply:
     body: bytes = b""
 
 
-def reply(answer: Admit | Refuse, slot: str) -> Reply:
-    """What ext_authz gets for it; the slot is what the access log will give back."""
+def reply(answer: Admit | Refuse, slot: str, waited_s: float = 0.0) -> Reply:
+    """What ext_authz gets for it; the slot is what the access log will give back.
+
+    A client that had to wait is told for how long, beside its answer.
+    """
     if isinstance(answer, Refuse):
         return _refusal(answer)
     said = {headers.POOL: answer.pool, headers.ENDPOINT: answer.endpoint, headers.SLOT: slot}
@@ -68,6 +71,8 @@ def reply(answer: Admit | Refuse, slot: str) -> Reply:
         said[headers.CUT] = str(answer.cut)
     if answer.stand_in:
         said[headers.STAND_IN] = answer.stand_in
+    if waited_s:
+        said[headers.WAITED] = f"{waited_s:.3f}"
     return Reply(200, [(name.encode(), value.encode()) for name, value in said.items()])
 
 

@@ -106,14 +106,15 @@ class App:
 
     async def _check(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _beginning(receive)
-        slot, answer, called = self._board.arrive(asked(scope["headers"], body), time.monotonic())
+        began_s, waited_s = time.monotonic(), 0.0
+        slot, answer, called = self._board.arrive(asked(scope["headers"], body), began_s)
         self._call(called)
         if isinstance(answer, Wait):
             decided = await self._wait(slot, receive)
             if decided is None:
                 return
-            answer = decided
-        await _say(send, reply(answer, slot))
+            answer, waited_s = decided, time.monotonic() - began_s
+        await _say(send, reply(answer, slot, waited_s))
 
     async def _wait(self, slot: str, receive: Receive) -> Admit | Refuse | None:
         """The answer, once there is one; None where the client has left, even if it was let in at that moment."""

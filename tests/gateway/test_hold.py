@@ -19,6 +19,7 @@ async def test_requests_for_a_model_at_zero_wait_and_are_all_answered_once_it_is
     await rig.look(model(hold_s=30.0, replicas=[one.replica()]))
     answers = await held
     assert [answer.status for answer in answers] == [200] * 38
+    assert all(0.0 < float(answer.headers["x-wharfage-waited-s"]) <= answer.whole_s for answer in answers)
     assert (await one.counted())["finished"] == 38
     assert (await rig.of("chat"))["waiting"] == 0
 

@@ -94,6 +94,7 @@ async def test_a_request_waits_unanswered_until_a_replica_is_there() -> None:
     to.see(view(READY))
     await waiting
     assert held.told["x-endpoint"] == "10.0.0.1:8000"
+    assert float(held.told["x-wharfage-waited-s"]) >= 0.0
 
 
 async def test_a_client_that_leaves_while_it_waits_gives_up_its_place() -> None:
