@@ -7,7 +7,7 @@ waits by not being answered, and whoever leaves meanwhile gives up the place.
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,6 +21,7 @@ from wharfage_gateway.board import Board
 from wharfage_gateway.demand import demand
 from wharfage_gateway.metrics import Counts
 from wharfage_gateway.outcome import told
+from wharfage_gateway.recount import Active
 from wharfage_gateway.ticket import Called, Used
 from wharfage_gateway.view import View
 
@@ -94,8 +95,8 @@ class App:
         """The access log has told of a request's end."""
         self._call(self._board.ended(slot, used, time.monotonic(), request_id=request_id))
 
-    def recount(self, active: Mapping[str, int]) -> None:
-        """Envoy has so many requests under way, by served name."""
+    def recount(self, active: Active) -> None:
+        """Envoy has so many requests under way, by served name and endpoint."""
         self._call(self._board.recount(active, time.monotonic()))
 
     def dismiss(self) -> None:

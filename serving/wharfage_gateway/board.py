@@ -5,6 +5,7 @@ calls: those who had waited and are now let in or refused. Times are monotonic s
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -70,6 +71,7 @@ class Board:
         self._by_request: dict[str, str] = {}
         self._suspects: frozenset[str] = frozenset()
         self._presumed: dict[str, Ticket] = {}
+        self._inherited: dict[str, int] | None = None
 
     def arrive(self, asked: Asked, now_s: float) -> tuple[str, Answer, list[Called]]:
         """A request comes: the name of its slot, its answer, and whom it pushed out of the queue."""
@@ -185,13 +187,17 @@ class Board:
                 self._ask_cold(desk, False)
         return called
 
-    def recount(self, active: Mapping[str, int], now_s: float) -> list[Called]:
-        """Envoy has so many requests under way, by served name; whoever is missing there for two looks is over.
+    def recount(self, active: Mapping[str, Mapping[str, int]], now_s: float) -> list[Called]:
+        """Envoy has so many requests under way, by served name and endpoint.
+
+        What it has beyond ours was let in before this brain started: it takes up slots until it is over. Whoever is
+        missing there for two looks is over.
 
         Log entries are lost when the log's stream breaks, and slots with them. Of a model the oldest are taken; if one
         of them ends after all, its tokens are still counted. Models that Envoy does not tell of are left alone, and so
         is a stream from a replica that is gone, which Envoy no longer lists.
         """
+        self._inherit(active)
         models = [desk.model for desk in self.desks.values() if desk.model.served in active]
         listed = {(model.key, replica.name) for model in models for replica in model.replicas}
         old: dict[str, list[str]] = {model.key: [] for model in models}
@@ -201,10 +207,23 @@ class Board:
         suspects: list[str] = []
         for model in models:
             slots = old[model.key]
-            suspects += slots[: max(0, len(slots) - active[model.served])]
+            suspects += slots[: max(0, len(slots) - sum(active[model.served].values()))]
         over = [slot for slot in suspects if slot in self._suspects]
         self._suspects = frozenset(suspects) - frozenset(over)
-        return self._presume(over, now_s)
+        called = self._presume(over, now_s)
+        for desk in self.desks.values():
+            called += self._pump(desk, now_s)
+        return called
+
+    def _inherit(self, active: Mapping[str, Mapping[str, int]]) -> None:
+        """What Envoy has beyond ours at the first look; at later ones it can only have become less."""
+        own: Counter[str] = Counter()
+        for desk in self.desks.values():
+            own.update({each.endpoint: desk.running.get(each.name, 0) for each in desk.model.replicas})
+        beyond = {at: count - own[at] for hosts in active.values() for at, count in hosts.items() if count > own[at]}
+        if self._inherited is not None:
+            beyond = {at: min(count, beyond[at]) for at, count in self._inherited.items() if at in beyond}
+        self._inherited = beyond
 
     def _presume(self, slots: Sequence[str], now_s: float) -> list[Called]:
         """These are over, though the log did not say so: what they had reserved is taken for used."""
@@ -222,9 +241,13 @@ class Board:
     def _free(self, desk: Desk, ticket: Ticket) -> tuple[Model, Replica] | None:
         """Who would take it now: a replica of its model, or while that has none, of a deployment that stands in."""
         for model in (desk.model, *self._stand_ins(desk.model)):
+            running = self.desks[model.key].running
+            if self._inherited:
+                more = self._inherited
+                running = {each.name: running.get(each.name, 0) + more.get(each.endpoint, 0) for each in model.replicas}
             found = place(
                 model,
-                self.desks[model.key].running,
+                running,
                 gateways=self.view.gateways,
                 turn=self.view.turn,
                 prefix=ticket.asked.prefix,

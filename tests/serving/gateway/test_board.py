@@ -101,32 +101,58 @@ def test_an_end_that_is_never_told_is_believed_after_the_limit_of_streams() -> N
     assert at.lost == 1
 
 
+def under_way(**by_model: int) -> dict[str, dict[str, int]]:
+    """So many at the first replica of each, as `replica` makes them."""
+    return {name: {"10.0.0.1:8000": count} for name, count in by_model.items()}
+
+
+def test_what_was_let_in_before_this_brain_started_takes_up_slots_until_it_is_over() -> None:
+    at = board(model(replica("a", 2.0)))
+    assert at.recount(under_way(chat=2), 0.0) == []
+    slot, answer = ask(at, 1.0)
+    assert isinstance(answer, Wait)
+    assert [each.slot for each in at.recount(under_way(chat=1), 2.0)] == [slot]
+    _, answer = ask(at, 2.5)
+    assert isinstance(answer, Wait)
+    assert at.recount(under_way(chat=2), 3.0) == []
+    assert len(at.ended(slot, Used(), 3.5)) == 1
+
+
+def test_what_envoy_counts_beyond_ours_later_is_only_our_log_being_late() -> None:
+    at = board(model(replica("a", 2.0)))
+    at.recount(under_way(chat=0), 0.0)
+    slot, _ = ask(at, 1.0)
+    at.ended(slot, Used(), 1.1)
+    at.recount(under_way(chat=1), 1.1)
+    assert [type(ask(at, 1.2)[1]) for _ in range(2)] == [Admit, Admit]
+
+
 def test_whom_envoy_does_not_have_for_two_looks_is_over() -> None:
     at = board(model(replica("a", 2.0)))
     for _ in range(2):
         ask(at)
     third, _ = ask(at, 1.0)
-    assert at.recount({"chat": 1}, 1.9) == []  # too young to be missed
-    assert at.recount({"chat": 1}, 3.0) == []
-    assert [each.slot for each in at.recount({"chat": 1}, 4.0)] == [third]
+    assert at.recount(under_way(chat=1), 1.9) == []  # too young to be missed
+    assert at.recount(under_way(chat=1), 3.0) == []
+    assert [each.slot for each in at.recount(under_way(chat=1), 4.0)] == [third]
     assert at.lost == 1
-    assert at.recount({"other": 0}, 5.0) == at.recount({"other": 0}, 6.0) == []
+    assert at.recount(under_way(other=0), 5.0) == at.recount(under_way(other=0), 6.0) == []
 
 
 def test_a_stream_from_a_replica_that_is_gone_is_not_missed() -> None:
     at = board(model(replica("a"), replica("b")))
     slot, _ = ask(at)
     at.see(view(model(replica("b"))), 1.0)
-    at.recount({"chat": 0}, 3.0)
-    assert at.recount({"chat": 0}, 5.0) == []
+    at.recount(under_way(chat=0), 3.0)
+    assert at.recount(under_way(chat=0), 5.0) == []
     assert slot in at.running
 
 
 def test_who_was_taken_for_over_and_ends_after_all_has_its_tokens_counted_once() -> None:
     at = board(model(replica("a", 2.0)))
     slot, _ = ask(at)
-    at.recount({"chat": 0}, 3.0)
-    at.recount({"chat": 0}, 4.0)
+    at.recount(under_way(chat=0), 3.0)
+    at.recount(under_way(chat=0), 4.0)
     assert not at.running
     at.ended(slot, Used(7, 16), 5.0)
     at.ended(slot, Used(7, 16), 5.0)
