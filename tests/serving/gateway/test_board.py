@@ -1,6 +1,7 @@
 """One brain's state: who goes where, who waits, who is called when something changes."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from wharfage_gateway.view import Model, Replica, Throttle, View
 
 
 def replica(name: str, slots: float = 1.0, **fields: Any) -> Replica:
-    return Replica(name, f"10.0.0.{len(name)}", slots=slots, **fields)
+    return Replica(name, name, slots=slots, **fields)
 
 
 def model(*replicas: Replica, key: str = "chat", **fields: Any) -> Model:
@@ -102,8 +103,8 @@ def test_an_end_that_is_never_told_is_believed_after_the_limit_of_streams() -> N
 
 
 def under_way(**by_model: int) -> dict[str, dict[str, int]]:
-    """So many at the first replica of each, as `replica` makes them."""
-    return {name: {"10.0.0.1:8000": count} for name, count in by_model.items()}
+    """So many at the replica "a" of each."""
+    return {name: {"a:8000": count} for name, count in by_model.items()}
 
 
 def test_what_was_let_in_before_this_brain_started_takes_up_slots_until_it_is_over() -> None:
@@ -383,6 +384,15 @@ def shape(chance: random.Random) -> View:
     return view(*models, gateways=chance.choice([1, 1, 2]))
 
 
+def truth(seen: View, running: dict[str, tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """What Envoy counts at the replicas that it knows."""
+    at_replicas = Counter(running.values())
+    return {
+        each.served: {one.endpoint: at_replicas[each.key, one.name] for one in each.replicas}
+        for each in seen.models.values()
+    }
+
+
 def history(seed: int, steps: int) -> None:
     """One history: every request is answered once, and what is told of the board is what happened."""
     chance = random.Random(seed)
@@ -431,8 +441,10 @@ def history(seed: int, steps: int) -> None:
             slot = chance.choice(sorted(waiting))
             waiting.remove(slot)
             called = at.gone(slot, now_s)
-        elif what < 0.95:
+        elif what < 0.94:
             called = at.see(shape(chance), now_s)
+        elif what < 0.97:
+            called = at.recount(truth(at.view, running), now_s)
         else:
             called = at.tick(now_s)
         for each in called:
