@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wharfage_operator.kinds import CAPACITY_BUFFERS, DEPLOYMENTS, EVENTS, NODE_POOLS, NODES, OFFER_CATALOGS, PODS
+from wharfage_operator.kinds import CAPACITY_BUFFERS, DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS
 from wharfage_operator.placeholders import buffers
 from wharfage_operator.pools import POOL
 
 from tests.cluster.lab import Lab
-from tests.cluster.machines import endpoints
 from tests.cluster.server import Object, Server, eventually, eventually_is
 from tests.conftest import DEFINITIONS
 from tests.devcluster.cluster import Cluster
-
-MARK = "karpenter.sh/do-not-disrupt"
 
 
 def catalog(machine: str, accelerator: str) -> Object:
@@ -103,48 +100,6 @@ def by_market(lab: Lab) -> dict[str, tuple[int, int]]:
     """How many replicas of each market are wanted, and serve."""
     rows = ((lab.llm() or {}).get("status") or {}).get("fleet") or ()
     return {row["market"]: (row["wanted"], row["ready"]) for row in rows}
-
-
-def test_a_replica_stays_where_it_is_until_its_mark_has_run_out_and_moves_without_a_gap_then(place: Lab) -> None:
-    operator = place.start(resync_s="600")
-    place.create(placement={"catalogs": ["g5"]})
-    place.ready(within_s=60)
-    ((name, machine),) = pods(place).items()
-    edit_machines(place)
-    eventually(lambda: kept_for_its_mark(place, machine), within_s=90, what="Karpenter says that the mark blocks it")
-    assert pods(place) == {name: machine}
-    served = []
-
-    def moved() -> bool:
-        served.append(len(endpoints(place.server, place.namespace)))
-        return len(pods(place)) == 1 and machine not in pods(place).values() and served[-1] == 1
-
-    place.server.merge(PODS, place.namespace, name, {"metadata": {"annotations": {MARK: "1s"}}})
-    eventually(moved, within_s=120, what="the replica runs elsewhere")
-    assert min(served) >= 1, "clients were served all the while"
-    assert operator.tracebacks == []
-
-
-def edit_machines(lab: Lab) -> None:
-    """Ask for other machines than there are, which Karpenter replaces then, and have it look at those that there are.
-
-    It looks when a pool is edited, which may be before it has the hash of the edit, and then only every five minutes.
-    """
-
-    def edition() -> str:
-        pool = lab.server.get(NODE_POOLS, "", "gpu") or {}
-        return str(pool["metadata"]["annotations"]["karpenter.sh/nodepool-hash"])
-
-    before, edit = edition(), {"metadata": {"labels": {"example.org/edited": lab.namespace}}}
-    lab.server.merge(NODE_POOLS, "", "gpu", {"spec": {"template": edit}})
-    eventually(lambda: edition() != before, what="Karpenter has seen the edit")
-    lab.cluster.kubectl("annotate", "nodeclaims", "--all", f"example.org/looked={lab.namespace}")
-
-
-def kept_for_its_mark(lab: Lab, machine: str) -> bool:
-    """Whether Karpenter has said of a machine that a pod's mark keeps it from being replaced."""
-    said = (row for row in lab.server.all(EVENTS, "default") if row["involvedObject"]["name"] == machine)
-    return any(row["reason"] == "DisruptionBlocked" and MARK in row["message"] for row in said)
 
 
 def test_a_machine_is_bought_for_a_buffer_and_the_buffer_goes_when_nobody_wants_it(place: Lab) -> None:
