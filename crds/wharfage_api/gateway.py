@@ -1,6 +1,5 @@
 """How requests reach the replicas, and the settings of the gateway."""
 
-from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import ConfigDict, Field
@@ -61,9 +60,10 @@ class Fallback(Part):
 class Gateway(Part):
     """Settings of the gateway; only with routing: Gateway."""
 
-    hold: Duration = Field(
-        default=timedelta(minutes=10),
-        description="How long a request may wait for a cold model before it is answered 503.",
+    hold: Duration | None = Field(
+        default=None,
+        description="How long a request may wait for a cold model before it is answered 503; default: twice the lead "
+        "time learned, 10 minutes while none is known; at most 15 minutes.",
     )
     queue: Queue = Field(default=Queue(), description="Bounds of the queue before the replicas.")
     classes: tuple[RequestClass, ...] = Field(
@@ -74,10 +74,14 @@ class Gateway(Part):
         description="None: any replica. Prefix: prompts with the same beginning go to the same replica.",
     )
     max_prompt_tokens: int | None = Field(
-        default=None, ge=1, le=16777216, description="Longer prompts are refused; default: maxModelTokens."
+        default=None,
+        ge=1,
+        le=16777216,
+        description="Longer prompts are refused, by an estimate of four bytes to a token; "
+        "default: what the engine takes.",
     )
     max_output_tokens: int | None = Field(
-        default=None, ge=1, le=16777216, description="Longer answers are cut; default: maxModelTokens."
+        default=None, ge=1, le=16777216, description="Longer answers are cut; default: what the engine gives."
     )
     split: tuple[Split, ...] = Field(
         default=(),

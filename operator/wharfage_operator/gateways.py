@@ -27,7 +27,7 @@ from wharfage_operator.settings import Settings
 from wharfage_operator.stints import Stint
 
 log = logging.getLogger(__name__)
-SELECTOR = "app.kubernetes.io/component=gateway"
+SELECTOR = "app.kubernetes.io/name=wharfage,app.kubernetes.io/component=gateway"
 """Of the pods that are a gateway's."""
 
 PORT = 8081
@@ -116,7 +116,7 @@ class Gateways:
                 continue
             try:
                 async for pod in self._connection.all(PODS, namespace=namespace, selector=SELECTOR):
-                    if is_ready(pod):
+                    if is_asked(pod):
                         address = pod["status"]["podIP"]
                         found[f"http://{f'[{address}]' if ':' in address else address}:{PORT}"] = namespace
             except ApiError as error:
@@ -165,3 +165,9 @@ class Gateways:
             for each in self._asked.values()
             if each.namespace == key[0] and key[1] in each.courses and each.heard_s >= oldest_s
         ]
+
+
+def is_asked(pod: Object) -> bool:
+    """Whether a gateway's pod has anything to tell: also while it drains, since those who wait there still wait."""
+    drains = pod["metadata"].get("deletionTimestamp") and (pod.get("status") or {}).get("podIP")
+    return bool(drains) or is_ready(pod)

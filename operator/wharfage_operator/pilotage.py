@@ -399,7 +399,7 @@ class Pilotage:
     def _chart(self, voyage: _Voyage, subject: Subject, seen: Snapshot) -> Chart:
         """The deployment's chart, drawn anew where what it shows has changed, and once a day."""
         spec = subject.deployment.spec
-        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, spec.scaling.vertical)
+        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, spec.scaling.vertical, spec.routing)
         planned = self._calibrations.planned(subject.key)
         running = frozenset(pool.key for pool in seen.fleet.pools)
         stale = seen.now - voyage.drawn_s >= _REDRAWN_S

@@ -83,7 +83,6 @@ class Board:
             self.tally.unrouted[refusal.reason] += 1
             return slot, refusal, []
         desk = self.desks[model.key]
-        desk.last_arrival_s = now_s
         cls = class_of(asked.wanted_class, asked.key_class, model.classes, any_class=not asked.tenant)
         ticket = Ticket(slot, asked, model.key, cls, now_s, uniform(asked.request_id or slot) if model.split else 1.0)
         count = self.tally.of(model.key, cls, asked.tenant)
@@ -102,6 +101,7 @@ class Board:
         if isinstance(answer, Refuse):
             count.refused[answer.reason] += 1
             return slot, answer, []
+        desk.last_arrival_s = now_s  # who is refused wishes for no replica
         ticket.reserved = self.allowances.reserve(model, asked.tenant, most, now_s)
         if asked.request_id:
             self._by_request[asked.request_id] = slot

@@ -4,8 +4,11 @@ import math
 from typing import Any
 
 from wharfage_gateway.board import Board
+from wharfage_gateway.tally import Count
 
-_TOTALS = ("arrivals", "admitted", "prompt_tokens", "output_tokens")
+_TOTALS = ("admitted", "prompt_tokens", "output_tokens")
+_WISHED = ("queue_full", "queue_timeout", "cold_start_timeout")
+"""Refused for want of replicas, and so asked for as much as what was sent."""
 
 
 def demand(board: Board, *, now_s: float, unix_s: float) -> dict[str, Any]:
@@ -15,6 +18,7 @@ def demand(board: Board, *, now_s: float, unix_s: float) -> dict[str, Any]:
         came = math.isfinite(desk.last_arrival_s)
         counts = [count for (of, _, _), count in board.tally.counts.items() if of == key]
         models[key] = {
+            "arrivals": sum(map(_wished, counts)),
             **{name: sum(getattr(count, name) for count in counts) for name in _TOTALS},
             "refused": sum(count.refused.total() for count in counts),
             "waiting": len(desk.waiting),
@@ -22,3 +26,8 @@ def demand(board: Board, *, now_s: float, unix_s: float) -> dict[str, Any]:
             "last_arrival_s": unix_s - (now_s - desk.last_arrival_s) if came else None,
         }
     return {"version": board.version, "at": unix_s, "models": models}
+
+
+def _wished(count: Count) -> int:
+    """Requests that came, but for those that no replica would have served: too long, or beyond a tenant's tokens."""
+    return count.arrivals - sum(times for reason, times in count.refused.items() if reason not in _WISHED)

@@ -134,7 +134,9 @@ def _at(name: str, socket: str) -> Json:
     return {
         "name": name,
         "type": "STATIC",
-        "connect_timeout": "1s",
+        # Nobody there is refused at once. Envoy's thread may be busy with large bodies for more than a second, and a
+        # connection that it then takes for too late lets all who asked on it pass unasked.
+        "connect_timeout": "30s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 

@@ -38,7 +38,11 @@ def listener(
         "stream_idle_timeout": f"{idle_s:g}s",
         "request_headers_timeout": "10s",
         "request_timeout": "60s",
-        "common_http_protocol_options": {"idle_timeout": "3600s"},
+        "common_http_protocol_options": {
+            "idle_timeout": "3600s",
+            # Clients that keep their connections would stay with one gateway for ever after the other was away.
+            "max_requests_per_connection": 200,
+        },
         "early_header_mutation_extensions": [_forged_ones_removed()],
         "local_reply_config": local_replies(),
         "access_log": [_access_log()],

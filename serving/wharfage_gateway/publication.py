@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 
 from wharfage_gateway import xds
-from wharfage_gateway.view import View
+from wharfage_gateway.view import View, endpoint
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Publication:
 def listed(view: View, clusters: Mapping[str, Any]) -> bool:
     """Whether Envoy's `/clusters` has every open replica of a view as one that it may send to."""
     healthy = {
-        (cluster["name"], f"{address['address']}:{address['port_value']}")
+        (cluster["name"], endpoint(address["address"], address["port_value"]))
         for cluster in clusters.get("cluster_statuses", ())
         for host in cluster.get("host_statuses", ())
         if (address := host.get("address", {}).get("socket_address"))

@@ -10,6 +10,8 @@ from typing import Any
 
 import aiohttp
 
+from wharfage_gateway.view import endpoint
+
 EVERY_S = 2.0
 _ANSWER_S = 1.0
 
@@ -37,7 +39,7 @@ def active(clusters: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Requests under way at each host of Envoy's `/clusters?format=json`, which leaves out what is zero."""
     return {
         cluster["name"]: {
-            f"{at['address']}:{at['port_value']}": sum(
+            endpoint(at["address"], at["port_value"]): sum(
                 int(stat.get("value", 0)) for stat in host.get("stats", ()) if stat.get("name") == "rq_active"
             )
             for host in cluster.get("host_statuses", ())

@@ -67,6 +67,7 @@ class Reflector:
                 while True:
                     version = await self._watch(version)
             except Gone:
+                await asyncio.sleep(_PAUSE_FIRST_S)
                 continue
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
                 if not failed:

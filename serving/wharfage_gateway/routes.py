@@ -16,8 +16,6 @@ MODELS = "/v1/models"
 ASKED = (
     "/v1/chat/completions",
     "/v1/completions",
-    "/v1/responses",
-    "/v1/messages",
     "/v1/embeddings",
     "/v1/pooling",
     "/v1/classify",
@@ -32,7 +30,8 @@ ASKED = (
     "/detokenize",
 )
 """What of an engine is open to clients: the calls that name a model in a JSON body. Its metrics, its health and what
-changes it (adapters, sleeping, profiles) are not.
+changes it (adapters, sleeping, profiles) are not; nor are `/v1/responses` and `/v1/messages`, which limit and count
+tokens under names of their own.
 """
 
 

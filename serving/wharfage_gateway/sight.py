@@ -30,6 +30,7 @@ PORT = 8000
 _ENGINE = "wharfage-engine"
 _APP = "app.kubernetes.io/name"
 _COLD_STARTS = 2.0  # a request may wait for so many lead times
+_HOLD_S = 600.0  # where no lead time is known
 _LONGEST_HOLD_S = 900.0  # Envoy waits for the decision no longer
 
 Object = Mapping[str, Any]
@@ -77,8 +78,7 @@ def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
         return None
     spec = deployment.spec
     written = spec.gateway or Gateway()
-    named = spec.gateway is not None and "hold" in spec.gateway.model_fields_set
-    hold_s = written.hold.total_seconds() if named else _usual_hold_s(raw, written.hold.total_seconds())
+    hold_s = written.hold.total_seconds() if written.hold is not None else _usual_hold_s(raw)
     return Model(
         key=metadata["name"],
         served=spec.model.served_name or metadata["name"],
@@ -87,7 +87,7 @@ def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
         most_waiting=written.queue.max_requests,
         classes={each.name: each.weight for each in written.classes},
         prefix_affinity=written.affinity is Affinity.PREFIX,
-        most_prompt_tokens=written.max_prompt_tokens or spec.engine.max_model_tokens,
+        most_prompt_tokens=written.max_prompt_tokens,  # its own limit the engine knows exactly, this is an estimate
         most_output_tokens=written.max_output_tokens,
         order=tuple(each.name for each in spec.variants if each.quality >= spec.objectives.quality_floor),
         split={each.variant: float(each.share) for each in written.split},
@@ -143,11 +143,11 @@ def _carried(raw: Object) -> Mapping[str, object]:
     return {str(row["pool"]): row["slots"] for row in rows if row.get("pool") and row.get("slots")}
 
 
-def _usual_hold_s(raw: Object, default_s: float) -> float:
+def _usual_hold_s(raw: Object) -> float:
     """Twice the longest lead time that the operator has learned for it."""
     leads = [_seconds(row.get("leadTime")) for row in (raw.get("status") or {}).get("fleet") or ()]
     longest_s = max((lead for lead in leads if lead is not None), default=None)
-    return default_s if longest_s is None else _COLD_STARTS * longest_s
+    return _HOLD_S if longest_s is None else _COLD_STARTS * longest_s
 
 
 def _seconds(written: object) -> float | None:

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 DEFAULT_CLASS = "default"
 
 
+def endpoint(address: str, port: int) -> str:
+    """HOST:PORT, the address of IPv6 in brackets."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Replica:
     """One engine pod that has an address.
@@ -27,8 +32,8 @@ class Replica:
 
     @property
     def endpoint(self) -> str:
-        """As Envoy names it: HOST:PORT."""
-        return f"{self.address}:{self.port}"
+        """As Envoy names it."""
+        return endpoint(self.address, self.port)
 
     @property
     def open(self) -> bool:

@@ -18,7 +18,7 @@ from wharfage_gateway.reflector import Reflector
 from wharfage_gateway.sight import OWNER, view
 from wharfage_gateway.view import View
 
-GATEWAYS = "app.kubernetes.io/component=gateway"
+GATEWAYS = "app.kubernetes.io/name=wharfage,app.kubernetes.io/component=gateway"
 _SETTLE_S = 0.02  # a rollout's changes come in bursts; a drain must reach Envoy within half a second
 
 

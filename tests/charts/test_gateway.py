@@ -63,9 +63,9 @@ def test_the_operator_knows_where_they_are_and_what_their_service_is_called() ->
 
 def test_the_operator_finds_its_pods_by_label_and_asks_them_on_the_port_they_tell_at() -> None:
     deployment = gateway()
-    name, _, value = SELECTOR.partition("=")
-    assert deployment["spec"]["template"]["metadata"]["labels"][name] == value
-    assert deployment["spec"]["selector"]["matchLabels"][name] == value
+    wanted = dict(pair.split("=") for pair in SELECTOR.split(","))
+    assert wanted.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert wanted.items() <= deployment["spec"]["selector"]["matchLabels"].items()
     assert containers(deployment)["brain"]["ports"] == [{"name": "brain", "containerPort": PORT, "protocol": "TCP"}]
 
 
@@ -121,6 +121,7 @@ def test_clients_may_be_limited_and_what_it_tells_of_itself_is_for_the_operator_
     release = rendered({"gateway": {**SHOP["gateway"], "clients": peers}})
     (policy,) = (each for each in of_kind(release, "NetworkPolicy") if each["metadata"]["namespace"] == "shop")
     clients, telling = policy["spec"]["ingress"]
+    assert telling["ports"] == [{"port": PORT, "protocol": "TCP"}]
     assert clients["from"] == peers
     (operator,) = telling["from"]
     assert operator["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}

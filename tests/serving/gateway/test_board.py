@@ -183,6 +183,16 @@ def test_a_prompt_that_is_too_long_is_refused_before_it_waits() -> None:
     assert (answer.status, answer.reason) == (400, "context_length_exceeded")
 
 
+def test_a_request_that_no_replica_would_have_served_wishes_for_none() -> None:
+    at = board(replace(model(), replicas=(), most_prompt_tokens=100))
+    ask(at, prompt_bytes=404)
+    told = demand(at, now_s=1.0, unix_s=1000.0)["models"]["chat"]
+    assert (told["arrivals"], told["refused"], told["last_arrival_s"]) == (0, 1, None)
+    ask(at, prompt_bytes=40)
+    told = demand(at, now_s=1.0, unix_s=1000.0)["models"]["chat"]
+    assert (told["arrivals"], told["waiting"], told["last_arrival_s"]) == (1, 1, 999.0)
+
+
 @pytest.mark.parametrize(
     ("wanted", "most", "cut"),
     [

@@ -166,3 +166,16 @@ def test_what_the_operator_worked_out_of_a_pool_goes_before_what_its_engine_take
     pods = [pod("a", labels={"wharfage.dev/pool": "abc"}), pod("b", labels={"wharfage.dev/pool": "new"})]
     told = view([llm(status=status)], pods, [], keys_required=False, gateways=1)
     assert [each.slots for each in told.models["chat"].replicas] == [12.0, 32.0]
+
+
+def test_a_limit_that_only_the_engine_has_is_left_to_the_engine() -> None:
+    for raw in (llm(), llm(engine={"maxModelTokens": 512})):
+        found = model(raw, ())
+        assert found is not None
+        assert found.most_prompt_tokens is None
+
+
+def test_an_address_of_ipv6_is_in_brackets_as_envoy_writes_it() -> None:
+    found = replica(pod(ip="fd00::7"))
+    assert found is not None
+    assert found.endpoint == "[fd00::7]:8000"
