@@ -84,8 +84,10 @@ async def test_it_knows_a_model_its_replicas_and_their_leave_and_follows_the_key
         )
         assert view.models["chat"].hold_s == 30.0
         assert all(each.slots > 1 for each in view.models["chat"].replicas)
-        told = lab.llm() or {}
-        assert told["status"]["endpoint"] == f"http://wharfage-gateway.{lab.namespace}.svc/v1"
+        where = f"http://wharfage-gateway.{lab.namespace}.svc/v1"
+        eventually(
+            lambda: ((lab.llm() or {}).get("status") or {}).get("endpoint") == where, what="the endpoint is told"
+        )
 
         victim = view.models["chat"].replicas[0].name
         lab.server.merge(PODS, lab.namespace, victim, {"metadata": {"labels": {"wharfage.dev/serving": "leaving"}}})
