@@ -3,11 +3,12 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.gateway.client import Client, all_of, eventually, load
-from tests.gateway.rig import KEYS, Rig, model
+from tests.gateway.client import Answer, Client, all_of, eventually, load
+from tests.gateway.rig import KEYS, Engine, Rig, model
 
 HELD = 1000
 HELD_PROMPT_BYTES = 16_000
@@ -60,8 +61,9 @@ async def held(rig: Rig, hold_s: float) -> Mapping[str, float]:
     }
 
 
-async def drained(rig: Rig, seconds: float) -> Mapping[str, float]:
-    """50 streams a second, each of about 3 s, while one of three replicas is drained and ends."""
+@asynccontextmanager
+async def streaming(rig: Rig, seconds: float) -> AsyncIterator[tuple[list[Engine], asyncio.Future[list[Answer]]]]:
+    """50 streams a second, each of about 3 s, on three replicas that carry as many as they will by now."""
     engines = [await rig.engine(f"engine-{number}", itl_s=0.2) for number in range(3)]
     await rig.up(model(replicas=[each.replica() for each in engines]), credentials=KEYS)
     async with Client(rig.url, KEYS[0].key) as client:
@@ -69,6 +71,12 @@ async def drained(rig: Rig, seconds: float) -> Mapping[str, float]:
             load(lambda: client.chat("chat", tokens=15), per_s=50.0, seconds=max(6.0, seconds))
         )
         await asyncio.sleep(3.0)
+        yield engines, running
+
+
+async def drained(rig: Rig, seconds: float) -> Mapping[str, float]:
+    """The load of `streaming` while one of three replicas is drained and ends."""
+    async with streaming(rig, seconds) as (engines, running):
         first, *rest = engines
         carried = (await first.counted())["running"]
         others = [each.replica() for each in rest]
@@ -86,13 +94,7 @@ async def drained(rig: Rig, seconds: float) -> Mapping[str, float]:
 
 async def killed(rig: Rig, seconds: float) -> Mapping[str, float]:
     """The same load while a replica is killed: streams it carried are cut, nothing without headers fails."""
-    engines = [await rig.engine(f"engine-{number}", itl_s=0.2) for number in range(3)]
-    await rig.up(model(replicas=[each.replica() for each in engines]), credentials=KEYS)
-    async with Client(rig.url, KEYS[0].key) as client:
-        running = asyncio.ensure_future(
-            load(lambda: client.chat("chat", tokens=15), per_s=50.0, seconds=max(6.0, seconds))
-        )
-        await asyncio.sleep(3.0)
+    async with streaming(rig, seconds) as (engines, running):
         carried = (await engines[0].counted())["running"]
         await engines[0].kill()
         answers = await running

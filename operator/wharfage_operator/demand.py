@@ -119,6 +119,5 @@ def _per_second(courses: Iterable[Course], counter: str, window_s: float) -> flo
         before = next((told for told in course if told.at_s >= last.at_s - window_s), last)
         seconds = max(last.at_s - before.at_s, 0.0)
         grown = getattr(last, counter) - getattr(before, counter)
-        # What it counted before it was first heard of came within the window, or it would have been heard before.
         total += grown / seconds if seconds else 0.0
     return total

@@ -22,8 +22,7 @@ from wharfage_operator.demand import Course, answered, joined, longer, wished_s
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Key, Object
 from wharfage_operator.metrics import MetricsSource, is_ready, limited
-from wharfage_operator.routing import placed
-from wharfage_operator.settings import Settings
+from wharfage_operator.settings import Settings, placed
 from wharfage_operator.stints import Stint
 
 log = logging.getLogger(__name__)

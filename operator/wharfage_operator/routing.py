@@ -9,13 +9,8 @@ from wharfage_serving.arguments import PORT
 
 from wharfage_operator.errors import Rejected
 from wharfage_operator.kinds import Object
+from wharfage_operator.settings import placed
 from wharfage_operator.spec import served_name
-
-
-def placed(written: str) -> tuple[str, str]:
-    """A namespace that has a gateway, and the URL that it tells at where its pods cannot be reached, or ""."""
-    namespace, _, url = written.partition("=")
-    return namespace, url
 
 
 def is_gated(deployment: LLMDeployment) -> bool:

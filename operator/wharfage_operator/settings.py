@@ -162,10 +162,16 @@ class SettingsError(ValueError):
     """A setting has a value that cannot work; the message says which, and what to write."""
 
 
+def placed(gateway: str) -> tuple[str, str]:
+    """The namespace of one of `gateways`, and the URL that it tells at where its pods cannot be reached, or ""."""
+    namespace, _, url = gateway.partition("=")
+    return namespace, url
+
+
 def _check_gateways(written: tuple[str, ...]) -> None:
     for each in written:
-        namespace, given, url = each.partition("=")
-        if not namespace or (given and not _is_server(url)):
+        namespace, url = placed(each)
+        if not namespace or each.endswith("=") or (url and not _is_server(url)):
             raise SettingsError(f"gateways has {each!r}: write NAMESPACE, or NAMESPACE=http://HOST:PORT")
 
 

@@ -6,7 +6,6 @@ files when it starts; one that does not answer is not waited for, since a replic
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 import aiohttp
 
 from wharfage_gateway import xds
-from wharfage_gateway.view import View, endpoint
+from wharfage_gateway.hosts import admin, clusters, hosts
+from wharfage_gateway.view import View
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,7 @@ class Publication:
 
     async def run(self) -> None:
         """Bring them on their way, for ever."""
-        connector = aiohttp.UnixConnector(self._admin_socket)
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as envoy:
+        async with admin(self._admin_socket, answer_s=_ANSWER_S) as envoy:
             while True:
                 await self._news.wait()
                 self._news.clear()
@@ -56,21 +54,19 @@ class Publication:
     async def _taken(self, view: View, envoy: aiohttp.ClientSession) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + PATIENCE_S
-        while (clusters := await _clusters(envoy)) is not None and not listed(view, clusters):
+        while (page := await clusters(envoy)) is not None and not listed(view, page):
             if loop.time() >= until_s:
                 log.warning("Envoy has not taken its files within %g s; going on without", PATIENCE_S)
                 return
             await asyncio.sleep(_LOOK_S)
 
 
-def listed(view: View, clusters: Mapping[str, Any]) -> bool:
-    """Whether Envoy's `/clusters` has every open replica of a view as one that it may send to."""
+def listed(view: View, page: Mapping[str, Any]) -> bool:
+    """Whether Envoy's page has every open replica of a view as one that it may send to."""
     healthy = {
-        (cluster["name"], endpoint(address["address"], address["port_value"]))
-        for cluster in clusters.get("cluster_statuses", ())
-        for host in cluster.get("host_statuses", ())
-        if (address := host.get("address", {}).get("socket_address"))
-        and host.get("health_status", {}).get("eds_health_status", "HEALTHY") == "HEALTHY"
+        (cluster, at)
+        for cluster, at, host in hosts(page)
+        if host.get("health_status", {}).get("eds_health_status", "HEALTHY") == "HEALTHY"
     }
     wanted = {
         (served, replica.endpoint)
@@ -79,15 +75,3 @@ def listed(view: View, clusters: Mapping[str, Any]) -> bool:
         if replica.open
     }
     return wanted <= healthy
-
-
-async def _clusters(envoy: aiohttp.ClientSession) -> Mapping[str, Any] | None:
-    """What Envoy lists; nothing where it does not say; None where there is no Envoy."""
-    try:
-        async with envoy.get("http://envoy/clusters", params={"format": "json"}) as told:
-            found: dict[str, Any] = json.loads(await told.read())
-            return found
-    except aiohttp.ClientConnectorError:
-        return None
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return {}

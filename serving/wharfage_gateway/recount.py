@@ -8,9 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
-
-from wharfage_gateway.view import endpoint
+from wharfage_gateway.hosts import admin, clusters, hosts
 
 EVERY_S = 2.0
 _ANSWER_S = 1.0
@@ -22,28 +20,17 @@ Active = Mapping[str, Mapping[str, int]]
 
 async def follow(admin_socket: str, counted: Callable[[Active], None]) -> None:
     """Call `counted` with what is under way, for ever."""
-    timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(admin_socket), timeout=timeout) as envoy:
+    async with admin(admin_socket, answer_s=_ANSWER_S) as envoy:
         while True:
-            try:
-                async with envoy.get("http://envoy/clusters", params={"format": "json"}) as told:
-                    found = active(await told.json(content_type=None))
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-                pass
-            else:
-                counted(found)
+            if page := await clusters(envoy):
+                counted(active(page))
             await asyncio.sleep(EVERY_S)
 
 
-def active(clusters: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Requests under way at each host of Envoy's `/clusters?format=json`, which leaves out what is zero."""
-    return {
-        cluster["name"]: {
-            endpoint(at["address"], at["port_value"]): sum(
-                int(stat.get("value", 0)) for stat in host.get("stats", ()) if stat.get("name") == "rq_active"
-            )
-            for host in cluster.get("host_statuses", ())
-            if (at := host.get("address", {}).get("socket_address"))
-        }
-        for cluster in clusters.get("cluster_statuses", ())
-    }
+def active(page: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Requests under way at each host of Envoy's page, which leaves out what is zero."""
+    found: dict[str, dict[str, int]] = {cluster["name"]: {} for cluster in page.get("cluster_statuses", ())}
+    for cluster, at, host in hosts(page):
+        stats = (stat for stat in host.get("stats", ()) if stat.get("name") == "rq_active")
+        found[cluster][at] = sum(int(stat.get("value", 0)) for stat in stats)
+    return found

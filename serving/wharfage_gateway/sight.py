@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from wharfage_api.durations import parsed
 from wharfage_api.gateway import Affinity, Gateway, Routing
 from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_serving.arguments import PORT
 
 from wharfage_gateway.view import Credential, Model, Replica, View
 
@@ -26,7 +27,6 @@ SERVING = "wharfage.dev/serving"
 SLOTS = "wharfage.dev/slots"
 VARIANT = "wharfage.dev/variant"
 POOL = "wharfage.dev/pool"
-PORT = 8000
 _ENGINE = "wharfage-engine"
 _APP = "app.kubernetes.io/name"
 _COLD_STARTS = 2.0  # a request may wait for so many lead times
@@ -106,16 +106,21 @@ def replica(pod: Object, carried: Mapping[str, object] = MappingProxyType({})) -
     if labels.get(_APP) != _ENGINE or not status.get("podIP"):
         return None
     annotations = metadata.get("annotations") or {}
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
     return Replica(
         name=metadata["name"],
         address=status["podIP"],
         port=PORT,
         slots=_slots(carried.get(labels.get(POOL, ""), annotations.get(SLOTS))),
         variant=annotations.get(VARIANT, ""),
-        ready=ready,
+        ready=is_ready(pod),
         draining=bool(metadata.get("deletionTimestamp")) or labels.get(SERVING) != "true",
     )
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether its Ready condition holds."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def keys(secret: Object) -> tuple[Credential, ...]:

@@ -25,19 +25,14 @@ class Usage:
 
     def __init__(self, ended: Ended) -> None:
         self._ended = ended
-        self.broken = 0
-        """How often the stream ended: what Envoy wrote then may be lost."""
 
     async def read(self, messages: AsyncIterator[Any], context: object) -> Any:
         """The service's only call: read until Envoy ends the stream."""
-        try:
-            async for message in messages:
-                for entry in message.http_logs.log_entry:
-                    if not entry.common_properties.intermediate_log_entry:
-                        request = entry.request
-                        self._ended(request.request_headers.get(headers.SLOT, ""), request.request_id, used(entry))
-        finally:
-            self.broken += 1
+        async for message in messages:
+            for entry in message.http_logs.log_entry:
+                if not entry.common_properties.intermediate_log_entry:
+                    request = entry.request
+                    self._ended(request.request_headers.get(headers.SLOT, ""), request.request_id, used(entry))
         return _END()
 
 

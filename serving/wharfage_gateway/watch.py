@@ -15,7 +15,7 @@ from kubernetes.aio.client import Configuration
 
 from wharfage_gateway.identity import tls
 from wharfage_gateway.reflector import Reflector
-from wharfage_gateway.sight import OWNER, view
+from wharfage_gateway.sight import OWNER, is_ready, view
 from wharfage_gateway.view import View
 
 GATEWAYS = "app.kubernetes.io/name=wharfage,app.kubernetes.io/component=gateway"
@@ -77,7 +77,7 @@ class Watcher:
                     self._seen(now)
 
     def _view(self) -> View:
-        ready = sorted(each["metadata"]["name"] for each in self._gateways.objects.values() if _is_ready(each))
+        ready = sorted(each["metadata"]["name"] for each in self._gateways.objects.values() if is_ready(each))
         me = socket.gethostname()  # a pod's name
         return view(
             self._deployments.objects.values(),
@@ -92,9 +92,3 @@ class Watcher:
 def opened(configuration: Configuration) -> aiohttp.ClientSession:
     """A session to the API server; the caller closes it."""
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls(configuration), limit=0))
-
-
-def _is_ready(pod: dict[str, object]) -> bool:
-    status = pod.get("status")
-    conditions = status.get("conditions") if isinstance(status, dict) else None
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions or ())

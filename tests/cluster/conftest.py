@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from wharfage_operator.kinds import OFFER_CATALOGS
 
+from tests.cluster.emulated import RATE, EmulatorProcess
 from tests.cluster.lab import CATALOG, MACHINES, Lab
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Server, eventually
@@ -47,3 +48,13 @@ def operator(lab: Lab) -> OperatorProcess:
     started = lab.start()
     eventually(lambda: started.ready, what="the operator is ready")
     return started
+
+
+@pytest.fixture
+def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
+    """Twenty short requests a second for `chat`."""
+    started = EmulatorProcess(lab, RATE)
+    try:
+        yield started
+    finally:
+        started.stop()

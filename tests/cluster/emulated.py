@@ -11,6 +11,8 @@ from typing import Any
 from tests.cluster.lab import Lab
 
 SPEED = 40.0
+RATE = 20.0
+"""Requests per second of the fixture `emulator`."""
 READS = {
     "scrape_every_s": "15",
     "scrape_timeout_s": "0.5",  # of the wall's: a round waits for its slowest pod

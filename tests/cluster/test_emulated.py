@@ -1,7 +1,6 @@
 """The loop on one machine: engines serve a trace behind fake pods, and the operator reads what they say."""
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
@@ -9,22 +8,12 @@ from wharfage_operator.kinds import CONFIG_MAPS, PODS, Kind
 
 from demo.emulator.stages import leaving, loading
 from demo.emulator.world import MISCHIEF
-from tests.cluster.emulated import READS, SPEED, EmulatorProcess
+from tests.cluster.emulated import RATE, READS, SPEED, EmulatorProcess
 from tests.cluster.lab import Lab
 from tests.cluster.server import Object, condition, eventually
 
 STAGES = Kind("kwok.x-k8s.io", "v1alpha1", "stages", "Stage", namespaced=False)
-RATE, PODS_WANTED = 20.0, 4
-
-
-@pytest.fixture
-def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
-    """Twenty requests a second for `chat`."""
-    started = EmulatorProcess(lab, RATE)
-    try:
-        yield started
-    finally:
-        started.stop()
+PODS_WANTED = 4
 
 
 def served(lab: Lab) -> None:

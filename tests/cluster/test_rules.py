@@ -3,7 +3,6 @@
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from tests.charts.release import CHART
-from tests.cluster.emulated import READS, EmulatorProcess
+from tests.cluster.emulated import RATE, READS, EmulatorProcess
 from tests.cluster.lab import Lab
 from tests.cluster.server import eventually
 from tests.prometheus import scraping
@@ -23,17 +22,6 @@ RECORDED = [
     for rule in group["rules"]
     if "record" in rule
 ]
-RATE = 20.0
-
-
-@pytest.fixture
-def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
-    """Twenty short requests a second for `chat`."""
-    started = EmulatorProcess(lab, RATE)
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 def asked(url: str, path: str) -> Any:
