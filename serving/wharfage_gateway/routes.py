@@ -115,6 +115,7 @@ def _again(tries: int) -> Json:
                 },
             }
         ],
-        "host_selection_retry_max_attempts": 3,
+        # Who fails at once has the fewest requests, so that of two replicas it is drawn again three times out of four.
+        "host_selection_retry_max_attempts": 20,
         "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.25s"},
     }
