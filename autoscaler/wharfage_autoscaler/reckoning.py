@@ -1,0 +1,95 @@
+"""One look at one budget: how its period will end, which stages are in force, what may be spent per hour for that."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wharfage_autoscaler.projection import Profile, Projection, allowance, projection
+from wharfage_autoscaler.stages import Action, Outlook, Stage, Standing, climbed
+
+_RESTRICTING = frozenset({Action.PREFER_CHEAPER, Action.FREEZE, Action.FLOOR, Action.STOP})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a budget says: dollars of this period, its stages, whether they act or only report."""
+
+    usd: float
+    stages: tuple[Stage, ...]
+    enforced: bool
+    begins_s: float
+    ends_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What its deployments spend, in dollars and dollars per hour.
+
+    `ordered` is what runs, starts or drains; `wished` is what would be ordered if no budget held anything down.
+    """
+
+    spent_usd: float
+    ordered: float
+    wished: float
+    profile: Profile = field(default_factory=Profile)
+    """Of the unrestricted course."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reckoning:
+    """Where a budget stands, and what its next look needs to know of this one.
+
+    `forecast` is of the whole period. `allowance` is dollars per hour that make the rest last. `frozen` is what was
+    ordered when `Freeze` began, None while it is not in force.
+    """
+
+    outlook: Outlook
+    forecast: Projection
+    allowance: float
+    standing: Standing
+    frozen: float | None = None
+
+    def cap(self, *, enforced: bool) -> float | None:
+        """Dollars per hour that no decision may cross but for the floors; None where nothing is held down."""
+        in_force = self.standing.actions
+        if not enforced or not in_force & _RESTRICTING:
+            return None
+        if in_force & {Action.FLOOR, Action.STOP}:
+            return 0.0
+        cap = self.allowance if Action.PREFER_CHEAPER in in_force else math.inf
+        return min(cap, math.inf if self.frozen is None else self.frozen)
+
+
+def reckoned(terms: Terms, spending: Spending, before: Reckoning | Standing, now_s: float) -> Reckoning:
+    """The next look, after that of before; after a restart a `Standing` is all that is known of it."""
+    ahead = projection(spending.profile, rate=spending.wished, now_s=now_s, ends_s=terms.ends_s)
+    forecast = ahead.beyond(spending.spent_usd)
+    outlook = Outlook(
+        usd=terms.usd,
+        spent_usd=spending.spent_usd,
+        forecast_usd=forecast.mid,
+        period_begins_s=terms.begins_s,
+        period_s=terms.ends_s - terms.begins_s,
+    )
+    known = before.standing if isinstance(before, Reckoning) else before
+    standing = climbed(terms.stages, known, outlook, now_s)
+    frozen = before.frozen if isinstance(before, Reckoning) else None
+    if Action.FREEZE not in standing.actions:
+        frozen = None
+    elif frozen is None:
+        frozen = spending.ordered
+    left_usd = max(0.0, terms.usd - spending.spent_usd)
+    return Reckoning(outlook, forecast, allowance(left_usd, ahead.mid, spending.wished), standing, frozen)
+
+
+def news(before: Sequence[float | None], now: Sequence[float | None], *, share: float = 0.02) -> bool:
+    """Whether caps differ by so much that what was allotted under them is to be allotted anew."""
+    if len(before) != len(now):
+        return True
+    return any(_differs(old, new, share) for old, new in zip(before, now, strict=True))
+
+
+def _differs(old: float | None, new: float | None, share: float) -> bool:
+    if old is None or new is None:
+        return old is not new
+    return abs(new - old) > share * max(old, new, 1e-9)
