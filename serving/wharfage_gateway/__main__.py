@@ -23,7 +23,7 @@ from kubernetes.aio.config import ConfigException
 from wharfage_gateway import recount, usage, viewfile
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
-from wharfage_gateway.envoy import MOST_BODY_BYTES, Options, bootstrap
+from wharfage_gateway.envoy import MOST_BODY_BYTES, MOST_MEMORY_BYTES, Options, bootstrap
 from wharfage_gateway.identity import identity
 from wharfage_gateway.publication import Publication
 from wharfage_gateway.view import View
@@ -36,6 +36,8 @@ KEEP_OPEN_S = 3600
 """Longer than Envoy keeps an idle connection, so that it is always Envoy that closes one."""
 BACKLOG = 16384
 QUIET_S = 1.0
+HELD = 0.5
+"""The part of Envoy's memory that those who wait may take; the rest is for bodies that arrive and answers."""
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -52,6 +54,12 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--most-body-bytes", type=int, default=MOST_BODY_BYTES, help="a longer request is answered 413")
     parser.add_argument(
+        "--most-memory-bytes",
+        type=int,
+        default=MOST_MEMORY_BYTES,
+        help="of Envoy: it takes no more requests near it, and those who wait get half of it",
+    )
+    parser.add_argument(
         "--stream-limit-s", type=float, default=STREAM_LIMIT_S, help="after it a request counts as lost"
     )
     parser.add_argument("--linger-s", type=float, default=30.0, help="how long to go on after SIGTERM while any runs")
@@ -60,7 +68,12 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM. The board's version begins with the time, so that it rises over a restart too."""
-    board = Board(secrets.token_hex(4), stream_limit_s=options.stream_limit_s, version=int(time.time() * 1000))
+    board = Board(
+        secrets.token_hex(4),
+        stream_limit_s=options.stream_limit_s,
+        most_held_bytes=HELD * options.most_memory_bytes,
+        version=int(time.time() * 1000),
+    )
     app = App(board)
     paths = Options(folder=str(options.folder))
     views = Publication(options.folder, paths.admin_socket, app.see)
@@ -84,6 +97,7 @@ async def run(options: argparse.Namespace) -> None:
             folder=str(options.folder),
             keys_required=bool(options.key_secret),
             most_body_bytes=options.most_body_bytes,
+            most_memory_bytes=options.most_memory_bytes,
         )
         (options.folder / "envoy.json").write_text(json.dumps(bootstrap(started)), encoding="utf-8")
     entries = await usage.served(Path(paths.log_socket), app.ended)

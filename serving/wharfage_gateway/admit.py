@@ -19,27 +19,33 @@ class Standing:
 
     `free` is the replica that would take it now and the model that it is of; `waiting` how many wait for its model.
     `tokens_after_s` is how long until its tenant may use so many tokens, 0 for now. `full_after_s` is how long the
-    whole queue takes by the pace of late. `may_push` says that in a full queue someone else has to make room for it.
+    whole queue takes by the pace of late. `heavy` says that its body is too much beside those of all who wait.
+    `may_push` says that where it finds no place someone else has to make room for it.
     """
 
     free: tuple[Model, Replica] | None = None
     waiting: int = 0
     tokens_after_s: float = 0.0
     full_after_s: float = 10.0
+    heavy: bool = False
     may_push: bool = False
 
 
 def admit(asked: Asked, model: Model, standing: Standing) -> Admit | Wait | Refuse:
     """The answer to one request of a model that there is."""
+    if asked.background:
+        return _unseen()
     if model.most_prompt_tokens is not None and asked.prompt_tokens > model.most_prompt_tokens:
         return _too_long(asked, model.most_prompt_tokens)
     if standing.tokens_after_s > 0.0:
         return _exhausted(asked, model, standing.tokens_after_s)
     if standing.free is not None and not standing.waiting:
         return admitted(asked, model, standing.free)
-    if standing.waiting < model.most_waiting or standing.may_push:
+    if standing.may_push:
         return Wait()
-    return crowded(model, standing.full_after_s)
+    if standing.waiting >= model.most_waiting:
+        return crowded(model, standing.full_after_s)
+    return _too_heavy(model, standing.full_after_s) if standing.heavy else Wait()
 
 
 def admitted(asked: Asked, model: Model, free: tuple[Model, Replica]) -> Admit:
@@ -52,7 +58,7 @@ def admitted(asked: Asked, model: Model, free: tuple[Model, Replica]) -> Admit:
         replica=replica.name,
         endpoint=replica.endpoint,
         variant=replica.variant,
-        cut=most if most is not None and (asked.most_output_tokens or most + 1) > most else None,
+        cut=most if most is not None and _may_exceed(asked, most) else None,
         stand_in=carrier.served if carrier.key != model.key else "",
     )
 
@@ -77,6 +83,14 @@ def crowded(model: Model, after_s: float) -> Refuse:
     return Refuse(429, "queue_full", message, after_s)
 
 
+def _too_heavy(model: Model, after_s: float) -> Refuse:
+    message = (
+        f"{model.served}: the bodies of those who wait take up the memory that this gateway has for them: come again "
+        "later, or send less at once"
+    )
+    return Refuse(429, "memory_full", message, after_s)
+
+
 def overdue(model: Model, waited_s: float, after_s: float) -> Refuse:
     """Waited for as long as one may: 503 while nothing could have answered, 429 where others were served."""
     if model.at_zero:
@@ -88,6 +102,16 @@ def overdue(model: Model, waited_s: float, after_s: float) -> Refuse:
         f"{model.served}: no replica was free in {waited_s:.0f} s: send fewer requests at once, or come again later"
     )
     return Refuse(429, "queue_timeout", message, after_s)
+
+
+def _may_exceed(asked: Asked, most: int) -> bool:
+    """Whether its answer may have more tokens than so many, by what the engine is told."""
+    return bool(asked.dialect.limits) and (asked.most_output_tokens or most + 1) > most
+
+
+def _unseen() -> Refuse:
+    message = "`background` is not open here, since its answer would come from a replica alone: ask without it"
+    return Refuse(400, "background_unsupported", message, param="background")
 
 
 def _too_long(asked: Asked, most: int) -> Refuse:

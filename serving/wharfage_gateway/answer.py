@@ -1,7 +1,7 @@
 """What the brain answers to a request: go there, wait, or not now and why; and how Envoy is told.
 
-Refusals look like OpenAI's, so that clients' libraries understand them. A status of 503 is said by a route of Envoy,
-since ext_authz takes a 5xx for a broken brain.
+Refusals look like those of the API that was asked, so that clients' libraries understand them. A status of 503 is said
+by a route of Envoy, since ext_authz takes a 5xx for a broken brain.
 """
 
 import json
@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from wharfage_gateway import headers
+from wharfage_gateway.dialect import CHAT, Dialect
 
 Header = tuple[bytes, bytes]
 UNAVAILABLE = 503
@@ -59,13 +60,13 @@ class Reply:
     body: bytes = b""
 
 
-def reply(answer: Admit | Refuse, slot: str, waited_s: float = 0.0) -> Reply:
+def reply(answer: Admit | Refuse, slot: str, waited_s: float = 0.0, *, dialect: Dialect = CHAT) -> Reply:
     """What ext_authz gets for it; the slot is what the access log will give back.
 
     A client that had to wait is told for how long, beside its answer.
     """
     if isinstance(answer, Refuse):
-        return _refusal(answer)
+        return _refusal(answer, dialect)
     said = {headers.POOL: answer.pool, headers.ENDPOINT: answer.endpoint, headers.SLOT: slot}
     if answer.cut is not None:
         said[headers.CUT] = str(answer.cut)
@@ -76,7 +77,7 @@ def reply(answer: Admit | Refuse, slot: str, waited_s: float = 0.0) -> Reply:
     return Reply(200, [(name.encode(), value.encode()) for name, value in said.items()])
 
 
-def _refusal(answer: Refuse) -> Reply:
+def _refusal(answer: Refuse, dialect: Dialect) -> Reply:
     after = "" if answer.retry_after_s is None else str(max(1, math.ceil(answer.retry_after_s)))
     if answer.status == UNAVAILABLE:
         said = {
@@ -88,6 +89,5 @@ def _refusal(answer: Refuse) -> Reply:
     found: list[Header] = [(b"content-type", b"application/json")]
     if after:
         found.append((b"retry-after", after.encode()))
-    kind = "rate_limit_error" if answer.status == 429 else "invalid_request_error"
-    error = {"message": answer.message, "type": kind, "param": answer.param, "code": answer.reason}
-    return Reply(answer.status, found, json.dumps({"error": error}).encode())
+    error = dialect.error(answer.status, answer.reason, answer.message, answer.param)
+    return Reply(answer.status, found, json.dumps(error).encode())

@@ -19,6 +19,7 @@ from wharfage_gateway.answer import Admit, Header, Refuse, Reply, Wait, reply
 from wharfage_gateway.asked import asked
 from wharfage_gateway.board import Board
 from wharfage_gateway.demand import demand
+from wharfage_gateway.dialect import dialect_of
 from wharfage_gateway.metrics import Counts
 from wharfage_gateway.outcome import told
 from wharfage_gateway.recount import Active
@@ -108,14 +109,15 @@ class App:
     async def _check(self, scope: Message, receive: Receive, send: Send) -> None:
         body = await _beginning(receive)
         began_s, waited_s = time.monotonic(), 0.0
-        slot, answer, called = self._board.arrive(asked(scope["headers"], body), began_s)
+        request = asked(scope["headers"], body, dialect_of(scope["path"].removeprefix(CHECK)))
+        slot, answer, called = self._board.arrive(request, began_s)
         self._call(called)
         if isinstance(answer, Wait):
             decided = await self._wait(slot, receive)
             if decided is None:
                 return
             answer, waited_s = decided, time.monotonic() - began_s
-        await _say(send, reply(answer, slot, waited_s))
+        await _say(send, reply(answer, slot, waited_s, dialect=request.dialect))
 
     async def _wait(self, slot: str, receive: Receive) -> Admit | Refuse | None:
         """The answer, once there is one; None where the client has left, even if it was let in at that moment."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from wharfage_gateway import headers
+from wharfage_gateway.dialect import CHAT, Dialect
+from wharfage_gateway.filters import TOLD
 
 BYTES_PER_TOKEN = 4
 """A gateway has no tokenizer: English text and JSON come to about four bytes per token."""
@@ -17,8 +19,8 @@ PREFIX_BYTES = 1024
 
 _WANTED = frozenset(name.encode() for name in headers.ASKED)
 _MODEL, _CLIENT, _CLASS = headers.MODEL.encode(), headers.CLIENT.encode(), headers.CLASS.encode()
-_MOST = (headers.MOST_COMPLETION_TOKENS.encode(), headers.MOST_TOKENS.encode())
-_STREAM, _BYTES, _ID = headers.STREAM.encode(), headers.BODY_BYTES.encode(), headers.REQUEST_ID.encode()
+_BACKGROUND = headers.BACKGROUND.encode()
+_BYTES, _ID = headers.BODY_BYTES.encode(), headers.REQUEST_ID.encode()
 _BEGINNINGS = (b'"messages"', b'"prompt"', b'"input"')
 _NAME_CHARACTERS = 253
 
@@ -27,7 +29,8 @@ _NAME_CHARACTERS = 253
 class Asked:
     """One request. `tenant` is "" where the gateway asks for no keys; `key_class` is that of the key, "" for none.
 
-    `wanted_class` is what the client asks for. `prefix` tells prompts with the same beginning; None: not known.
+    `wanted_class` is what the client asks for. `background` asks for an answer that is fetched later. `prefix` tells
+    prompts with the same beginning; None: not known.
     """
 
     model: str = ""
@@ -35,10 +38,11 @@ class Asked:
     key_class: str = ""
     wanted_class: str = ""
     most_output_tokens: int | None = None
-    stream: bool = False
+    background: bool = False
     prompt_bytes: int | None = None
     request_id: str = ""
     prefix: int | None = None
+    dialect: Dialect = CHAT
 
     @property
     def prompt_tokens(self) -> int:
@@ -46,11 +50,12 @@ class Asked:
         return -(-(self.prompt_bytes or 0) // BYTES_PER_TOKEN)
 
 
-def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> Asked:
+def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"", dialect: Dialect = CHAT) -> Asked:
     """The request that these headers describe; of a header that comes twice the last counts."""
     found = {name: value.decode("latin-1").strip() for name, value in sent if name in _WANTED}
     tenant, key_class = headers.tenant_and_class(found.get(_CLIENT, ""))
-    most = [limit for name in _MOST if (limit := _count(found.get(name, ""))) is not None]
+    named = (_count(found.get(TOLD[field].encode(), "")) for field in dialect.limits)
+    most = [limit for limit in named if limit is not None]
     model = found.get(_MODEL, "")
     return Asked(
         model="" if model == "-" else model[:_NAME_CHARACTERS],  # a dash is how Envoy writes what is not there
@@ -58,10 +63,11 @@ def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> Asked:
         key_class=key_class,
         wanted_class=found.get(_CLASS, "")[:_NAME_CHARACTERS],
         most_output_tokens=most[0] if most else None,
-        stream=found.get(_STREAM) in ("1", "true"),
+        background=bool(_count(found.get(_BACKGROUND, ""))),
         prompt_bytes=_count(found.get(_BYTES, "")),
         request_id=found.get(_ID, ""),
         prefix=prefix(body) if body else None,
+        dialect=dialect,
     )
 
 

@@ -52,7 +52,15 @@ class Board:
     `desks` are by the model's key, `waiting` and `running` by slot, in the order of arrival and of admission.
     """
 
-    def __init__(self, name: str, *, stream_limit_s: float = STREAM_LIMIT_S, version: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        stream_limit_s: float = STREAM_LIMIT_S,
+        most_held_bytes: float = math.inf,
+        version: int = 1,
+    ) -> None:
+        """`most_held_bytes` bounds the memory of all who wait, which is Envoy's."""
         self.view = View()
         self.desks: dict[str, Desk] = {}
         self.waiting: dict[str, Ticket] = {}
@@ -65,6 +73,9 @@ class Board:
         """Rises whenever what the operator should know at once has changed."""
         self.lost = 0
         """Requests that were taken for ended because of their age."""
+        self.held_bytes = 0
+        """What those who wait take up."""
+        self._most_held_bytes = most_held_bytes
         self._name = name
         self._count = 0
         self._stream_limit_s = stream_limit_s
@@ -89,12 +100,13 @@ class Board:
         count.arrivals += 1
         waiting = len(desk.waiting)
         most = asked.prompt_tokens + _most_output(asked, model, desk)
-        pushed = desk.waiting.sheds(cls, asked.tenant) if waiting >= model.most_waiting else None
+        pushed, heavy = self._pushed(desk, ticket)
         standing = Standing(
             free=None if waiting else self._free(desk, ticket),
             waiting=waiting,
             tokens_after_s=self.allowances.after_s(model, asked.tenant, most, now_s),
             full_after_s=self._after_s(desk, now_s),
+            heavy=heavy,
             may_push=pushed is not None,
         )
         answer = rules.admit(asked, model, standing)
@@ -114,8 +126,19 @@ class Board:
         if pushed is not None:
             called.append(self._refuse(self.waiting[pushed], rules.crowded(model, standing.full_after_s), now_s))
         self.waiting[slot] = ticket
+        self.held_bytes += ticket.held_bytes
         desk.waiting.join(slot, cls, asked.tenant)
         return slot, answer, called
+
+    def _pushed(self, desk: Desk, ticket: Ticket) -> tuple[str | None, bool]:
+        """Who makes room for one that would wait, None for nobody; and whether its body is too much as things stand."""
+        beyond = self.held_bytes + ticket.held_bytes - self._most_held_bytes
+        if len(desk.waiting) < desk.model.most_waiting and beyond <= 0:
+            return None, False
+        pushed = desk.waiting.sheds(ticket.cls, ticket.asked.tenant)
+        if pushed is not None and self.waiting[pushed].held_bytes < beyond:
+            pushed = None
+        return pushed, beyond > 0
 
     def ended(self, slot: str, used: Used, now_s: float, *, request_id: str = "") -> list[Called]:
         """A request is over. What is said twice, or of a request of another brain, changes nothing."""
@@ -281,6 +304,7 @@ class Board:
                 break
             desk.waiting.pop()
             del self.waiting[slot]
+            self.held_bytes -= ticket.held_bytes
             answer = rules.admitted(ticket.asked, desk.model, free)
             self._run(ticket, answer, now_s)
             called.append(Called(slot, answer))
@@ -305,6 +329,7 @@ class Board:
         """It waits no more; nobody is called, since only a free slot calls."""
         ticket = self.waiting.pop(slot, None)
         if ticket is not None:
+            self.held_bytes -= ticket.held_bytes
             desk = self.desks[ticket.key]
             desk.waiting.leave(slot)
             self._settle(ticket, NOTHING, now_s)
@@ -348,5 +373,7 @@ class Board:
 
 def _most_output(asked: Asked, model: Model, desk: Desk) -> int:
     """The most tokens that its answer is taken to come to: its own limit or the model's, or what answers come to."""
+    if not asked.dialect.limits:
+        return 0
     expected = desk.outputs.p95 if asked.most_output_tokens is None else asked.most_output_tokens
     return expected if model.most_output_tokens is None else min(expected, model.most_output_tokens)

@@ -7,7 +7,7 @@ from wharfage_gateway.board import Board
 from wharfage_gateway.tally import Count
 
 _TOTALS = ("admitted", "prompt_tokens", "output_tokens")
-_WISHED = ("queue_full", "queue_timeout", "cold_start_timeout")
+_WISHED = ("queue_full", "memory_full", "queue_timeout", "cold_start_timeout")
 """Refused for want of replicas, and so asked for as much as what was sent."""
 
 

@@ -23,8 +23,16 @@ MOST_AT_ONCE = 20_000
 
 MOST_BODY_BYTES = 4 * 2**20
 
+MOST_MEMORY_BYTES = 768 * 2**20
+"""256 MiB less than the container's limit in the chart: pages that Envoy has freed count there for a while."""
+NO_MORE, CUT = 0.9, (0.93, 0.99)
+"""From this part of its memory on Envoy takes no more requests, and between these ends those with the most in buffers:
+a burst whose bodies all arrive at once was taken before anyone could know."""
+LEAST_TRACKED_POWER = 20
+
 BRAIN_IDLE_S = 3.0
 """Shorter than the brain keeps an idle connection: who asks on one that is being closed gets a reset for an answer."""
+HEAP = "envoy.resource_monitors.fixed_heap"
 MONITORS = "type.googleapis.com/envoy.extensions.resource_monitors"
 PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -33,7 +41,7 @@ PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 class Options:
     """What differs between gateways. Sockets of a pod's containers are files in the folder that they share.
 
-    `most_body_bytes` bounds a request's body, and the memory of one that waits; `most_answer_bytes` an answer that is
+    `most_body_bytes` bounds a request's body, `most_memory_bytes` Envoy's heap; `most_answer_bytes` an answer that is
     no stream, which is read whole for its tokens (a batch of embeddings has tens of megabytes). `longest_hold_s` is the
     longest that a model may let its clients wait. What the admin socket tells includes keys, so it has no port.
     """
@@ -43,6 +51,7 @@ class Options:
     port: int = 8080
     keys_required: bool = False
     most_body_bytes: int = MOST_BODY_BYTES
+    most_memory_bytes: int = MOST_MEMORY_BYTES
     most_answer_bytes: int = 64 * 2**20
     longest_hold_s: float = 900.0
     tries: int = 3
@@ -87,18 +96,36 @@ def bootstrap(options: Options) -> Json:
             "clusters": [_brain(options.check_socket), _log(options.log_socket)],
         },
         "layered_runtime": {"layers": [{"name": "fixed", "static_layer": {"re2.max_program_size.error_level": 1000}}]},
-        "overload_manager": {
-            "resource_monitors": [
-                {
-                    "name": "envoy.resource_monitors.global_downstream_max_connections",
-                    "typed_config": {
-                        "@type": f"{MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
-                        "max_active_downstream_connections": MOST_AT_ONCE,
-                    },
-                }
-            ]
-        },
+        "overload_manager": _limits(options.most_memory_bytes),
     }
+
+
+def _limits(most_bytes: int) -> Json:
+    """How many connections there may be, and how much memory."""
+    connections = {
+        "@type": f"{MONITORS}.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": MOST_AT_ONCE,
+    }
+    heap = {"@type": f"{MONITORS}.fixed_heap.v3.FixedHeapConfig", "max_heap_size_bytes": most_bytes}
+    return {
+        "refresh_interval": "0.05s",
+        "resource_monitors": [
+            {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections},
+            {"name": HEAP, "typed_config": heap},
+        ],
+        "buffer_factory_config": {"minimum_account_to_track_power_of_two": LEAST_TRACKED_POWER},
+        "actions": [
+            _action("shrink_heap", {"threshold": {"value": NO_MORE}}),
+            _action("stop_accepting_requests", {"threshold": {"value": NO_MORE}}),
+            _action(
+                "reset_high_memory_stream", {"scaled": {"scaling_threshold": CUT[0], "saturation_threshold": CUT[1]}}
+            ),
+        ],
+    }
+
+
+def _action(name: str, trigger: Json) -> Json:
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [{"name": HEAP, **trigger}]}
 
 
 def _brain(socket: str) -> Json:

@@ -15,25 +15,40 @@ TOKENS = "wharfage.tokens"
 BODY = "envoy.filters.http.json_to_metadata"
 BEGINNING_BYTES = 4096
 """How much of a body the brain gets: enough to tell prompts apart by their beginning."""
-PORTION_BYTES = 65536
+PORTION_BYTES = 10 * 2**20
+"""The longest event of a stream that is read; the last one of Responses repeats the whole answer."""
 JSON_TYPE = {"regex": "application/json *(;.*)?"}
-COUNTED = ("prompt_tokens", "completion_tokens")
+COUNTED = {
+    ("usage", "prompt_tokens"): "prompt_tokens",
+    ("usage", "completion_tokens"): "completion_tokens",
+    ("usage", "input_tokens"): "input_tokens",
+    ("usage", "output_tokens"): "output_tokens",
+    ("usage", "cache_read_input_tokens"): "cache_read_input_tokens",
+    ("usage", "cache_creation_input_tokens"): "cache_creation_input_tokens",
+    ("response", "usage", "input_tokens"): "input_tokens",
+    ("response", "usage", "output_tokens"): "output_tokens",
+    ("message", "usage", "input_tokens"): "input_tokens",
+    ("message", "usage", "cache_read_input_tokens"): "cache_read_input_tokens",
+    ("message", "usage", "cache_creation_input_tokens"): "cache_creation_input_tokens",
+}
+"""Where an answer, or a portion of a stream, tells its tokens, and as what they are logged.
+
+The first two are those of completions and of embeddings, `usage` with the others Responses and Messages, `response` the
+last event of a stream of Responses, `message` the first of Messages: its output tokens are then 0 and not counted, so
+that a stream that is left counts as one that did not tell.
+"""
 TOLD = {
     "model": headers.MODEL,
     "max_tokens": headers.MOST_TOKENS,
     "max_completion_tokens": headers.MOST_COMPLETION_TOKENS,
-    "stream": headers.STREAM,
+    "max_output_tokens": headers.MOST_OUTPUT_TOKENS,
+    "background": headers.BACKGROUND,
 }
 """Fields of a body, and as what the brain reads them."""
-TYPES = {"model": "STRING", "max_tokens": "NUMBER", "max_completion_tokens": "NUMBER", "stream": "NUMBER"}
+TYPES = {field: "STRING" if field == "model" else "NUMBER" for field in TOLD}
 """What they must be, or they are left out: text could hold the end of a line, and no header with one is ever sent."""
-CHANGES = {
-    headers.CUT: '"max_tokens": %REQ({header})%, "max_completion_tokens": %REQ({header})%',
-    headers.STAND_IN: '"model": "%REQ({header})%"',
-}
-"""What each of these answers does to the body. Of the two names of a limit engines prefer one and old clients write the
-other; a served name has no character that JSON would escape.
-"""
+CHANGES = (headers.CUT, headers.STAND_IN)
+"""The answers that change the body."""
 
 
 def health(path: str) -> Json:
@@ -159,9 +174,17 @@ def unchanged() -> Json:
     return {"name": "envoy.filters.http.transform", "typed_config": {"@type": f"{API}.transform.v3.TransformConfig"}}
 
 
-def changed(answers: Iterable[str]) -> Json:
-    """What a route says on which the brain gave these `CHANGES`."""
-    fields = ", ".join(CHANGES[answer].format(header=answer) for answer in answers)
+def changed(answers: Iterable[str], limits: Iterable[str]) -> Json:
+    """What a route says on which the brain gave these `CHANGES`.
+
+    A cut is written under all of the API's names for the limit, since engines prefer one and old clients write another;
+    a served name has no character that JSON would escape.
+    """
+    written = {
+        headers.CUT: [f'"{limit}": %REQ({headers.CUT})%' for limit in limits],
+        headers.STAND_IN: [f'"model": "%REQ({headers.STAND_IN})%"'],
+    }
+    fields = ", ".join(field for answer in answers for field in written[answer])
     merged = {"body_format": {"text_format_source": {"inline_string": f"{{{fields}}}"}}, "action": "MERGE"}
     return {
         "envoy.filters.http.transform": {
@@ -217,10 +240,10 @@ def stream_tokens() -> Json:
 def _counts() -> list[Json]:
     return [
         {
-            "selectors": [{"key": "usage"}, {"key": name}],
+            "selectors": [{"key": key} for key in where],
             "on_present": {"metadata_namespace": TOKENS, "key": name, "type": "NUMBER"},
         }
-        for name in COUNTED
+        for where, name in COUNTED.items()
     ]
 
 

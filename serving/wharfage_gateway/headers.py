@@ -12,8 +12,10 @@ MOST_TOKENS = "x-most-tokens"
 """`max_tokens` of the body, a number."""
 MOST_COMPLETION_TOKENS = "x-most-completion-tokens"
 """`max_completion_tokens` of the body, by which chat clients say the same."""
-STREAM = "x-stream"
-"""`stream` of the body: 1 or 0."""
+MOST_OUTPUT_TOKENS = "x-most-output-tokens"
+"""`max_output_tokens` of the body, by which clients of the Responses API say it."""
+BACKGROUND = "x-background"
+"""`background` of the body: 1 or 0."""
 BODY_BYTES = "x-body-bytes"
 """How long the body is, of which the brain sees the beginning only."""
 CLASS = "x-class"
@@ -43,7 +45,7 @@ REFUSE_AFTER = "x-refuse-after"
 CHANGED = "x-changed"
 """Envoy's own: the body was changed as `CUT` and `STAND_IN` say."""
 
-TOLD = (MODEL, CLIENT, MOST_TOKENS, MOST_COMPLETION_TOKENS, STREAM, BODY_BYTES)
+TOLD = (MODEL, CLIENT, MOST_TOKENS, MOST_COMPLETION_TOKENS, MOST_OUTPUT_TOKENS, BACKGROUND, BODY_BYTES)
 ASKED = (*TOLD, CLASS, REQUEST_ID)
 """What ext_authz sends to the brain."""
 ANSWERED = (POOL, ENDPOINT, SLOT, CUT, STAND_IN, REFUSE, REFUSE_MESSAGE, REFUSE_AFTER)

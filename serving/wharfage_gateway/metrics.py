@@ -41,6 +41,8 @@ class Counts(Collector):
         yield from self._now()
         yield self._waited()
         yield from self._ended()
+        about = "What those who wait take up of Envoy's memory."
+        yield GaugeMetricFamily("wharfage_gateway_held_bytes", about, value=self._board.held_bytes)
         lost = CounterMetricFamily("wharfage_gateway_lost", "Requests whose end the access log never told.")
         lost.add_metric((), self._board.lost)
         yield lost

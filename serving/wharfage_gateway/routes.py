@@ -1,10 +1,12 @@
 """Which request goes where: to the cluster that the brain named; with a dead brain to the one that the body names."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wharfage_gateway import filters, headers
-from wharfage_gateway.replies import error, replaced
+from wharfage_gateway.dialect import DIALECTS, Dialect, Error, openai_error
+from wharfage_gateway.replies import replaced
 
 Json = dict[str, Any]
 
@@ -13,55 +15,21 @@ LOG = "@log"
 """Envoy's own clusters; no served name has an @, so no client can name them."""
 
 MODELS = "/v1/models"
-ASKED = (
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/embeddings",
-    "/v1/pooling",
-    "/v1/classify",
-    "/v1/score",
-    "/v1/rerank",
-    "/v2/rerank",
-    "/pooling",
-    "/classify",
-    "/score",
-    "/rerank",
-    "/tokenize",
-    "/detokenize",
-)
-"""What of an engine is open to clients: the calls that name a model in a JSON body. Its metrics, its health and what
-changes it (adapters, sleeping, profiles) are not; nor are `/v1/responses` and `/v1/messages`, which limit and count
-tokens under names of their own.
-"""
 
 
 def routes(tries: int) -> Json:
     """The listener's `route_config`; clusters come later, so it is not held against them at the start."""
-    asked: Json = {"safe_regex": {"regex": "|".join(re.escape(path) for path in ASKED)}}
     sent: Json = {"cluster_header": headers.POOL, "timeout": "0s", "retry_policy": _again(tries)}
+    asked = _paths(path for dialect in DIALECTS for path in dialect.paths)
     found = [
         {"match": {"path": MODELS}, "route": {"cluster": BRAIN}, "typed_per_filter_config": filters.not_asked()},
-        {
-            "match": {**asked, "headers": [_no_name(headers.MODEL)]},
-            **_answer(
-                404, error(404, "model_not_found", "no model has such a name; see /v1/models for those there are")
-            ),
-            "typed_per_filter_config": filters.not_asked(),
-        },
-        {"match": {**asked, "headers": [_present(headers.REFUSE)]}, **_refused()},
-        *(
-            {
-                "match": {**asked, "headers": [_present(headers.POOL), *map(_present, answers)]},
-                "route": sent,
-                "typed_per_filter_config": filters.changed(answers),
-            }
-            for answers in ((headers.CUT, headers.STAND_IN), (headers.CUT,), (headers.STAND_IN,))
-        ),
+        *(route for error, paths in _forms().items() for route in _said(error, _paths(paths))),
+        *(route for dialect in DIALECTS for route in _changed(dialect, sent)),
         {"match": {**asked, "headers": [_present(headers.POOL)]}, "route": sent},
         {"match": asked, "route": {**sent, "cluster_header": headers.MODEL}},
         {
             "match": {"prefix": "/"},
-            **_answer(404, error(404, "not_found", "no such path; see /v1/models for what is served here")),
+            **_answer(404, openai_error(404, "not_found", "no such path; see /v1/models for what is served here")),
             "typed_per_filter_config": filters.not_asked(),
         },
     ]
@@ -70,6 +38,49 @@ def routes(tries: int) -> Json:
         "validate_clusters": False,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": found}],
     }
+
+
+def _paths(paths: Iterable[str]) -> Json:
+    return {"safe_regex": {"regex": "|".join(map(re.escape, paths))}}
+
+
+def _forms() -> Mapping[Error, Sequence[str]]:
+    """The paths by the form of their errors."""
+    found: dict[Error, list[str]] = {}
+    for dialect in DIALECTS:
+        found.setdefault(dialect.error, []).extend(dialect.paths)
+    return found
+
+
+def _said(error: Error, paths: Json) -> list[Json]:
+    """What is answered on these paths before anything is sent: no such name, and what the brain refuses."""
+    unnamed = error(404, "model_not_found", "no model has such a name; see /v1/models for those there are", None)
+    refused = error(503, f"%REQ({headers.REFUSE})%", f"%REQ({headers.REFUSE_MESSAGE})%", None)
+    return [
+        {
+            "match": {**paths, "headers": [_no_name(headers.MODEL)]},
+            **_answer(404, unnamed),
+            "typed_per_filter_config": filters.not_asked(),
+        },
+        {
+            "match": {**paths, "headers": [_present(headers.REFUSE)]},
+            **_answer(503, refused),
+            "response_headers_to_add": [replaced("retry-after", f"%REQ({headers.REFUSE_AFTER})%")],
+        },
+    ]
+
+
+def _changed(dialect: Dialect, sent: Json) -> list[Json]:
+    """Where the body is changed: by whichever of the brain's answers ask for it."""
+    cuts = ((headers.CUT, headers.STAND_IN), (headers.CUT,)) if dialect.limits else ()
+    return [
+        {
+            "match": {**_paths(dialect.paths), "headers": [_present(headers.POOL), *map(_present, answers)]},
+            "route": sent,
+            "typed_per_filter_config": filters.changed(answers, dialect.limits),
+        }
+        for answers in (*cuts, (headers.STAND_IN,))
+    ]
 
 
 def _present(header: str) -> Json:
@@ -84,12 +95,6 @@ def _no_name(header: str) -> Json:
         "invert_match": True,
         "treat_missing_header_as_empty": True,
     }
-
-
-def _refused() -> Json:
-    said = error(503, f"%REQ({headers.REFUSE})%", f"%REQ({headers.REFUSE_MESSAGE})%")
-    after = replaced("retry-after", f"%REQ({headers.REFUSE_AFTER})%")
-    return {**_answer(503, said), "response_headers_to_add": [after]}
 
 
 def _answer(status: int, body: Json) -> Json:

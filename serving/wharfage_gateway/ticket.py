@@ -6,6 +6,9 @@ from wharfage_gateway.answer import Admit, Refuse
 from wharfage_gateway.asked import Asked
 from wharfage_gateway.outcome import ABORTED, ANSWERED
 
+HELD_BESIDE_BODY = 128 * 1024
+"""Bytes of Envoy that each request takes while it waits, whatever its body: connections, buffers, headers."""
+
 
 @dataclass(slots=True)
 class Ticket:
@@ -26,6 +29,11 @@ class Ticket:
     variant: str = ""
     most_output: int | None = None
     since_s: float = 0.0
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes up in Envoy while it waits."""
+        return (self.asked.prompt_bytes or 0) + HELD_BESIDE_BODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Envoy's access log, by gRPC: one entry when a request is over, which frees its slot and says what it came to."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,18 @@ def used(entry: Any) -> Used:
     ending = ABORTED if flags.downstream_connection_termination else FAILED if cut else ANSWERED
     fields = entry.common_properties.metadata.filter_metadata[TOKENS].fields
     told = {name: int(field.number_value) for name, field in fields.items()}
-    return Used(told.get("prompt_tokens"), told.get("completion_tokens"), ending, _seconds(entry.common_properties))
+    return Used(_prompt(told), _output(told), ending, _seconds(entry.common_properties))
+
+
+def _prompt(told: Mapping[str, int]) -> int | None:
+    """Of Messages `input_tokens` leaves out what the cache had, which the other APIs count in."""
+    if "input_tokens" not in told:
+        return told.get("prompt_tokens")
+    return sum(told.get(name, 0) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"))
+
+
+def _output(told: Mapping[str, int]) -> int | None:
+    return told.get("output_tokens", told.get("completion_tokens"))
 
 
 def _seconds(common: Any) -> float | None:

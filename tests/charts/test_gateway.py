@@ -135,6 +135,7 @@ def test_clients_may_be_limited_and_what_it_tells_of_itself_is_for_the_operator_
         pytest.param({"replicas": 0}, "gateway", id="none of it"),
         pytest.param({"keySecrets": ["a", "a"]}, "gateway", id="a Secret twice"),
         pytest.param({"mostBodyBytes": 1}, "gateway", id="no room for a body"),
+        pytest.param({"mostMemoryBytes": 1}, "gateway", id="no memory"),
         pytest.param({"keys": "x"}, "gateway", id="a value that there is not"),
     ],
 )

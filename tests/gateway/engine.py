@@ -1,10 +1,10 @@
-"""An engine that only pretends: OpenAI's completions with times, counts and failures of a test's choosing.
+"""An engine that only pretends: vLLM's APIs with times, counts and failures of a test's choosing.
 
     python -m tests.gateway.engine --ttft-s 0.02 --itl-s 0.002
 
-It prints its port. As vLLM with --enable-force-include-usage it sends its headers at once and the tokens so far in
-every portion of a stream. The same body gives the same bytes. `POST /control` changes it while it runs, `GET /counted`
-says what it has seen.
+It prints its port. As vLLM with --enable-force-include-usage it sends its headers at once, and completions tell the
+tokens so far in every portion of a stream. The same body gives the same bytes. `POST /control` changes it while it
+runs, `GET /counted` says what it has seen.
 """
 
 import argparse
@@ -18,7 +18,10 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from tests.gateway import apis
+
 OUTPUT_TOKENS = 16
+PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens")
 
 
 @dataclass(slots=True)
@@ -59,8 +62,7 @@ class Engine:
         found = web.Application(client_max_size=64 * 2**20)
         found.add_routes(
             [
-                web.post("/v1/chat/completions", self.complete),
-                web.post("/v1/completions", self.complete),
+                *(web.post(path, self.complete) for path in PATHS),
                 web.post("/control", self.control),
                 web.get("/counted", self.tell),
                 web.get("/metrics", self.metrics),
@@ -108,52 +110,34 @@ class Engine:
         return answer
 
     async def _answered(self, request: web.Request, raw: bytes, body: dict[str, Any]) -> web.StreamResponse:
-        tokens = int(body.get("max_tokens") or OUTPUT_TOKENS)
-        prompt = math.ceil(len(json.dumps(body.get("messages") or body.get("prompt") or "")) / 4)
-        name = hashlib.sha256(raw).hexdigest()[:12]
+        path = request.path
+        prompt = math.ceil(len(json.dumps(body.get("messages") or body.get("input") or body.get("prompt") or "")) / 4)
+        tokens = 0 if path.endswith("/count_tokens") else apis.most(path, body) or OUTPUT_TOKENS
+        said = apis.Said(hashlib.sha256(raw).hexdigest()[:12], str(body.get("model")), prompt, tokens)
         if body.get("stream"):
-            return await self._streamed(request, name, str(body.get("model")), prompt, tokens)
+            return await self._streamed(request, said)
         async with self._slots:
             await asyncio.sleep(self.behaviour.ttft_s + tokens * self.behaviour.itl_s)
-        self.counted.prompt_tokens += prompt
-        self.counted.output_tokens += tokens
-        message = {"role": "assistant", "content": "word " * tokens}
-        return web.json_response(
-            {
-                "id": name,
-                "object": "chat.completion",
-                "model": body.get("model"),
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": _usage(prompt, tokens),
-            }
-        )
+        if tokens:
+            self.counted.prompt_tokens += prompt
+            self.counted.output_tokens += tokens
+        return web.json_response(apis.whole(path, said))
 
-    async def _streamed(
-        self, request: web.Request, name: str, model: str, prompt: int, tokens: int
-    ) -> web.StreamResponse:
+    async def _streamed(self, request: web.Request, said: apis.Said) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
         await answer.prepare(request)
         async with self._slots:
             await asyncio.sleep(self.behaviour.ttft_s)
-            self.counted.prompt_tokens += prompt
-            for number in range(1, tokens + 1):
+            self.counted.prompt_tokens += said.prompt
+            if begin := apis.beginning(request.path, said):
+                await answer.write(begin)
+            for number in range(1, said.output + 1):
                 self.counted.output_tokens += 1
-                portion = {
-                    "id": name,
-                    "object": "chat.completion.chunk",
-                    "model": model,
-                    "choices": [{"index": 0, "delta": {"content": f"w{number} "}}],
-                    "usage": _usage(prompt, number),
-                }
-                await answer.write(b"data: " + json.dumps(portion).encode() + b"\n\n")
+                await answer.write(apis.portion(request.path, said, number))
                 if self.behaviour.itl_s:
                     await asyncio.sleep(self.behaviour.itl_s)
-            await answer.write(b"data: [DONE]\n\n")
+            await answer.write(apis.end(request.path, said))
         return answer
-
-
-def _usage(prompt: int, output: int) -> dict[str, int]:
-    return {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
 
 
 async def _serve(behaviour: Behaviour, port: int) -> None:

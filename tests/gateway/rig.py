@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import aiohttp
 from wharfage_gateway import xds
-from wharfage_gateway.envoy import Options, bootstrap
+from wharfage_gateway.envoy import MOST_MEMORY_BYTES, Options, bootstrap
 from wharfage_gateway.view import Credential, Model, Replica, View
 
 from tests.devcluster import build
@@ -131,14 +131,16 @@ class Engine(Process):
 class Rig:
     """One gateway and its engines."""
 
-    def __init__(self, folder: Path, *, keys_required: bool = False, most_body_bytes: int = 2**22) -> None:
+    def __init__(
+        self, folder: Path, *, keys_required: bool = False, most_memory_bytes: int = MOST_MEMORY_BYTES
+    ) -> None:
         self.folder, self.shared = folder, folder / "run"
         self.options = Options(
             folder=str(self.shared),
             address="127.0.0.1",
             port=free_port(),
             keys_required=keys_required,
-            most_body_bytes=most_body_bytes,
+            most_memory_bytes=most_memory_bytes,
         )
         self.envoy, self.brain = Process("envoy", folder), Process("brain", folder)
         self.engines: dict[str, Engine] = {}
@@ -189,7 +191,8 @@ class Rig:
         """How the brain is started."""
         listen = f"--port={self.page_port}"
         module = "wharfage_gateway.guard" if self.guarded else "wharfage_gateway"
-        return [sys.executable, "-m", module, f"--view={self.view_file}", f"--folder={self.shared}", listen]
+        room = f"--most-memory-bytes={self.options.most_memory_bytes}"
+        return [sys.executable, "-m", module, f"--view={self.view_file}", f"--folder={self.shared}", listen, room]
 
     @property
     def guarded_pid(self) -> int:

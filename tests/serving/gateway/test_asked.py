@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from wharfage_gateway import headers
 from wharfage_gateway.asked import PREFIX_BYTES, Asked, asked, prefix
+from wharfage_gateway.dialect import dialect_of
 
 
 def told(**by_name: str) -> list[tuple[bytes, bytes]]:
@@ -23,7 +24,7 @@ def test_everything_that_envoy_tells_is_read() -> None:
         client=headers.client("red", "interactive"),
         **{"class": "bulk"},
         most_tokens="50",
-        stream="true",
+        background="1",
         body_bytes="2048",
         request_id="7f",
     )
@@ -49,6 +50,22 @@ def test_what_is_not_told_is_missing_and_not_zero() -> None:
 )
 def test_a_limit_of_the_answer_is_a_number_of_tokens(limits: dict[str, str], most: int | None) -> None:
     assert asked(told(**limits)).most_output_tokens == most
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/v1/chat/completions", 2),
+        ("/v1/completions", 1),
+        ("/v1/responses", 3),
+        ("/v1/messages", 1),
+        ("/v1/messages/count_tokens", None),
+        ("/v1/embeddings", None),
+    ],
+)
+def test_a_limit_counts_only_under_the_names_that_the_engine_reads_there(path: str, most: int | None) -> None:
+    sent = told(most_tokens="1", most_completion_tokens="2", most_output_tokens="3")
+    assert asked(sent, dialect=dialect_of(path)).most_output_tokens == most
 
 
 def test_a_conversation_keeps_its_prefix_as_it_grows() -> None:

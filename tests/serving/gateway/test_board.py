@@ -489,3 +489,39 @@ def test_a_view_that_says_the_same_changes_nothing() -> None:
     before = at.version
     assert at.see(replace(at.view), 1.0) == []
     assert at.version == before
+
+
+def test_bodies_of_all_who_wait_are_bounded_together() -> None:
+    at = Board("b", most_held_bytes=10 * 2**20)
+    at.see(view(model(), model(key="other")), 0.0)
+    large = 4 * 2**20
+    first, second = (ask(at, name=name, prompt_bytes=large) for name in ("chat", "other"))
+    third = ask(at, prompt_bytes=large)
+    assert [type(answer) for _, answer in (first, second, third)] == [Wait, Wait, Refuse]
+    assert isinstance(third[1], Refuse)
+    assert (third[1].status, third[1].reason) == (429, "memory_full")
+    assert isinstance(ask(at, prompt_bytes=1000)[1], Wait)  # a small one has room
+    at.gone(second[0], 1.0)
+    assert isinstance(ask(at, 1.0, prompt_bytes=large)[1], Wait)
+
+
+def test_who_holds_most_makes_room_for_a_body_of_another_tenant() -> None:
+    at = Board("b", most_held_bytes=10 * 2**20)
+    at.see(view(model()), 0.0)
+    flood = [ask(at, tenant="flood", prompt_bytes=3 * 2**20)[0] for _ in range(3)]
+    slot, answer, called = at.arrive(Asked("chat", tenant="quiet", prompt_bytes=2**20), 0.0)
+    assert isinstance(answer, Wait)
+    assert [each.slot for each in called] == flood[-1:]
+    assert at.held_bytes == sum(ticket.held_bytes for ticket in at.waiting.values())
+    assert slot in at.waiting
+
+
+def test_what_is_held_is_given_back_however_the_wait_ends() -> None:
+    at = Board("b", most_held_bytes=2**30)
+    at.see(view(model(hold_s=10.0)), 0.0)
+    slots = [ask(at, prompt_bytes=1000 * number)[0] for number in range(4)]
+    at.gone(slots[0], 1.0)
+    at.see(view(model(replica("a", 1.0), hold_s=10.0)), 2.0)
+    at.tick(11.0)
+    assert not at.waiting
+    assert at.held_bytes == 0

@@ -44,6 +44,13 @@ def entry(
     ("said", "told"),
     [
         pytest.param(entry(prompt_tokens=7.0, completion_tokens=16.0), Used(7, 16), id="the engine's own numbers"),
+        pytest.param(entry(input_tokens=7.0, output_tokens=16.0), Used(7, 16), id="the same as Responses tells them"),
+        pytest.param(
+            entry(input_tokens=7.0, cache_read_input_tokens=30.0, cache_creation_input_tokens=3.0, output_tokens=16.0),
+            Used(40, 16),
+            id="Messages leaves out of its input what the cache had",
+        ),
+        pytest.param(entry(input_tokens=7.0), Used(7, None), id="a stream of Messages that was left before its end"),
         pytest.param(entry(), Used(None, None), id="a stream that was cut before it told any"),
         pytest.param(entry(code=502, sent=80), Used(0, 0, FAILED), id="an error used nothing"),
         pytest.param(entry(code=422, sent=80), Used(0, 0, REJECTED), id="nor did one that is the client's own"),
