@@ -13,6 +13,7 @@ from wharfage_serving.arguments import Engine
 
 from wharfage_operator.children import ChildSettings, Identity
 from wharfage_operator.platforms import Platform
+from wharfage_operator.routing import is_gated
 from wharfage_operator.spec import revision, served_name
 from wharfage_operator.weights import Weights, weights
 
@@ -90,4 +91,5 @@ class Replica:
             kv_cache_bytes=math.floor(self.fit.kv_gib * 1024) * _MIB if self.on_cpu else 0,
             cores=max(1, math.floor(self.fit.cores)) if self.on_cpu else 0,
             shutdown_timeout_s=self.grace.shutdown_s,
+            tells_usage=is_gated(self.deployment),
         )

@@ -77,14 +77,17 @@ class Counts(Collector):
     def _now(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("wharfage_gateway_waiting", "Requests that wait.", labels=("model", "class"))
         running = GaugeMetricFamily("wharfage_gateway_running", "Requests at a replica.", labels=("model", "replica"))
+        about = "1 where a replica gets new requests, 0 where it starts or drains."
+        is_open = GaugeMetricFamily("wharfage_gateway_open", about, labels=("model", "replica"))
         slots = GaugeMetricFamily("wharfage_gateway_slots", "What open replicas carry together.", labels=("model",))
         for key, desk in self._board.desks.items():
             for cls, size in desk.waiting.by_class().items():
                 waiting.add_metric((key, cls), size)
             for replica in desk.model.replicas:
                 running.add_metric((key, replica.name), desk.running.get(replica.name, 0))
+                is_open.add_metric((key, replica.name), float(replica.open))
             slots.add_metric((key,), desk.model.slots)
-        yield from (waiting, running, slots)
+        yield from (waiting, running, is_open, slots)
 
     def _waited(self) -> Metric:
         about = "How long admitted requests had waited."

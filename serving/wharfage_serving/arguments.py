@@ -18,7 +18,8 @@ class Engine:
 
     `quantization` is set only where the engine quantises 16-bit weights while loading; published
     quantised weights say so themselves. `kv_cache_bytes` sizes the cache exactly on a CPU, where there
-    is no device memory to take a share of. `cores` is 0 on an accelerator.
+    is no device memory to take a share of. `cores` is 0 on an accelerator. `tells_usage` has every portion
+    of a stream say how many tokens it came to so far, which is how a gateway counts what a client leaves.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Engine:
     kv_cache_bytes: int = 0
     cores: int = 0
     shutdown_timeout_s: int = 30
+    tells_usage: bool = False
 
     @property
     def on_cpu(self) -> bool:
@@ -58,6 +60,7 @@ def arguments(engine: Engine, *, extra: Sequence[str] = ()) -> tuple[str, ...]:
         *(_cpu(engine) if engine.on_cpu else _device(engine)),
         *_option("--shutdown-timeout", str(engine.shutdown_timeout_s)),
         *_option("--middleware", MIDDLEWARE),
+        *(("--enable-force-include-usage",) if engine.tells_usage else ()),
         *extra,
     )
 

@@ -192,6 +192,12 @@ def test_a_cpu_engine_gets_an_exact_cache_one_process_and_as_many_threads_as_cor
     assert "nvidia.com/gpu" not in container["resources"]["limits"]
 
 
+def test_streams_say_their_tokens_where_a_gateway_counts_them_and_nowhere_else() -> None:
+    flag = "--enable-force-include-usage"
+    assert flag in engine_of(routing="Gateway")["args"]
+    assert flag not in engine_of()["args"]
+
+
 def test_several_accelerators_share_a_replica_and_more_shared_memory() -> None:
     made = pod_of(
         offer("p", accelerator="H100", accelerators=8, accelerator_memory_gib=80, vcpus=96, memory_gib=1024),

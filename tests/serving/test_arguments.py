@@ -1,5 +1,7 @@
 """What the engine is started with."""
 
+from dataclasses import replace
+
 from wharfage_serving.arguments import MIDDLEWARE, Engine, arguments, environment
 
 GPU = Engine(model="org/m", served_name="chat", max_model_tokens=8192, max_num_seqs=256, max_num_batched_tokens=2048)
@@ -38,6 +40,11 @@ def test_the_users_arguments_come_last() -> None:
         MIDDLEWARE,
         "--enable-prefix-caching",
     )
+
+
+def test_only_an_engine_that_is_to_say_its_usage_says_it_in_every_portion() -> None:
+    (added,) = set(arguments(replace(GPU, tells_usage=True))) - set(arguments(GPU))
+    assert added == "--enable-force-include-usage"
 
 
 def test_threads_are_bounded_on_a_cpu_only() -> None:

@@ -204,6 +204,7 @@ async def test_metrics_tell_who_came_who_waits_and_why_not() -> None:
     said = (await Call(to, "/metrics", unix=False).run()).said.decode().splitlines()
     assert 'wharfage_gateway_arrivals_total{class="default",model="chat",tenant=""} 1.0' in said
     assert 'wharfage_gateway_running{model="chat",replica="a"} 1.0' in said
+    assert 'wharfage_gateway_open{model="chat",replica="a"} 1.0' in said
     assert 'wharfage_gateway_wait_seconds_bucket{class="default",le="0.005",model="chat"} 1.0' in said
     assert 'wharfage_gateway_refused_total{class="",model="",reason="model_not_found",tenant=""} 1.0' in said
 
