@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wharfage_autoscaler.allotment import Allotments
-from wharfage_autoscaler.charges import charges
+from wharfage_autoscaler.charges import charges, over
 from wharfage_autoscaler.floors import payable
 from wharfage_autoscaler.mix import NODES, mix
 from wharfage_autoscaler.need import ROUNDING, Key, Need
@@ -22,7 +22,7 @@ from wharfage_autoscaler.seats import Mix, broken, machines_used, score
 from wharfage_autoscaler.snapshot import ClusterSnapshot
 from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, OfferKey, Prices, Supply, doubted
-from wharfage_autoscaler.together import Together, over, rent_of_what_is_shared, together
+from wharfage_autoscaler.together import Together, rent_of_what_is_shared, together
 
 _EXACT = 2  # deployments that are solved to the optimum
 _FEW = 12  # that one programme is worth a look at, as far as the root of its tree

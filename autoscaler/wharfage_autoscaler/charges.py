@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from wharfage_autoscaler.need import ROUNDING, Key
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.seats import Mix, machines_used
-from wharfage_autoscaler.supply import OfferKey
+from wharfage_autoscaler.supply import Cap, OfferKey
 
 
 def charges(mixes: Sequence[Mix]) -> dict[Key, dict[OfferKey, float]]:
@@ -49,3 +49,10 @@ def shared(parts: Mapping[Key, float]) -> dict[Key, float]:
             del rest[key]
         machines -= len(full)
     return paid
+
+
+def over(caps: Sequence[Cap], mixes: Sequence[Mix]) -> dict[str, float]:
+    """By how much budgets are exceeded, with the empty parts of shared machines."""
+    paid = {key: sum(by_offer.values()) for key, by_offer in charges(mixes).items()}
+    spent = {cap.name: sum(paid[key] for key in sorted(cap.keys) if key in paid) - cap.usd_per_hour for cap in caps}
+    return {name: usd for name, usd in spent.items() if usd > ROUNDING}

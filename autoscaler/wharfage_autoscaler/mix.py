@@ -9,6 +9,7 @@ says so; with one that is dearer than the greedy one, the greedy one is taken.
 from collections.abc import Sequence
 
 from wharfage_autoscaler.alike import alike, countable
+from wharfage_autoscaler.charges import over
 from wharfage_autoscaler.greedy import greedy
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.risk import surviving
@@ -71,12 +72,13 @@ def _counted(need: Need, supply: Supply) -> tuple[Solution | None, tuple[Need]]:
     """By counting: the best mix, where that proves it; else the need with the shapes that may still be best.
 
     What a shape costs at the least, by parts of machines, is a bound; where no other's lies below what one costs in
-    whole machines, that one is the best.
+    whole machines, that one is the best. One that a budget does not pay for proves nothing of those that it does.
     """
     offers = {berth.offer.key: berth.offer for berth in need.berths}
     prices = {key: 0.0 if supply.open.get(key) else supply.rent(offer) for key, offer in offers.items()}
     found = alike(need, supply, prices)
-    whole = [(score([need], [each.mix], supply), each.mix) for each in found if not broken([need], [each.mix], supply)]
+    sound = [each.mix for each in found if not broken([need], [each.mix], supply)]
+    whole = [(score([need], [mix], supply), mix) for mix in sound if not over(supply.caps, [mix])]
     if not whole:
         return None, (need,)
     least, mix = min(whole, key=lambda each: each[0])

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.charges import charges
+from wharfage_autoscaler.charges import over
 from wharfage_autoscaler.floors import floors
 from wharfage_autoscaler.greedy import greedy
 from wharfage_autoscaler.need import ROUNDING, Key, Need
@@ -22,7 +22,7 @@ from wharfage_autoscaler.risk import surviving
 from wharfage_autoscaler.seats import Mix, broken, mix_of, score
 from wharfage_autoscaler.solution import How, Solution
 from wharfage_autoscaler.solver import Floats, row_prices, solved
-from wharfage_autoscaler.supply import Cap, OfferKey, Prices, Supply
+from wharfage_autoscaler.supply import OfferKey, Prices, Supply
 
 _GAP = 2e-3
 NODES = 150
@@ -131,13 +131,6 @@ def rent_of_what_is_shared(prices: Prices, supply: Supply, offers: Mapping[Offer
         if price > rent:
             taken += (price - rent) * most
     return taken
-
-
-def over(caps: Sequence[Cap], mixes: Sequence[Mix]) -> dict[str, float]:
-    """By how much budgets are exceeded, with the empty parts of shared machines."""
-    paid = {key: sum(by_offer.values()) for key, by_offer in charges(mixes).items()}
-    spent = {cap.name: sum(paid[key] for key in sorted(cap.keys) if key in paid) - cap.usd_per_hour for cap in caps}
-    return {name: usd for name, usd in spent.items() if usd > ROUNDING}
 
 
 def _priced(choice: _Choice, start: Prices | None) -> Prices:

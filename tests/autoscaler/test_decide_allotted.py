@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment
@@ -19,6 +19,11 @@ from wharfage_autoscaler.supply import Cap, Supply
 from tests.autoscaler.test_allot import believed
 from tests.builders import offer, wanted
 from tests.needs import berth, clusters, need
+
+SMALL, LARGE = offer("small", usd_per_hour=0.1), offer("large", accelerators=2, usd_per_hour=0.2)
+LEAST = need(berth(SMALL, 0.5), berth(LARGE, 0.75), peak_rps=1.0, usual_rps=0.0, min_replicas=1, max_replicas=1)
+POOR = ClusterSnapshot((LEAST,), Supply(caps=(Cap("all", frozenset({LEAST.key}), 0.0),)))
+"""The floor costs 0.10 usd/h, the shape that carries more of the demand a whole machine of 0.20."""
 
 quickly = settings(max_examples=25, deadline=None)
 NOTHING = Fleet()
@@ -71,6 +76,7 @@ def test_no_decision_costs_more_than_its_floor_or_its_dollars_nor_crosses_a_ceil
 
 
 @settings(max_examples=60, deadline=None)
+@example(POOR, None, False, FRESH)
 @given(
     clusters(most=2).filter(lambda seen: bool(seen.supply.caps)),
     st.none() | st.floats(0.0, 200.0),
