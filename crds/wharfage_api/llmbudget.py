@@ -88,7 +88,10 @@ class Stage(Part):
         default=None, ge=1, le=10000000, description="With Throttle: tokens per second that each tenant keeps."
     )
     burst_tokens: int | None = Field(
-        default=None, ge=1, le=100000000, description="With Throttle: tokens a tenant may take at once after a pause."
+        default=None,
+        ge=1,
+        le=100000000,
+        description="With Throttle: tokens a tenant may take at once after a pause; default: those of ten seconds.",
     )
 
 

@@ -134,6 +134,23 @@ class ModelStatus(StatusPart):
     )
 
 
+class BudgetStatus(StatusPart):
+    """The stage of the budget that binds the deployment hardest, and what the gateway makes of it."""
+
+    name: Annotated[str, StringConstraints(max_length=63)] = Field(description="The LLMBudget.")
+    stage: Annotated[str, StringConstraints(max_length=32)] = Field(description="The harshest stage that it is at.")
+    mode: Annotated[str, StringConstraints(max_length=32)] = Field(
+        description="Enforce: the stage acts. Observe: it only reports what it would do."
+    )
+    tokens_per_second_per_tenant: int | None = Field(
+        default=None, ge=1, description="What each tenant keeps at the gateway; absent: nobody is throttled."
+    )
+    burst_tokens: int | None = Field(default=None, ge=1, description="What a tenant may use at once after a pause.")
+    throttled_by: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+        default=None, description="The LLMBudget that throttles, where it is another one."
+    )
+
+
 class LLMDeploymentStatus(StatusPart):
     """What the operator last observed and decided."""
 
@@ -152,6 +169,9 @@ class LLMDeploymentStatus(StatusPart):
         json_schema_extra=keyed("catalog", "offer", "market", "zone", "variant"),
     )
     cost: CostStatus | None = Field(default=None, description="What the deployment costs.")
+    budget: BudgetStatus | None = Field(
+        default=None, description="The stage of the budget that binds it hardest; absent: no budget is at a stage."
+    )
     load: LoadStatus | None = Field(default=None, description="What the deployment is asked to do.")
     decision: DecisionStatus | None = Field(default=None, description="The last decision and its reasons.")
     models: tuple[ModelStatus, ...] = Field(

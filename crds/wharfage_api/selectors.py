@@ -1,5 +1,6 @@
 """Label selectors, as everywhere in Kubernetes."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import ConfigDict, Field
@@ -38,6 +39,18 @@ class Expression(Part):
         json_schema_extra=replaced(),
     )
 
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels meets it; what lacks the label is not in any values."""
+        match self.operator:
+            case Comparison.IN:
+                return labels.get(self.key) in self.values
+            case Comparison.NOT_IN:
+                return labels.get(self.key) not in self.values
+            case Comparison.EXISTS:
+                return self.key in labels
+            case Comparison.DOES_NOT_EXIST:
+                return self.key not in labels
+
 
 class LabelSelector(Part):
     """Selects objects by their labels; all requirements must hold."""
@@ -48,3 +61,8 @@ class LabelSelector(Part):
     match_expressions: tuple[Expression, ...] = Field(
         default=(), max_length=16, description="Further requirements on labels.", json_schema_extra=replaced()
     )
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether it selects an object with these labels; an empty selector selects all."""
+        alike = all(labels.get(key) == value for key, value in self.match_labels.items())
+        return alike and all(each.holds(labels) for each in self.match_expressions)

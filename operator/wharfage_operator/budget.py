@@ -1,4 +1,4 @@
-"""What an LLMBudget shows as long as nothing enforces it: that nothing does."""
+"""What an LLMBudget shows as long as nothing tracks what is spent: that nothing does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,8 @@ def budget_status(
             ConditionType.ENFORCED,
             holds=False,
             reason=Reason.NOT_IMPLEMENTED,
-            message="This version does not track spend yet: no stage acts. "
+            message="This version does not track spend yet: no stage begins by itself. One that is written to "
+            "status.stage throttles at the gateway, and has it prefer cheaper variants. "
             "Until it does, limit a deployment by spec.limits.usdPerHour and spec.scaling.maxReplicas.",
         ),
         Verdict(
@@ -31,6 +32,12 @@ def budget_status(
     )
     rows = conditions(verdicts, previous=previous, generation=generation, now=now)
     return {"observedGeneration": generation, "conditions": rows}
+
+
+def stands(raw: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Whether the budget says as much already; what others wrote beside it, a stage, is theirs."""
+    written = raw.get("status") or {}
+    return all(written.get(name) == part for name, part in status.items())
 
 
 def exists(zone: str) -> bool:

@@ -8,7 +8,7 @@ Resource versions of one resource compare as integers (Kubernetes documents it s
 from collections import OrderedDict
 from collections.abc import Iterable, KeysView
 
-from wharfage_operator.kinds import DEPLOYMENTS, NODES, PODS, Key, Kind, Object, version_of
+from wharfage_operator.kinds import DEPLOYMENTS, NAMESPACES, NODES, PODS, Key, Kind, Object, version_of
 from wharfage_operator.shares import Shares
 
 OWNER_LABEL = "wharfage.dev/llmdeployment"
@@ -27,6 +27,7 @@ _POD_STATUS = (
     "containerStatuses",
     "initContainerStatuses",
 )
+_LABELLED = ("name", "uid", "resourceVersion", "labels")
 _NODE_STATUS = ("allocatable", "capacity", "conditions", "nodeInfo")
 
 
@@ -44,6 +45,9 @@ def trim(kind: Kind, obj: Object, shares: Shares) -> Object:
         slim["spec"] = _only(obj.get("spec", {}), ("taints", "unschedulable", "providerID"))
         slim["status"] = _only(obj.get("status", {}), _NODE_STATUS)
         slim["status"]["nodeInfo"] = _only(slim["status"].get("nodeInfo", {}), ("architecture", "operatingSystem"))
+    elif kind is NAMESPACES:
+        slim["metadata"] = metadata = _only(metadata, _LABELLED)
+        slim["spec"] = slim["status"] = {}
     elif kind is DEPLOYMENTS and (manager := _scaled_by(obj)):
         slim[SCALED_BY] = manager
     parts = {name: shares.of(part) for name, part in slim.items() if name != "metadata"}

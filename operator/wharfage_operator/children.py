@@ -7,6 +7,8 @@ from typing import Any
 
 from wharfage_serving.arguments import PORT
 
+from wharfage_operator.settings import Settings
+
 OWNER = "wharfage.dev/llmdeployment"
 SERVING = "wharfage.dev/serving"
 DRAIN_MODULE = "wharfage_drain.py"
@@ -38,6 +40,19 @@ class ChildSettings:
     do_not_disrupt_s: int = 1200
     max_num_seqs: int = 0
     reader_image: str = ""
+
+
+def child_settings(settings: Settings, *, pod_monitors: bool) -> ChildSettings:
+    """What of the settings concerns the children."""
+    return ChildSettings(
+        operator_namespace=settings.namespace,
+        engine_image=settings.engine_image,
+        allowed_image_prefixes=settings.allowed_images,
+        client_namespaces=settings.client_namespaces,
+        pod_monitors=settings.pod_monitors and pod_monitors,
+        max_num_seqs=settings.max_num_seqs,
+        reader_image=settings.reader_image,
+    )
 
 
 @dataclass(frozen=True, slots=True)

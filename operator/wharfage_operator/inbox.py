@@ -5,6 +5,7 @@ from wharfage_operator.kinds import (
     CHILDREN,
     LLM_BUDGETS,
     LLM_DEPLOYMENTS,
+    NAMESPACES,
     NODE_POOLS,
     NODES,
     OFFER_CATALOGS,
@@ -21,11 +22,14 @@ from wharfage_operator.workqueue import WorkQueue
 
 SUPPLY: Item = (NODES, ("", ""))
 """The one item that stands for all that can be rented: looked at once after many changes."""
+BOUNDS: Item = (NAMESPACES, ("", ""))
+"""The one item that stands for which budgets bind which deployments."""
 
 _A_LOT, _MOST_PATIENCE = 50, 10.0
 _OURS = frozenset({LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS})
 _OWNED = frozenset({*CHILDREN, PODS})
 _SUPPLY = frozenset({OFFER_CATALOGS, NODES, NODE_POOLS})
+_BOUNDS = frozenset({LLM_BUDGETS, NAMESPACES})
 
 
 class Inbox:
@@ -64,6 +68,8 @@ class Inbox:
             self._queue.add((kind, key))
         if kind in _SUPPLY:
             self._queue.add_after(SUPPLY, self._settle_s)
+        if kind in _BOUNDS:
+            self._queue.add(BOUNDS)
         if kind in _OWNED:
             owner = owner_of(obj)
             if owner is not None:

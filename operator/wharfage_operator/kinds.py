@@ -51,6 +51,7 @@ CAPACITY_BUFFERS = Kind("autoscaling.x-k8s.io", "v1beta1", "capacitybuffers", "C
 PODS = Kind("", "v1", "pods", "Pod")
 NODES = Kind("", "v1", "nodes", "Node", namespaced=False)
 NODE_POOLS = Kind("karpenter.sh", "v1", "nodepools", "NodePool", namespaced=False)
+NAMESPACES = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
 EVENTS = Kind("", "v1", "events", "Event")
 SCALERS = Kind("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")

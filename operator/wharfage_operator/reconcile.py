@@ -16,10 +16,11 @@ from wharfage_autoscaler.supply import OfferKey
 from wharfage_operator.adoptions import Adoptions
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
-from wharfage_operator.budget import budget_status, exists
+from wharfage_operator.budget import budget_status, exists, stands
+from wharfage_operator.budgets import Budgets
 from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
-from wharfage_operator.children import ChildSettings, Identity
+from wharfage_operator.children import ChildSettings, Identity, child_settings
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.events import events
 from wharfage_operator.failures import explained
@@ -38,7 +39,7 @@ from wharfage_operator.gather import (
     require_catalog,
     snapshot,
 )
-from wharfage_operator.inbox import SUPPLY, moment_s
+from wharfage_operator.inbox import BOUNDS, SUPPLY, moment_s
 from wharfage_operator.inquiry import Inquiry, held, inquire, left_out, unsized
 from wharfage_operator.kinds import (
     CAPACITY_BUFFERS,
@@ -134,6 +135,7 @@ class Reconciler:
         self._settled: dict[Key, tuple[object, ...]] = {}
         """On what ground a deployment was last found as it should be."""
         self._specs = Specs()
+        self._budgets = Budgets(cache)
         self._woken_for: Supplied | None = None
 
     async def look(self, item: Item) -> None:
@@ -142,6 +144,9 @@ class Reconciler:
         try:
             if item == SUPPLY:
                 self._wake_for_supply()
+            elif item == BOUNDS:
+                for misstated in self._budgets.misstated():
+                    self._queue.add((LLM_DEPLOYMENTS, misstated))
             elif kind is LLM_DEPLOYMENTS:
                 await self._deployment(key)
             elif kind is OFFER_CATALOGS:
@@ -384,6 +389,7 @@ class Reconciler:
             how_to_wake=how_to_wake(subject.raw),
             scaled=scaled,
             adopted="" if subject.adopted is None else subject.adopted.where,
+            budget=self._budgets.binding(subject.raw),
             gateway_service=self._settings.gateway_service,
         )
         fresh = status(subject.deployment, seen, now=now, previous=previous)
@@ -458,7 +464,8 @@ class Reconciler:
             generation=generation,
             now=time.time(),
         )
-        await self._writer.status(LLM_BUDGETS, raw, fresh)
+        if not stands(raw, fresh):
+            await self._writer.status(LLM_BUDGETS, raw, fresh)
 
     def _wake_for_supply(self) -> None:
         """Nodes, NodePools or prices changed: wake whom it concerns, which is nobody if the offers are the same."""
@@ -479,16 +486,3 @@ def _offers(fleet: Fleet, decision: Decision | None) -> set[OfferKey]:
     """The offers of all pools that run or are wanted."""
     wanted = decision.target.pools if decision is not None else ()
     return {pool.offer.key for pool in (*fleet.pools, *wanted)}
-
-
-def child_settings(settings: Settings, *, pod_monitors: bool) -> ChildSettings:
-    """What of the settings concerns the children."""
-    return ChildSettings(
-        operator_namespace=settings.namespace,
-        engine_image=settings.engine_image,
-        allowed_image_prefixes=settings.allowed_images,
-        client_namespaces=settings.client_namespaces,
-        pod_monitors=settings.pod_monitors and pod_monitors,
-        max_num_seqs=settings.max_num_seqs,
-        reader_image=settings.reader_image,
-    )

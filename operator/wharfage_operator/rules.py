@@ -59,6 +59,7 @@ RULES = (
     Rule("", "pods", ("delete", "patch"), "the same; and a replica whose machine goes leaves before it"),
     Rule("", "events", ("create", "list"), "the scheduler's and Karpenter's words; and ours, on transitions"),
     Rule("", "nodes", _READ, "which offers a running node provides", cluster_scoped=True),
+    Rule("", "namespaces", _READ, "which of them a budget's namespaceSelector selects", cluster_scoped=True),
     Rule("karpenter.sh", "nodepools", _READ, "which offers Karpenter would buy", cluster_scoped=True, optional=True),
     Rule("coordination.k8s.io", "leases", ("create",), "only one replica acts", own_namespace=True),
     Rule(

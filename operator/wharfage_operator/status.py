@@ -75,6 +75,7 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
             # Nothing instead of an empty object: where there was one with fields, server-side apply makes null of it.
             "fleet": rows or None,
             "cost": cost or None,
+            "budget": seen.budget,
             "load": _load(seen.load, previous.get("load") or {}),
             "models": list(seen.models) or None,
             "decision": _decision(seen.decision, previous.get("decision") or {}, now) if seen.decision else None,

@@ -59,6 +59,7 @@ class Seen:
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
     `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it. `how_to_wake` it: a command.
+    `budget` is the row of the status about the budget that binds it hardest, None where none is at a stage.
     `scaled` tells who writes the counts of our pools, `adopted` is where the pods of a Deployment of others are read.
     """
 
@@ -79,6 +80,7 @@ class Seen:
     how_to_wake: str = ""
     scaled: str = ""
     adopted: str = ""
+    budget: Mapping[str, Any] | None = None
     gateway_service: str = Settings().gateway_service
 
     @property

@@ -20,6 +20,7 @@ from wharfage_operator.kinds import (
     CHILDREN,
     LLM_BUDGETS,
     LLM_DEPLOYMENTS,
+    NAMESPACES,
     NODE_POOLS,
     NODES,
     OFFER_CATALOGS,
@@ -36,7 +37,7 @@ News = Callable[[Kind, str | None, Object], bool]
 Heard = Callable[[Kind, str | None, Object], None]
 """Receives kind, "ADDED" | "MODIFIED" | "DELETED" | None (part of a list), and the raw object."""
 
-WATCHED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, *CHILDREN, PODS, NODES, NODE_POOLS)
+WATCHED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, *CHILDREN, PODS, NODES, NODE_POOLS, NAMESPACES)
 SELECTORS = dict.fromkeys(CHILDREN, "app.kubernetes.io/managed-by=wharfage") | {PODS: OWNER_LABEL}
 _BACKOFFS_S = (0.5, 1, 2, 4, 8, 15, 30, 30, 30)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wharfage_gateway.answer import UNAVAILABLE, Admit, Refuse, Wait
 from wharfage_gateway.asked import Asked
-from wharfage_gateway.view import Model, Replica
+from wharfage_gateway.view import Model, Replica, Throttle
 
 LISTED = 20
 
@@ -120,10 +120,11 @@ def _too_long(asked: Asked, most: int) -> Refuse:
 
 
 def _exhausted(asked: Asked, model: Model, after_s: float) -> Refuse:
-    throttle = model.throttle
-    stage, rate = (throttle.stage, throttle.tokens_per_s) if throttle else ("Throttle", 0.0)
+    throttle = model.throttle or Throttle(0.0, 0.0)
+    budget = f"LLMBudget {throttle.budget}" if throttle.budget else "its budget"
     message = (
-        f"tenant {asked.tenant or 'anonymous'} has used its tokens of {model.served}: its budget is at stage {stage}, "
-        f"{rate:g} tokens per second; come again after Retry-After, or ask for fewer by max_tokens"
+        f"tenant {asked.tenant or 'anonymous'} has used its tokens of {model.served}: {budget} is at stage "
+        f"{throttle.stage}, {throttle.tokens_per_s:g} tokens per second for each tenant; come again after Retry-After, "
+        "or ask for fewer by max_tokens"
     )
     return Refuse(429, "tokens_exhausted", message, min(after_s, 3600.0))

@@ -18,6 +18,7 @@ from wharfage_api.gateway import Affinity, Gateway, Routing
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_serving.arguments import PORT
 
+from wharfage_gateway.staging import order, throttle
 from wharfage_gateway.view import Credential, Model, Replica, View
 
 log = logging.getLogger(__name__)
@@ -89,11 +90,12 @@ def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
         prefix_affinity=written.affinity is Affinity.PREFIX,
         most_prompt_tokens=written.max_prompt_tokens,  # its own limit the engine knows exactly, this is an estimate
         most_output_tokens=written.max_output_tokens,
-        order=tuple(each.name for each in spec.variants if each.quality >= spec.objectives.quality_floor),
+        order=order([each.name for each in spec.variants if each.quality >= spec.objectives.quality_floor], raw),
         split={each.variant: float(each.share) for each in written.split},
         fallback=tuple(
             f"variant/{each.variant}" if each.variant else f"deployment/{each.deployment}" for each in written.fallback
         ),
+        throttle=throttle(raw),
     )
 
 

@@ -3,8 +3,18 @@
 import asyncio
 
 from wharfage_operator.cache import Cache
-from wharfage_operator.inbox import SUPPLY, Inbox, moment_s
-from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, SERVICES, Object
+from wharfage_operator.inbox import BOUNDS, SUPPLY, Inbox, moment_s
+from wharfage_operator.kinds import (
+    DEPLOYMENTS,
+    LLM_BUDGETS,
+    LLM_DEPLOYMENTS,
+    NAMESPACES,
+    NODES,
+    OFFER_CATALOGS,
+    PODS,
+    SERVICES,
+    Object,
+)
 from wharfage_operator.loop import Item
 from wharfage_operator.watch import Freshness
 from wharfage_operator.workqueue import WorkQueue
@@ -105,3 +115,11 @@ async def test_a_deleted_deployment_is_looked_at_once_more_to_be_forgotten() -> 
     box.heard(LLM_DEPLOYMENTS, "DELETED", seen("chat", 2))
     assert await woken(queue) == [CHAT]
     assert cache.count(LLM_DEPLOYMENTS) == 0
+
+
+async def test_a_budget_and_a_namespace_that_change_have_it_looked_at_who_is_bound() -> None:
+    box, queue, _ = inbox()
+    box.heard(LLM_BUDGETS, "MODIFIED", seen("search", 4, namespace=""))
+    assert set(await woken(queue)) == {BOUNDS, (LLM_BUDGETS, ("", "search"))}
+    box.heard(NAMESPACES, "MODIFIED", seen("shop", 5, namespace=""))
+    assert await woken(queue) == [BOUNDS]

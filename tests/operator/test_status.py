@@ -358,3 +358,12 @@ def test_waking_it_is_not_ready_and_what_stands_in_the_way_is_said(blocker: Bloc
 def test_none_by_hand_is_ready_too() -> None:
     by_hand = conditions(seen(NOTHING), replicas=0, scaling={"mode": "Manual"})
     assert by_hand["Ready"] == ("True", "AtZero")
+
+
+def test_the_budget_that_binds_it_is_told_and_written_at_once() -> None:
+    row = {"name": "search", "stage": "Throttle", "mode": "Enforce", "tokensPerSecondPerTenant": 50}
+    before = status(deployment(), seen(), now=NOW, previous={})
+    after = status(deployment(), seen(budget=row), now=NOW, previous=before)
+    assert after["budget"] == row
+    assert "budget" not in before
+    assert lasting(before) != lasting(after)

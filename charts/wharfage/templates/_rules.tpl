@@ -51,7 +51,7 @@ a test compares the two.
   resources: [llmbudgets/status, offercatalogs/status]
   verbs: [patch]
 - apiGroups: [""]
-  resources: [nodes]
+  resources: [namespaces, nodes]
   verbs: [list, watch]
 - apiGroups: [karpenter.sh]
   resources: [nodepools]

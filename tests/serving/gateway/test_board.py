@@ -246,7 +246,7 @@ def test_demand_tells_totals_and_who_is_there() -> None:
 
 
 def test_a_tenant_over_its_tokens_is_refused_and_another_is_not() -> None:
-    at = board(model(replica("a", 99.0), throttle=Throttle(20.0, 200.0)))
+    at = board(model(replica("a", 99.0), throttle=Throttle(20.0, 200.0, budget="search")))
     spent = 0
     for _ in range(20):
         slot, answer = ask(at, 0.0, tenant="red", most_output_tokens=16)
@@ -258,6 +258,7 @@ def test_a_tenant_over_its_tokens_is_refused_and_another_is_not() -> None:
     assert isinstance(answer, Refuse)
     assert (answer.status, answer.reason) == (429, "tokens_exhausted")
     assert answer.retry_after_s == pytest.approx(0.4)
+    assert "LLMBudget search is at stage Throttle, 20 tokens per second" in answer.message
     assert isinstance(ask(at, 0.0, tenant="blue", most_output_tokens=16)[1], Admit)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from wharfage_gateway.sight import keys, model, replica, view
-from wharfage_gateway.view import Credential, Replica
+from wharfage_gateway.view import Credential, Replica, Throttle
 
 Object = dict[str, Any]
 
@@ -179,3 +179,15 @@ def test_an_address_of_ipv6_is_in_brackets_as_envoy_writes_it() -> None:
     found = replica(pod(ip="fd00::7"))
     assert found is not None
     assert found.endpoint == "[fd00::7]:8000"
+
+
+def test_the_stage_of_its_budget_throttles_a_model_and_turns_the_order_of_variants() -> None:
+    variants = [
+        {"name": name, "quality": quality} for name, quality in (("bf16", "1"), ("int4", "0.97"), ("toy", "0.5"))
+    ]
+    told = {"name": "search", "stage": "Throttle", "mode": "Enforce", "tokensPerSecondPerTenant": 50, "burstTokens": 90}
+    raw = llm(status={"budget": told}, variants=variants, objectives={"qualityFloor": "0.9"})
+    found = model(raw, ())
+    assert found is not None
+    assert found.throttle == Throttle(50.0, 90.0, "Throttle", "search")
+    assert found.order == ("int4", "bf16")
