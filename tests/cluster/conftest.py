@@ -1,12 +1,13 @@
 """An operator under test, the machines it can have, and a deployment that fits them."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from wharfage_operator.kinds import OFFER_CATALOGS
 
+from tests.cluster.brain import BrainProcess
 from tests.cluster.emulated import RATE, EmulatorProcess
 from tests.cluster.lab import CATALOG, MACHINES, Lab
 from tests.cluster.process import OperatorProcess
@@ -58,3 +59,17 @@ def emulator(lab: Lab) -> Iterator[EmulatorProcess]:
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture
+def brains(lab: Lab) -> Iterator[Callable[[str], BrainProcess]]:
+    """Starts brains of gateways of the test's namespace, by name."""
+    started: list[BrainProcess] = []
+
+    def start(name: str) -> BrainProcess:
+        started.append(BrainProcess(lab, name))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()

@@ -3,22 +3,16 @@
 The brain alone: it is asked as Envoy asks it, and says where to send. What Envoy does with that, tests/gateway show.
 """
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from wharfage_gateway.unixhttp import UnixConnection
 from wharfage_operator.kinds import DEPLOYMENTS, PODS
 
+from tests.cluster.brain import BrainProcess
 from tests.cluster.emulated import READS
 from tests.cluster.lab import Lab
 from tests.cluster.server import condition, eventually
@@ -31,48 +25,6 @@ GATED: dict[str, Any] = {
     "placement": {"accelerators": ["L4"]},
 }
 """Five minutes are 7.5 s of the wall at the emulator's pace."""
-
-
-class BrainProcess:
-    """The brain of one gateway, started as its container starts it."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        self.folder = lab.folder / name
-        self.log = lab.folder / f"{name}.log"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "wharfage_gateway", "--folder", str(self.folder), "--port", str(self.port)]
-        # Nobody logs the end of a request here: each counts as ended after a second.
-        command += ["--address", "127.0.0.1", "--namespace", lab.namespace, "--stream-limit-s", "1", "--linger-s", "1"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                env={**os.environ, "KUBECONFIG": str(lab.cluster.kubeconfig)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        eventually(self.ready, what="the brain has read the namespace")
-
-    def ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
-        try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def demand(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/demand?since=-1", timeout=5) as answer:
-            return dict(json.loads(answer.read())["models"]["chat"])
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @dataclass
@@ -99,19 +51,6 @@ class Crowd:
     def wait(self) -> None:
         for thread in self.threads:
             thread.join(timeout=160)
-
-
-@pytest.fixture
-def brains(lab: Lab) -> Iterator[Callable[[str], BrainProcess]]:
-    started: list[BrainProcess] = []
-
-    def start(name: str) -> BrainProcess:
-        started.append(BrainProcess(lab, name))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.stop()
 
 
 def replicas(lab: Lab) -> int:

@@ -1,0 +1,93 @@
+"""A budget on a real control plane: its stage is told by the deployments that it selects, and holds at the gateway."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from wharfage_gateway.headers import client
+from wharfage_gateway.unixhttp import UnixConnection
+from wharfage_operator.kinds import LLM_BUDGETS
+
+from tests.cluster.brain import BrainProcess
+from tests.cluster.lab import Lab
+from tests.cluster.server import eventually
+
+SLOW = {"action": "Throttle", "at": "1.05", "of": "Forecast", "tokensPerSecondPerTenant": 1, "burstTokens": 40}
+
+
+@pytest.fixture
+def budget(lab: Lab) -> Iterator[str]:
+    """A budget over the test's namespace alone, at no stage."""
+    spec = {
+        "usd": "100",
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}},
+        "stages": [{"action": "PreferCheaper", "at": "1", "of": "Forecast"}, SLOW, {"action": "Freeze", "at": "0.95"}],
+    }
+    lab.server.create(LLM_BUDGETS, {"metadata": {"name": lab.namespace}, "spec": spec})
+    yield lab.namespace
+    if lab.server.get(LLM_BUDGETS, "", lab.namespace) is not None:
+        lab.server.delete(LLM_BUDGETS, "", lab.namespace)
+
+
+def at_stage(lab: Lab, name: str, stage: str | None) -> None:
+    answer = lab.server.call(
+        "PATCH",
+        LLM_BUDGETS.path("", name) + "/status",
+        {"status": {"stage": stage}},
+        content_type="application/merge-patch+json",
+    )
+    assert answer["httpStatus"] == 200, answer
+
+
+def told(lab: Lab) -> Any:
+    return ((lab.llm() or {}).get("status") or {}).get("budget")
+
+
+def asked(brain: BrainProcess, tenant: str) -> tuple[int, dict[str, Any]]:
+    """What Envoy is told about a request of a tenant for at most a hundred tokens."""
+    connection = UnixConnection(brain.folder / "brain.sock", timeout_s=30.0)
+    headers = {"x-model": "chat", "x-client": client(tenant, ""), "x-most-tokens": "100", "content-length": "0"}
+    connection.request("POST", "/check/v1/chat/completions", headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, json.loads(body)["error"] if answer.status == 429 else {}
+
+
+def test_a_stage_that_throttles_holds_at_the_gateway_as_long_as_it_is_in_force(
+    lab: Lab, budget: str, brains: Callable[[str], BrainProcess]
+) -> None:
+    brain = brains("gateway-a")
+    running = lab.start(gateways=lab.namespace)
+    lab.create(routing="Gateway", scaling={"mode": "Manual"}, replicas=1)
+    lab.ready()
+    eventually(lambda: asked(brain, "red")[0] == 200, what="a request is let in")
+    assert told(lab) is None
+
+    at_stage(lab, budget, "Throttle")
+    patched_at = time.monotonic()
+    row = eventually(lambda: told(lab), what="the deployment tells of its budget")
+    told_s = time.monotonic() - patched_at
+    assert row == {
+        "name": budget,
+        "stage": "Throttle",
+        "mode": "Enforce",
+        "tokensPerSecondPerTenant": 1,
+        "burstTokens": 40,
+    }
+    refused = eventually(lambda: asked(brain, "red")[1], what="a tenant has used its tokens")
+    print(f"told {told_s:.2f} s after the patch, refused after {time.monotonic() - patched_at:.2f} s")
+    assert refused["code"] == "tokens_exhausted"
+    assert f"LLMBudget {budget} is at stage Throttle, 1 tokens per second" in refused["message"]
+    assert asked(brain, "blue")[0] == 200, "another tenant has tokens of its own"
+
+    at_stage(lab, budget, "Freeze")
+    eventually(lambda: (told(lab) or {}).get("stage") == "Freeze", what="a harsher stage is told")
+    assert told(lab)["tokensPerSecondPerTenant"] == 1, "the throttle stays on"
+
+    lab.server.delete(LLM_BUDGETS, "", budget)
+    eventually(lambda: told(lab) is None, what="a budget that is gone is not told of")
+    eventually(lambda: asked(brain, "red")[0] == 200, what="and throttles nobody")
+    assert running.tracebacks == []
