@@ -20,7 +20,7 @@ import uvicorn
 import uvloop
 from kubernetes.aio.config import ConfigException
 
-from wharfage_gateway import recount, usage, viewfile
+from wharfage_gateway import levels, recount, usage, viewfile
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
 from wharfage_gateway.envoy import MOST_BODY_BYTES, MOST_MEMORY_BYTES, Options, bootstrap
@@ -74,6 +74,8 @@ async def run(options: argparse.Namespace) -> None:
         most_held_bytes=HELD * options.most_memory_bytes,
         version=int(time.time() * 1000),
     )
+    remembered = options.folder / "levels.json"
+    levels.take_up(remembered, board.allowances)
     app = App(board)
     paths = Options(folder=str(options.folder))
     views = Publication(options.folder, paths.admin_socket, app.see)
@@ -106,9 +108,10 @@ async def run(options: argparse.Namespace) -> None:
             following = tasks.create_task(_follow(options, views.put))
             publishing = tasks.create_task(views.run())
             counting = tasks.create_task(recount.follow(paths.admin_socket, app.recount))
+            keeping = tasks.create_task(levels.keep(remembered, board.allowances))
             ticking = tasks.create_task(_tick(app, server, options.linger_s))
             await server.serve(sockets=[_unix(Path(paths.check_socket)), _tcp(options.address, options.port)])
-            for each in (following, publishing, counting, ticking):
+            for each in (following, publishing, counting, keeping, ticking):
                 each.cancel()
     finally:
         await entries.stop(None)

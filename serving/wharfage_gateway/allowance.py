@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from wharfage_gateway.tokens import Bucket, full, missing_s, portion, reserved, settled
 from wharfage_gateway.view import Model, Throttle
 
+Name = tuple[str, str]
+"""A budget, or a model's own limit; and a tenant."""
+
 
 class Allowances:
     """One gateway's part of what each tenant may use."""
 
     def __init__(self) -> None:
-        self.buckets: dict[tuple[str, str], Bucket] = {}
+        self.buckets: dict[Name, Bucket] = {}
         self.gateways = 1
 
     def keep(self, models: Iterable[Model], gateways: int) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import signal
 
+import pytest
+from wharfage_gateway.view import Throttle
+
 from tests.gateway.client import Client, all_of, eventually
 from tests.gateway.rig import Rig, model
 
@@ -22,3 +25,18 @@ async def test_a_new_brain_counts_the_streams_that_are_under_way(rig: Rig, clien
     assert all(answer.ok for answer in answers)
     assert all(answer.ok for answer in await long)
     assert (await one.counted())["most_running"] == 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to end"])
+async def test_a_new_brain_gives_nobody_a_second_burst(locked: Rig, end: signal.Signals) -> None:
+    one = await locked.engine("one")
+    await locked.up(model(replicas=[one.replica()], throttle=Throttle(tokens_per_s=0.001, burst_tokens=200.0)))
+    async with Client(locked.url, "key-of-red") as red, Client(locked.url, "key-of-blue") as blue:
+        before = [await red.chat("chat", tokens=40) for _ in range(6)]
+        assert before[-1].status == 429
+        await asyncio.sleep(0.6)  # more than it takes to write
+        await locked.brain.stop(end)
+        await locked.start_brain()
+        answer = await red.chat("chat", tokens=40)
+        assert (answer.status, answer.error["code"]) == (429, "tokens_exhausted")
+        assert (await blue.chat("chat", tokens=40)).ok
