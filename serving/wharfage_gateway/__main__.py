@@ -21,6 +21,7 @@ import uvloop
 from kubernetes.aio.config import ConfigException
 
 from wharfage_gateway import levels, recount, usage, viewfile
+from wharfage_gateway.anywhere import anywhere, listening
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
 from wharfage_gateway.envoy import MOST_BODY_BYTES, MOST_MEMORY_BYTES, Options, bootstrap
@@ -45,7 +46,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m wharfage_gateway", description="Start the brain of a gateway.")
     parser.add_argument("--folder", type=Path, required=True, help="what is shared with Envoy: sockets and its files")
     parser.add_argument("--port", type=int, default=8081, help="for /demand, /metrics, /healthz and /readyz")
-    parser.add_argument("--address", default="0.0.0.0", help="where that port is open")  # noqa: S104 - the pod's own
+    parser.add_argument("--address", help="where that port is open; unless given everywhere, by IPv4 and IPv6")
     known = parser.add_mutually_exclusive_group(required=True)
     known.add_argument("--namespace", help="the namespace whose LLMDeployments are served, on the API server")
     known.add_argument("--view", type=Path, help="instead of an API server: a view as JSON, read again when it changes")
@@ -79,6 +80,7 @@ async def run(options: argparse.Namespace) -> None:
     app = App(board)
     paths = Options(folder=str(options.folder))
     views = Publication(options.folder, paths.admin_socket, app.see)
+    public = listening(options.address or anywhere(), options.port, backlog=BACKLOG)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -97,6 +99,7 @@ async def run(options: argparse.Namespace) -> None:
     if options.view is None:
         started = Options(
             folder=str(options.folder),
+            address=anywhere(),
             keys_required=bool(options.key_secret),
             most_body_bytes=options.most_body_bytes,
             most_memory_bytes=options.most_memory_bytes,
@@ -110,7 +113,7 @@ async def run(options: argparse.Namespace) -> None:
             counting = tasks.create_task(recount.follow(paths.admin_socket, app.recount))
             keeping = tasks.create_task(levels.keep(remembered, board.allowances))
             ticking = tasks.create_task(_tick(app, server, options.linger_s))
-            await server.serve(sockets=[_unix(Path(paths.check_socket)), _tcp(options.address, options.port)])
+            await server.serve(sockets=[_unix(Path(paths.check_socket)), public])
             for each in (following, publishing, counting, keeping, ticking):
                 each.cancel()
     finally:
@@ -156,10 +159,6 @@ def _unix(path: Path) -> socket.socket:
     found.bind(str(path))
     found.listen(BACKLOG)
     return found
-
-
-def _tcp(address: str, port: int) -> socket.socket:
-    return socket.create_server((address, port), backlog=BACKLOG)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from wharfage_gateway import xds
+from wharfage_gateway.anywhere import IPV4
 from wharfage_gateway.filters import source
 from wharfage_gateway.listener import listener
 from wharfage_gateway.routes import BRAIN, LOG
@@ -47,7 +48,7 @@ class Options:
     """
 
     folder: str
-    address: str = "0.0.0.0"  # noqa: S104 - clients come from other pods
+    address: str = IPV4
     port: int = 8080
     keys_required: bool = False
     most_body_bytes: int = MOST_BODY_BYTES

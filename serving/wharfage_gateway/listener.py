@@ -3,6 +3,7 @@
 from typing import Any
 
 from wharfage_gateway import filters, headers
+from wharfage_gateway.anywhere import IPV6
 from wharfage_gateway.replies import local_replies
 from wharfage_gateway.routes import BRAIN, LOG, routes
 
@@ -61,10 +62,13 @@ def listener(
         ],
         "route_config": routes(tries),
     }
+    at: Json = {"address": address, "port_value": port}
+    if address == IPV6:
+        at["ipv4_compat"] = True  # clients of either family
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
     return {
         "name": "clients",
-        "address": {"socket_address": {"address": address, "port_value": port}},
+        "address": {"socket_address": at},
         "per_connection_buffer_limit_bytes": most_body_bytes,
         "filter_chains": [chain],
     }

@@ -140,10 +140,10 @@ class Engine:
         return answer
 
 
-async def _serve(behaviour: Behaviour, port: int) -> None:
+async def _serve(behaviour: Behaviour, address: str, port: int) -> None:
     runner = web.AppRunner(Engine(behaviour).application(), access_log=None, handler_cancellation=True)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
+    site = web.TCPSite(runner, address, port, backlog=4096)
     await site.start()
     print(runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
@@ -152,13 +152,14 @@ async def _serve(behaviour: Behaviour, port: int) -> None:
 def main() -> None:
     """Serve until it is ended."""
     parser = argparse.ArgumentParser(description="An engine that only pretends.")
+    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--ttft-s", type=float, default=0.0)
     parser.add_argument("--itl-s", type=float, default=0.0)
     parser.add_argument("--slots", type=int, default=100_000)
     given = parser.parse_args()
     behaviour = Behaviour(ttft_s=given.ttft_s, itl_s=given.itl_s, slots=given.slots)
-    uvloop.run(_serve(behaviour, given.port))
+    uvloop.run(_serve(behaviour, given.address, given.port))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any, Self
 import aiohttp
 from wharfage_gateway import xds
 from wharfage_gateway.envoy import MOST_MEMORY_BYTES, Options, bootstrap
-from wharfage_gateway.view import Credential, Model, Replica, View
+from wharfage_gateway.view import Credential, Model, Replica, View, endpoint
 
 from tests.devcluster import build
 
@@ -86,15 +86,17 @@ class Process:
 class Engine(Process):
     """One replica."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, address: str = "127.0.0.1") -> None:
         super().__init__(name, folder)
-        self.port = 0
+        self.port, self.address = 0, address
 
     async def serve(self, **settings: float) -> Self:
         """Start it with settings of `tests.gateway.engine.Behaviour`; a second time with the same port."""
         flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         self.log.write_text("")
-        await self.start(sys.executable, "-m", "tests.gateway.engine", f"--port={self.port}", *flags)
+        await self.start(
+            sys.executable, "-m", "tests.gateway.engine", f"--port={self.port}", f"--address={self.address}", *flags
+        )
 
         async def told() -> bool:
             return self.log.read_text().strip().isdigit()
@@ -105,12 +107,12 @@ class Engine(Process):
 
     def replica(self, *, slots: float = 1000.0, **fields: Any) -> Replica:
         """As the gateway sees it."""
-        return Replica(self.name, "127.0.0.1", self.port, slots, **fields)
+        return Replica(self.name, self.address, self.port, slots, **fields)
 
     @property
     def url(self) -> str:
         """Where it is without a gateway."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{endpoint(self.address, self.port)}"
 
     async def control(self, **behaviour: float) -> None:
         """Change how it answers."""
@@ -132,12 +134,17 @@ class Rig:
     """One gateway and its engines."""
 
     def __init__(
-        self, folder: Path, *, keys_required: bool = False, most_memory_bytes: int = MOST_MEMORY_BYTES
+        self,
+        folder: Path,
+        *,
+        keys_required: bool = False,
+        most_memory_bytes: int = MOST_MEMORY_BYTES,
+        address: str = "127.0.0.1",
     ) -> None:
         self.folder, self.shared = folder, folder / "run"
         self.options = Options(
             folder=str(self.shared),
-            address="127.0.0.1",
+            address=address,
             port=free_port(),
             keys_required=keys_required,
             most_memory_bytes=most_memory_bytes,
@@ -215,9 +222,9 @@ class Rig:
         """Where the operator and Prometheus ask."""
         return f"http://127.0.0.1:{self.page_port}"
 
-    async def engine(self, name: str, **settings: float) -> Engine:
+    async def engine(self, name: str, *, address: str = "127.0.0.1", **settings: float) -> Engine:
         """One more engine, not yet in any view."""
-        made = self.engines[name] = Engine(name, self.folder)
+        made = self.engines[name] = Engine(name, self.folder, address)
         return await made.serve(**settings)
 
     async def look(self, *models: Model, **fields: Any) -> None:
