@@ -108,7 +108,7 @@ async def run(options: argparse.Namespace) -> None:
     entries = await usage.served(Path(paths.log_socket), app.ended)
     try:
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(_follow(options, views.put))
+            following = tasks.create_task(_follow(options, app, views.put))
             publishing = tasks.create_task(views.run())
             counting = tasks.create_task(recount.follow(paths.admin_socket, app.recount))
             keeping = tasks.create_task(levels.keep(remembered, board.allowances))
@@ -120,14 +120,16 @@ async def run(options: argparse.Namespace) -> None:
         await entries.stop(None)
 
 
-async def _follow(options: argparse.Namespace, seen: Callable[[View], None]) -> None:
+async def _follow(options: argparse.Namespace, app: App, seen: Callable[[View], None]) -> None:
     """Call `seen` with what is known, for ever."""
     if options.view is not None:
         await viewfile.follow(options.view, seen)
         return
     who = await identity()
     async with opened(who) as session:
-        await Watcher(who, session, Followed(options.namespace, tuple(options.key_secret)), seen).run()
+        watcher = Watcher(who, session, Followed(options.namespace, tuple(options.key_secret)), seen)
+        app.age_s = lambda: watcher.age_s
+        await watcher.run()
 
 
 async def _tick(app: App, server: uvicorn.Server, linger_s: float) -> None:

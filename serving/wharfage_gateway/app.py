@@ -46,7 +46,9 @@ class App:
         self._news = asyncio.Event()
         self._told = board.version
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(Counts(board))
+        self._registry.register(Counts(board, lambda: None if self.age_s is None else self.age_s()))
+        self.age_s: Callable[[], float] | None = None
+        """For how long nothing was heard of replicas; None where the view comes from a file."""
         self.seen = False
         """Whether there was a view: before, nobody can be told anything."""
         self.stopping = False

@@ -3,7 +3,7 @@
 Labels are bounded: models by the cluster's objects, classes by theirs, tenants by the keys.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
 from prometheus_client.core import (
@@ -31,8 +31,9 @@ _TOTALS = {
 class Counts(Collector):
     """The counts of one board."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, board: Board, age_s: Callable[[], float | None]) -> None:
+        """`age_s` tells for how long nothing was heard of replicas, None where nobody is asked."""
+        self._board, self._age_s = board, age_s
 
     def collect(self) -> Iterable[Metric]:
         """All families."""
@@ -43,6 +44,9 @@ class Counts(Collector):
         yield from self._ended()
         about = "What those who wait take up of Envoy's memory."
         yield GaugeMetricFamily("wharfage_gateway_held_bytes", about, value=self._board.held_bytes)
+        if (age_s := self._age_s()) is not None:
+            about = "Since the API server last said anything of replicas."
+            yield GaugeMetricFamily("wharfage_gateway_endpoints_age_seconds", about, value=age_s)
         lost = CounterMetricFamily("wharfage_gateway_lost", "Requests whose end the access log never told.")
         lost.add_metric((), self._board.lost)
         yield lost

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Object = dict[str, Any]
 _WATCH_S = 240
 _SILENT_S = 330.0  # longer than a watch lasts: the API server is gone
-_PAUSE_FIRST_S, _PAUSE_LONGEST_S = 0.2, 10.0
+_PAUSE_FIRST_S, _PAUSE_LONGEST_S = 0.2, 4.0
 _LONGEST_LINE = 4 * 1024 * 1024
 
 
@@ -82,7 +82,6 @@ class Reflector:
     async def _list(self) -> str:
         async with self._asked(self._select, 30.0) as answer:
             page = orjson.loads(await answer.read())
-        self.heard_s = time.monotonic()
         fresh = {item["metadata"]["name"]: item for item in page.get("items") or ()}
         if fresh != self.objects or not self.listed:
             self.objects, self.listed = fresh, True
@@ -121,7 +120,9 @@ class Reflector:
         ) as answer:
             if answer.status == 410:
                 raise Gone
-            if answer.status != 200:
+            if answer.status == 200:
+                self.heard_s = time.monotonic()
+            else:
                 raise ValueError(f"HTTP {answer.status}: {(await answer.content.read(300)).decode(errors='replace')}")
             yield answer
 

@@ -86,9 +86,9 @@ class Process:
 class Engine(Process):
     """One replica."""
 
-    def __init__(self, name: str, folder: Path, address: str = "127.0.0.1") -> None:
+    def __init__(self, name: str, folder: Path, address: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__(name, folder)
-        self.port, self.address = 0, address
+        self.port, self.address = port, address
 
     async def serve(self, **settings: float) -> Self:
         """Start it with settings of `tests.gateway.engine.Behaviour`; a second time with the same port."""
@@ -155,6 +155,8 @@ class Rig:
         self.document = bootstrap(self.options)
         self.page_port = free_port()
         self.guarded = False
+        self.namespace = ""
+        """Where the brain looks on the API server of $KUBECONFIG, instead of at the view's file."""
 
     async def __aenter__(self) -> Self:
         self.shared.mkdir(parents=True)
@@ -199,7 +201,8 @@ class Rig:
         listen = f"--port={self.page_port}"
         module = "wharfage_gateway.guard" if self.guarded else "wharfage_gateway"
         room = f"--most-memory-bytes={self.options.most_memory_bytes}"
-        return [sys.executable, "-m", module, f"--view={self.view_file}", f"--folder={self.shared}", listen, room]
+        known = f"--namespace={self.namespace}" if self.namespace else f"--view={self.view_file}"
+        return [sys.executable, "-m", module, known, f"--folder={self.shared}", listen, room]
 
     @property
     def guarded_pid(self) -> int:
@@ -222,9 +225,9 @@ class Rig:
         """Where the operator and Prometheus ask."""
         return f"http://127.0.0.1:{self.page_port}"
 
-    async def engine(self, name: str, *, address: str = "127.0.0.1", **settings: float) -> Engine:
+    async def engine(self, name: str, *, address: str = "127.0.0.1", port: int = 0, **settings: float) -> Engine:
         """One more engine, not yet in any view."""
-        made = self.engines[name] = Engine(name, self.folder, address)
+        made = self.engines[name] = Engine(name, self.folder, address, port)
         return await made.serve(**settings)
 
     async def look(self, *models: Model, **fields: Any) -> None:
