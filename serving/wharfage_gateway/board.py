@@ -154,6 +154,9 @@ class Board:
         return self._freed(ticket, now_s)
 
     def _freed(self, ticket: Ticket, now_s: float) -> list[Called]:
+        asked_of = self.desks.get(ticket.key)
+        if asked_of is not None:
+            asked_of.waiting.over(ticket.slot, now_s - ticket.since_s)
         desk = self.desks.get(ticket.carrier)
         if desk is None:
             return []

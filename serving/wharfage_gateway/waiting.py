@@ -1,8 +1,10 @@
 """Who waits for a model, and who is next: classes by weight, tenants alike within a class, each in the order it came.
 
-Start-time fair queueing (Goyal, Vin, Cheng 1996) on two levels: whoever is served moves on by 1/weight, and the one
-furthest behind is next. So a light class keeps its share under any load, and a class that rarely asks is served at
-once. A full queue makes room by the same measure: the newest of whoever takes most for its weight goes.
+Start-time fair queueing (Goyal, Vin, Cheng 1996) on two levels: whoever is served moves on by what it costs over its
+weight, and the one furthest behind is next. So a light class keeps its share under any load, and a class that rarely
+asks is served at once. The cost is the time of a slot: a tenant with long answers gets fewer of them. It is known at
+the end only, so the tenant's mean is charged at the start and made good then. A full queue makes room for whoever has
+less waiting: the newest of who has most for its weight goes.
 """
 
 from collections import OrderedDict
@@ -12,11 +14,21 @@ from heapq import heappop, heappush
 
 from wharfage_gateway.view import DEFAULT_CLASS
 
+FIRST_COST_S = 1.0
+"""What a request is taken to cost before any has ended."""
+RECENT = 0.1
+"""The weight of the newest request in a mean."""
+
 
 @dataclass(slots=True)
 class _Tenant:
+    """`listed`: whether the heap has it. `running` were served and are not over. `mean_s` is 0 before one has ended."""
+
     tickets: OrderedDict[str, None] = field(default_factory=OrderedDict)
     start: float = 0.0
+    running: int = 0
+    listed: bool = False
+    mean_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -25,15 +37,47 @@ class _Class:
     start: float = 0.0
     size: int = 0
     clock: float = 0.0
+    mean_s: float = 0.0
     tenants: dict[str, _Tenant] = field(default_factory=dict)
     heap: list[tuple[float, str]] = field(default_factory=list)
 
+    def list(self, name: str, start: float) -> None:
+        """Put a tenant's turn at `start`; where the heap has it otherwise, that entry is stale."""
+        tenant = self.tenants[name]
+        tenant.start, tenant.listed = start, True
+        heappush(self.heap, (start, name))
+
     def first(self) -> str:
         """The tenant whose turn it is; of a class in which somebody waits."""
-        while not self.tenants[self.heap[0][1]].tickets:
-            self.clock, name = heappop(self.heap)  # whoever comes back at once comes back with what it had used
+        while True:
+            start, name = self.heap[0]
+            tenant = self.tenants.get(name)
+            if tenant is None or not tenant.listed or tenant.start != start:
+                heappop(self.heap)
+            elif tenant.tickets:
+                return name
+            else:
+                heappop(self.heap)  # whoever comes back before that comes back with what it had used
+                self.clock = max(self.clock, start)
+                tenant.listed = False
+                self._forget(name)
+
+    def settle(self, name: str, charged_s: float, used_s: float) -> None:
+        """A tenant's request is over: it cost something else."""
+        tenant = self.tenants[name]
+        tenant.running -= 1
+        tenant.mean_s, self.mean_s = _moved(tenant.mean_s, used_s), _moved(self.mean_s, used_s)
+        self.start += (used_s - charged_s) / self.weight
+        start = tenant.start + used_s - charged_s
+        if tenant.listed or start > self.clock:
+            self.list(name, start)
+        else:
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        tenant = self.tenants[name]
+        if not (tenant.tickets or tenant.running):
             del self.tenants[name]
-        return self.heap[0][1]
 
 
 class Waiting:
@@ -44,6 +88,7 @@ class Waiting:
         self._weights = dict(weights)
         self._classes: dict[str, _Class] = {}
         self._places: dict[str, tuple[str, str]] = {}
+        self._charged: dict[str, tuple[str, str, float]] = {}
         self._clock = 0.0
 
     def __len__(self) -> int:
@@ -67,9 +112,9 @@ class Waiting:
         into = self._classes.setdefault(cls, _Class(self._weight(cls)))
         if not into.size:
             into.start = max(into.start, self._clock)
-        if tenant not in into.tenants:
-            into.tenants[tenant] = _Tenant(start=into.clock)
-            heappush(into.heap, (into.clock, tenant))
+        known = into.tenants.setdefault(tenant, _Tenant())
+        if not known.listed:
+            into.list(tenant, max(known.start, into.clock))
         into.tenants[tenant].tickets[ticket] = None
         into.size += 1
         self._places[ticket] = (cls, tenant)
@@ -90,7 +135,7 @@ class Waiting:
         return None if cls is None else next(iter(cls.tenants[cls.first()].tickets))
 
     def pop(self) -> str | None:
-        """Serve whose turn it is."""
+        """Serve whose turn it is; `over` tells what it came to."""
         cls = self._next()
         if cls is None:
             return None
@@ -98,13 +143,21 @@ class Waiting:
         tenant = cls.tenants[name]
         heappop(cls.heap)
         ticket, _ = tenant.tickets.popitem(last=False)
-        del self._places[ticket]
+        cost_s = tenant.mean_s or cls.mean_s or FIRST_COST_S
+        self._charged[ticket] = (*self._places.pop(ticket), cost_s)
         cls.size -= 1
-        self._clock, cls.clock = cls.start, tenant.start
-        cls.start += 1.0 / cls.weight
-        tenant.start += 1.0
-        heappush(cls.heap, (tenant.start, name))
+        tenant.running += 1
+        self._clock, cls.clock = max(self._clock, cls.start), max(cls.clock, tenant.start)
+        cls.start += cost_s / cls.weight
+        cls.list(name, tenant.start + cost_s)
         return ticket
+
+    def over(self, ticket: str, used_s: float) -> None:
+        """One that was served had its slot for so long; nothing of one that never waited."""
+        charged = self._charged.pop(ticket, None)
+        if charged is not None:
+            cls, tenant, cost_s = charged
+            self._classes[cls].settle(tenant, cost_s, used_s)
 
     def sheds(self, cls: str, tenant: str) -> str | None:
         """Who has to go so that one more of this class and tenant can come: None, it is the newcomer that cannot.
@@ -134,6 +187,10 @@ class Waiting:
     def _weight(self, name: str) -> float:
         lightest = min(self._weights.values(), default=1)
         return float(self._weights.get(name, lightest))
+
+
+def _moved(mean_s: float, last_s: float) -> float:
+    return mean_s + RECENT * (last_s - mean_s) if mean_s else last_s
 
 
 def class_of(wanted: str, key_class: str, weights: Mapping[str, int], *, any_class: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -23,21 +24,28 @@ class Course:
 
     offered: Counter[tuple[str, str]] = field(default_factory=Counter)
     done: Counter[tuple[str, str]] = field(default_factory=Counter)
+    slot_s: dict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     statuses: set[int] = field(default_factory=set)
     waits_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
 
-def course(rates: dict[tuple[str, str], float]) -> Course:
-    """Poisson arrivals at so many a second by class and tenant, on one replica."""
+def course(
+    rates: dict[tuple[str, str], float],
+    service_s: Mapping[str, float] | None = None,
+    seconds: float = SECONDS,
+    most_waiting: int = 1000,
+) -> Course:
+    """Poisson arrivals at so many a second by class and tenant, on one replica; `service_s` by tenant."""
     chance = random.Random(5)
     at = Board("b")
     replicas = (Replica("a", "10.0.0.1", slots=SLOTS),)
-    at.see(View({"chat": Model(key="chat", served="chat", replicas=replicas, classes=CLASSES)}), 0.0)
+    model = Model(key="chat", served="chat", replicas=replicas, classes=CLASSES, most_waiting=most_waiting)
+    at.see(View({"chat": model}), 0.0)
     arrivals = []
     for who, rate in rates.items():
         now_s = chance.expovariate(rate)
-        while now_s < SECONDS:
+        while now_s < seconds:
             arrivals.append((now_s, who))
             now_s += chance.expovariate(rate)
     found = Course()
@@ -48,7 +56,9 @@ def course(rates: dict[tuple[str, str], float]) -> Course:
         began_s, who = came[slot]
         if isinstance(answer, Admit):
             found.waits_s[who[0]].append(now_s - began_s)
-            heappush(ends, (now_s + chance.expovariate(1.0 / SERVICE_S), slot))
+            took_s = chance.expovariate(1.0 / (service_s or {}).get(who[1], SERVICE_S))
+            found.slot_s[who] += min(took_s, max(0.0, seconds - now_s))
+            heappush(ends, (now_s + took_s, slot))
         elif isinstance(answer, Refuse):
             found.refused[who] += 1
             found.statuses.add(answer.status)
@@ -89,6 +99,23 @@ def test_equal_tenants_get_the_same_and_one_that_floods_gets_no_more() -> None:
     told = course({("bulk", name): rate * CAPACITY for name, rate in [("red", 0.45), ("blue", 0.45), ("flood", 2.0)]})
     shares = [told.done["bulk", name] / told.done.total() for name in ("red", "blue", "flood")]
     assert shares == pytest.approx([1 / 3] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize("times", [1.0, 10.0, 40.0])
+def test_equal_tenants_get_the_same_time_of_slots_however_long_their_answers_are(times: float) -> None:
+    lengths = {"short": SERVICE_S, "long": times * SERVICE_S}
+    rates = {("bulk", name): 1.5 * SLOTS / length for name, length in lengths.items()}
+    told = course(rates, lengths, seconds=300.0)
+    short, long = (told.slot_s["bulk", name] for name in lengths)
+    assert long / short == pytest.approx(1.0, abs=0.05)
+    assert short + long == pytest.approx(300.0 * SLOTS, rel=0.02)
+
+
+def test_a_tenant_with_short_answers_is_never_kept_out_by_one_with_long_ones() -> None:
+    lengths = {"short": SERVICE_S, "long": 10 * SERVICE_S}
+    told = course({("bulk", "short"): 0.3 * CAPACITY, ("bulk", "long"): 0.3 * CAPACITY}, lengths, seconds=60.0)
+    assert told.refused["bulk", "short"] == 0
+    assert told.done["bulk", "short"] >= 0.95 * told.offered["bulk", "short"]
 
 
 def test_a_tenant_within_its_share_is_not_refused_while_another_floods() -> None:

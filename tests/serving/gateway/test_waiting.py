@@ -187,3 +187,69 @@ def test_shares_follow_weights_to_within_one_turn(weights: dict[str, int], turns
 )
 def test_a_client_may_only_lower_its_class(wanted: str, key_class: str, any_class: bool, cls: str) -> None:
     assert class_of(wanted, key_class, WEIGHTS, any_class=any_class) == cls
+
+
+def test_who_costs_more_is_served_less_often_and_only_by_what_it_really_cost() -> None:
+    queue = filled({}, {("default", "long"): 2000, ("default", "short"): 2000})
+    got: Counter[str] = Counter()
+    for _ in range(1100):
+        ticket = queue.pop() or ""
+        name = ticket.split("/")[1]
+        got[name] += 1
+        queue.over(ticket, 10.0 if name == "long" else 1.0)
+    assert got["short"] / got["long"] == pytest.approx(10.0, rel=0.02)
+
+
+def test_what_a_tenant_used_up_while_it_was_alone_is_not_held_against_it() -> None:
+    queue = filled({}, {("default", "a"): 500})
+    for _ in range(100):
+        queue.over(queue.pop() or "", 30.0)
+    for number in range(50):
+        queue.join(f"default/b/{number}", "default", "b")
+    names = []
+    for _ in range(20):
+        ticket = queue.pop() or ""
+        names.append(ticket.split("/")[1])
+        queue.over(ticket, 30.0)
+    assert abs(names.count("a") - names.count("b")) <= 2
+
+
+def test_a_debt_is_remembered_while_its_tenant_has_nothing_waiting() -> None:
+    queue = filled({}, {("default", "a"): 1, ("default", "b"): 20})
+    first = queue.pop() or ""
+    for _ in range(3):
+        queue.over(queue.pop() or "", 1.0)
+    queue.over(first, 9.0)
+    queue.join("default/a/later", "default", "a")
+    assert [ticket.split("/")[1] for ticket in served(queue, 5)] == ["b"] * 5
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("jple"), st.sampled_from("ab"), st.sampled_from("xyz"), st.floats(0.0, 50.0)))
+)
+def test_any_history_serves_everyone_who_waits_and_forgets_those_who_are_gone(
+    history: list[tuple[str, str, str, float]],
+) -> None:
+    queue, waiting, running = Waiting({"a": 3, "b": 1}), set[str](), list[str]()
+    for number, (what, cls, tenant, cost_s) in enumerate(history):
+        if what == "j":
+            queue.join(str(number), cls, tenant)
+            waiting.add(str(number))
+        elif what == "p":
+            ticket = queue.pop()
+            assert (ticket is None) == (not waiting)
+            if ticket is not None:
+                waiting.remove(ticket)
+                running.append(ticket)
+        elif what == "l" and waiting:
+            assert queue.leave(waiting.pop())
+        elif what == "e" and running:
+            queue.over(running.pop(0), cost_s)
+    while (ticket := queue.pop()) is not None:
+        waiting.remove(ticket)
+        running.append(ticket)
+    assert not waiting
+    for each in running:
+        queue.over(each, 1.0)
+    assert len(queue) == 0
