@@ -246,21 +246,28 @@ def _view(choice: _Choice, prices: Prices) -> None:
 
 
 def _chosen(choice: _Choice, nodes: int) -> tuple[Mix, ...] | None:
-    """The best plan for each, such that likely losses are survived and budgets hold."""
-    limits = {cap.name: cap.usd_per_hour for cap in choice.supply.caps}
+    """The best plan for each, such that likely losses are survived and budgets hold.
+
+    Limits that were tightened may leave no room for a floor; by machines of their own the budgets have it.
+    """
+    caps = choice.supply.caps
+    whole = limits = {cap.name: cap.usd_per_hour for cap in caps}
     mixes = None
     for attempt in range(_AGAIN):
         last = attempt == _AGAIN - 1
-        found = _picked(choice, limits, nodes, alone=last) or _picked(choice, limits, nodes, alone=True)
+        found = None if last else _picked(choice, limits, nodes, alone=False)
+        found = found or _picked(choice, whole, nodes, alone=True)
         if found is None:
             break
         mixes = found
-        exceeded = over(choice.supply.caps, mixes)
+        exceeded = over(caps, mixes)
         limits = {name: limit - _TIGHTER * exceeded.get(name, 0.0) for name, limit in limits.items()}
         asked = [_survive(choice, at, mix) for at, mix in enumerate(mixes)]
         if not exceeded and not any(asked):
             break
-    return mixes
+    alone = None if limits == whole else _picked(choice, whole, nodes, alone=True)
+    kept = [each for each in (mixes, alone) if each is not None and not over(caps, each)]
+    return min(kept, key=lambda each: score(choice.needs, each, choice.supply), default=mixes)
 
 
 def _survive(choice: _Choice, at: int, mix: Mix) -> bool:

@@ -11,8 +11,9 @@ from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.floors import floors
 from wharfage_autoscaler.law import FRESH, Held
 from wharfage_autoscaler.load import Load
-from wharfage_autoscaler.model import Mode
+from wharfage_autoscaler.model import Mode, Placement, SpotPolicy
 from wharfage_autoscaler.need import Need
+from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.snapshot import ClusterSnapshot, Memory, Snapshot
 from wharfage_autoscaler.supply import Cap, Supply
 
@@ -24,6 +25,19 @@ SMALL, LARGE = offer("small", usd_per_hour=0.1), offer("large", accelerators=2, 
 LEAST = need(berth(SMALL, 0.5), berth(LARGE, 0.75), peak_rps=1.0, usual_rps=0.0, min_replicas=1, max_replicas=1)
 POOR = ClusterSnapshot((LEAST,), Supply(caps=(Cap("all", frozenset({LEAST.key}), 0.0),)))
 """The floor costs 0.10 usd/h, the shape that carries more of the demand a whole machine of 0.20."""
+WIDE = offer("wide", accelerators=2, usd_per_hour=15.1)
+HELD = need(
+    berth(WIDE, 0.5),
+    berth(offer("wide", market=Market.SPOT, accelerators=2, usd_per_hour=12.4), 0.5, accelerators=2),
+    peak_rps=0.0,
+    usual_rps=0.25,
+    min_replicas=1,
+    max_replicas=1,
+    placement=Placement(spot=SpotPolicy.FORBID, min_on_demand_share=0.0),
+)
+FREE = need(berth(WIDE, 0.5), peak_rps=0.0, usual_rps=0.0, max_replicas=1, key=("shop", "other"))
+BESIDE = ClusterSnapshot((HELD, FREE), Supply(caps=(Cap("some", frozenset({HELD.key}), 0.0),)))
+"""Half of a wide machine is within the budget of the floor, the whole of it, which nobody else takes, is not."""
 
 quickly = settings(max_examples=25, deadline=None)
 NOTHING = Fleet()
@@ -77,6 +91,7 @@ def test_no_decision_costs_more_than_its_floor_or_its_dollars_nor_crosses_a_ceil
 
 @settings(max_examples=60, deadline=None)
 @example(POOR, None, False, FRESH)
+@example(BESIDE, None, False, FRESH)
 @given(
     clusters(most=2).filter(lambda seen: bool(seen.supply.caps)),
     st.none() | st.floats(0.0, 200.0),
