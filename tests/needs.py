@@ -53,6 +53,7 @@ def need(
     usual_rps: float | None = None,
     key: Key = ("shop", "chat"),
     shapes: int = 1,
+    variants: int = 1,
     min_replicas: int = 0,
     max_replicas: int = 10,
     placement: Placement = EVERYWHERE,
@@ -70,6 +71,7 @@ def need(
         min_replicas=min_replicas,
         max_replicas=max_replicas,
         shapes=shapes,
+        variants=variants,
         placement=placement,
         loss_allowed=loss_allowed,
         usd_per_hour_limit=usd_per_hour_limit,
@@ -156,6 +158,7 @@ def needs(
             draw(rates),
             accelerators=draw(st.sampled_from([n for n in (1, 2, 4) if n <= each.accelerators])),
             start_s=draw(st.sampled_from([0.0, 600.0])),
+            variant_name=draw(st.sampled_from(["bf16", "int4"])),
         )
         for each in chosen
     )
@@ -166,6 +169,7 @@ def needs(
         peak_rps=draw(demands),
         usual_rps=draw(demands) / 2,
         shapes=draw(st.sampled_from([1, 3])),
+        variants=draw(st.sampled_from([1, 3])),
         min_replicas=draw(st.integers(0, 2)),
         max_replicas=draw(st.integers(1, most_replicas)),
         placement=Placement(

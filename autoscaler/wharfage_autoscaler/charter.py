@@ -26,6 +26,8 @@ class Charter:
     work: Work = HEADS
     shapes: int = 1
     """That may serve together: 1 behind a plain Service, 3 behind the gateway."""
+    variants: int = 1
+    """That may serve together, in these shapes."""
     budget: Budget | None = None
     priority: int = 100
     """Among deployments that share machines or dollars."""

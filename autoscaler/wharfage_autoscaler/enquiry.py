@@ -90,6 +90,7 @@ def enquiry(experience: Experience, sight: Sight, charter: Charter) -> Enquiry:
         min_replicas=charter.wanted.min_replicas,
         max_replicas=charter.wanted.max_replicas,
         shapes=charter.shapes,
+        variants=charter.variants,
         placement=charter.wanted.placement,
         restless=_restless(experience, sight),
         usd_per_hour_limit=charter.wanted.usd_per_hour_limit,

@@ -15,9 +15,9 @@ from enum import StrEnum
 
 from wharfage_autoscaler.allotment import Allotment, spread
 from wharfage_autoscaler.decision import Rejected
-from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.need import ROUNDING
-from wharfage_autoscaler.words import offer_words
+from wharfage_autoscaler.words import pools_words
 
 HORIZON_S = 6 * 3600.0
 COOLDOWN_S = 3600.0
@@ -222,7 +222,4 @@ def _held(state: State, cooldown_s: float, *, enabled: bool) -> str | None:
 
 
 def _words(fleet: Fleet) -> str:
-    def one(pool: Pool) -> str:
-        return f"{pool.replicas}x {offer_words(pool.offer)}"
-
-    return " + ".join(one(pool) for pool in fleet.pools) or "nothing"
+    return " + ".join(pools_words(fleet)) or "nothing"

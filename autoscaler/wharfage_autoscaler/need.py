@@ -106,7 +106,8 @@ class Berth:
 class Need:
     """One deployment as the optimiser sees it. `peak_rps` is the demand to provision for, `usual_rps` its median.
 
-    `shapes` is how many shapes may serve together: 1 behind a plain Service. `loss_allowed` is the chance, at any
+    `shapes` is how many shapes may serve together: 1 behind a plain Service; `variants` how many variants may, in these
+    shapes. `loss_allowed` is the chance, at any
     instant, of a loss of spot pools that leaves less than `survive_share` of the usual demand; `survive` holds sets of
     pools that must be survivable as one, besides each pool alone. `restless` says how much oftener than on average spot
     is lost just now, by catalog (`unrest`). `fleet` is what runs: starting more costs its time.
@@ -120,6 +121,7 @@ class Need:
     min_replicas: int = 1
     max_replicas: int = 10
     shapes: int = 1
+    variants: int = 1
     placement: Placement = Placement()  # noqa: RUF009 - immutable
     survive_share: float = SURVIVE_SHARE
     loss_allowed: float = LOSS_ALLOWED

@@ -11,7 +11,14 @@ from wharfage_autoscaler.model import Placement, SpotPolicy, Wanted
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.refusal import refused
 from wharfage_autoscaler.snapshot import Memory, Snapshot
-from wharfage_autoscaler.words import admission_words, fleet_words, offer_words, priced_words, replica_words
+from wharfage_autoscaler.words import (
+    admission_words,
+    fleet_words,
+    offer_words,
+    pools_words,
+    priced_words,
+    replica_words,
+)
 
 _SHOWN = 3  # rows of each kind: enough to act on, short enough to read
 _CENT = 0.005  # usd/h; smaller differences read as 0.00
@@ -48,8 +55,7 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
 def _allotted(allotment: Allotment, count: int, decision: Decision) -> Decision:
     """The pools that were allotted, at a size that so many replicas of their mixture are worth."""
     fleet = spread(allotment, demand_of(allotment, count))
-    pools = ", ".join(f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools) or "nothing"
-    message = f"{pools} at {fleet.usd_per_hour:.2f} usd/h, as allotted"
+    message = f"{', '.join(pools_words(fleet)) or 'nothing'} at {fleet.usd_per_hour:.2f} usd/h, as allotted"
     decision = replace(decision, rejected=decision.rejected or allotment.rejected)
     return decision.amended(fleet, Reason.ALLOTTED, message)
 

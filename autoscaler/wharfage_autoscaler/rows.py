@@ -112,14 +112,18 @@ def _alone(need: Need, requests_per_second: float) -> int:
 
 
 def _shapes(programme: Programme, need: Need, columns: _Columns) -> None:
-    """At most so many shapes serve: x <= most * b, sum of b <= shapes; a pool has replicas of one size."""
+    """At most so many shapes serve: x <= most * b, sum of b <= shapes; a pool has replicas of one size.
+
+    And of at most so many variants: b <= v, sum of v <= variants.
+    """
     by_shape: dict[Shape, list[Berth]] = defaultdict(list)
     by_pool: dict[PoolKey, set[Shape]] = defaultdict(set)
     for berth in columns.replicas:
         by_shape[berth.shape].append(berth)
         by_pool[berth.pool].add(berth.shape)
     several = [sorted(shapes) for _, shapes in sorted(by_pool.items()) if len(shapes) > 1]
-    if len(by_shape) <= need.shapes and not several:
+    names = sorted({shape.variant for shape in by_shape})
+    if len(by_shape) <= need.shapes and not several and len(names) <= need.variants:
         return
     for shape, berths in sorted(by_shape.items()):
         switch = columns.switches[shape] = programme.column(most=1.0, whole=True)
@@ -129,6 +133,11 @@ def _shapes(programme: Programme, need: Need, columns: _Columns) -> None:
     programme.row([(switch, 1.0) for switch in columns.switches.values()], at_most=need.shapes)
     for shapes in several if need.shapes > 1 else []:
         programme.row([(columns.switches[shape], 1.0) for shape in shapes], at_most=1.0)
+    if need.shapes > 1 and len(names) > need.variants:
+        served = {name: programme.column(most=1.0, whole=True) for name in names}
+        for shape, at in columns.switches.items():
+            programme.row([(at, 1.0), (served[shape.variant], -1.0)], at_most=0.0)
+        programme.row([(at, 1.0) for at in served.values()], at_most=need.variants)
 
 
 def _demand(made: Block, need: Need, columns: _Columns) -> None:

@@ -164,6 +164,7 @@ class Row(StrEnum):
     SPOT_SHARE = "placement.spot.maxShare"
     LIMIT = "limits.usdPerHour"
     SHAPES = "shapes that may serve together"
+    VARIANTS = "variantPolicy"
     ONE_SIZE = "one size of replica per pool"
     MACHINES = "machines there are"
 
@@ -180,6 +181,7 @@ def broken(needs: Sequence[Need], mixes: Sequence[Mix], supply: Supply) -> tuple
             Row.SPOT_SHARE: spot > need.max_spot_share * total * (1 + ROUNDING),
             Row.LIMIT: mix.fleet.usd_per_hour > limit + ROUNDING,
             Row.SHAPES: len({seats.berth.shape for seats in mix.seats}) > need.shapes,
+            Row.VARIANTS: len({seats.berth.shape.variant for seats in mix.seats}) > need.variants,
             Row.ONE_SIZE: len({seats.berth.pool for seats in mix.seats}) < len(mix.seats),
         }
         found += [(need.key, row) for row, breaks in rows.items() if breaks]

@@ -1,6 +1,7 @@
 """How offers, prices and refusals read: one place for the wording that status, events and reports share."""
 
 from wharfage_autoscaler.choice import Candidate
+from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.offers import Market, Offer
 
 _MARKETS = {Market.ON_DEMAND: "on-demand", Market.SPOT: "spot", Market.RESERVED: "reserved"}
@@ -20,6 +21,13 @@ def replica_words(count: int) -> str:
 def fleet_words(candidate: Candidate, replicas: int) -> str:
     """A fleet of one pool: `3x g6e.xlarge (L40S x1) spot`."""
     return f"{replicas}x {offer_words(candidate.offer)}"
+
+
+def pools_words(fleet: Fleet) -> list[str]:
+    """Every pool with its count, and with its variant where several serve: `3x g6e.xlarge (L40S x1) spot of fp8`."""
+    pools = [pool for pool in fleet.pools if pool.replicas]
+    several = len({pool.variant for pool in pools}) > 1
+    return [f"{pool.replicas}x {offer_words(pool.offer)}{f' of {pool.variant}' if several else ''}" for pool in pools]
 
 
 def priced_words(candidate: Candidate, replicas: int) -> str:

@@ -26,6 +26,11 @@ _GATEWAY_ROUTED = Rule(
     "leave out gateway: its settings need routing: Gateway",
     field=".gateway",
 )
+_MIX_ROUTED = Rule(
+    "self.variantPolicy != 'Mixed' || self.routing == 'Gateway'",
+    "write routing: Gateway with variantPolicy: Mixed: a Service sends each replica as much as any other",
+    field=".variantPolicy",
+)
 _SPLIT_KNOWN = Rule(
     "!has(self.gateway) || !has(self.gateway.split) || self.gateway.split.all(s,"
     " has(self.variants) && self.variants.exists(v, v.name == s.variant))",
@@ -44,7 +49,9 @@ _BEST_FIRST = Rule("self.map(v, 0.0 - double(v.quality)).isSorted()", "write var
 class LLMDeploymentSpec(Part):
     """What to serve, how well, and for how much at most."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_FLOOR_REACHABLE, _GATEWAY_ROUTED, _SPLIT_KNOWN, _FALLBACK_KNOWN))
+    model_config = ConfigDict(
+        json_schema_extra=rules(_FLOOR_REACHABLE, _GATEWAY_ROUTED, _MIX_ROUTED, _SPLIT_KNOWN, _FALLBACK_KNOWN)
+    )
 
     model: ServedModel = Field(description="The weights, the name they are served under, and their shape.")
     variants: tuple[Variant, ...] = Field(
@@ -55,13 +62,8 @@ class LLMDeploymentSpec(Part):
     )
     variant_policy: VariantPolicy = Field(
         default=VariantPolicy.ONE,
-        description="One: one variant serves, two only during a move. Mixed: several at once (needs routing: Gateway).",
-        json_schema_extra=rules(
-            Rule(
-                "self != 'Mixed'",
-                "variantPolicy: Mixed is not there yet, only mixed machines are; write One or leave it out",
-            )
-        ),
+        description="One: one variant serves, two only during a move. Mixed: several at once where that is cheaper, "
+        "none below objectives.qualityFloor (needs routing: Gateway).",
     )
     engine: Engine = Field(default=Engine(), description="The inference engine and what it is started with.")
     objectives: Objectives = Field(

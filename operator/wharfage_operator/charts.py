@@ -42,13 +42,14 @@ _MOST_ENGINES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the user wrote about moves, its rank among others, and how many shapes may serve it together."""
+    """What the user wrote about moves, its rank among others, how many shapes and variants may serve together."""
 
     priority: int = 100
     moves: bool = True
     min_savings: float = MIN_SAVINGS
     cooldown_s: float = COOLDOWN_S
     shapes: int = 1
+    variants: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Charts:
             min_savings=terms.min_savings,
             cooldown_s=terms.cooldown_s,
             shapes=terms.shapes,
+            variants=terms.variants,
         )
         return Chart(
             charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))), slots

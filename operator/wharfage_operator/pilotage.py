@@ -47,7 +47,7 @@ from wharfage_operator.kinds import Key
 from wharfage_operator.laws import Laws
 from wharfage_operator.lessons import Make
 from wharfage_operator.rounds import Question, Rounds
-from wharfage_operator.routing import shapes
+from wharfage_operator.routing import shapes, variants
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
@@ -420,6 +420,7 @@ class Pilotage:
                     min_savings=float(spec.scaling.vertical.min_savings),
                     cooldown_s=spec.scaling.vertical.cooldown.total_seconds(),
                     shapes=shapes(subject.deployment),
+                    variants=variants(subject.deployment),
                 ),
                 self._calibrations.theta(subject),
             )

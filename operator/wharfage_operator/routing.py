@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from wharfage_api.gateway import Routing
 from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_api.model import VariantPolicy
 from wharfage_autoscaler.reasons import Reason
 from wharfage_serving.arguments import PORT
 
@@ -25,6 +26,11 @@ def shapes(deployment: LLMDeployment) -> int:
     carries. Three is what the mix is solved and measured with.
     """
     return 3 if is_gated(deployment) else 1
+
+
+def variants(deployment: LLMDeployment) -> int:
+    """How many variants may serve together; each is of a shape of its own, so that no more of them can."""
+    return shapes(deployment) if deployment.spec.variant_policy is VariantPolicy.MIXED else 1
 
 
 def require_gateway(deployment: LLMDeployment, gateways: Iterable[str]) -> None:

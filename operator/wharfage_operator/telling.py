@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet
-from wharfage_autoscaler.words import offer_words
+from wharfage_autoscaler.words import pools_words
 
 from wharfage_operator.account import Account, digest, written
 from wharfage_operator.kinds import Key
@@ -81,8 +81,7 @@ def outcome(decision: Decision) -> dict[str, object]:
 
 def fleet_words(fleet: Fleet) -> str:
     """Every pool with its count: `3x g6e.xlarge (L40S x1) spot + 1x g6.xlarge (L4 x1) on-demand`."""
-    pools = (f"{pool.replicas}x {offer_words(pool.offer)}" for pool in fleet.pools if pool.replicas)
-    return " + ".join(pools) or "nothing"
+    return " + ".join(pools_words(fleet)) or "nothing"
 
 
 def _figure(value: float | None) -> float | None:

@@ -13,7 +13,7 @@ from wharfage_autoscaler.model import Placement, SpotPolicy
 from wharfage_autoscaler.need import LOSS_ALLOWED, Need
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.plans import Sketchbook, planned, sketched
-from wharfage_autoscaler.seats import Mix, broken, machines_used, score, short, spot_pools, spot_rps
+from wharfage_autoscaler.seats import Mix, Row, broken, machines_used, score, short, spot_pools, spot_rps
 from wharfage_autoscaler.solution import How
 from wharfage_autoscaler.supply import Cap, Supply
 
@@ -317,6 +317,30 @@ def test_behind_a_service_one_shape_serves_and_behind_the_gateway_they_mix() -> 
     assert counts(mix([asked], Supply()).mixes[0]) == {("small", Market.ON_DEMAND, ""): 5}
     mixed = mix([replace(asked, shapes=3)], Supply())
     assert counts(mixed.mixes[0]) == {("large", Market.ON_DEMAND, ""): 1, ("small", Market.ON_DEMAND, ""): 1}
+
+
+def test_variants_mix_where_they_may() -> None:
+    best, small_one = berth(offer("large", usd_per_hour=4.0), 16.0), offer("small", usd_per_hour=1.5)
+    asked = need(best, berth(small_one, 4.0, variant_name="int4"), peak_rps=20.0, shapes=3)
+    alone, together = mix([asked], Supply()).mixes[0], mix([replace(asked, variants=3)], Supply()).mixes[0]
+    assert counts(alone) == {("small", Market.ON_DEMAND, ""): 5}
+    assert counts(together) == {("large", Market.ON_DEMAND, ""): 1, ("small", Market.ON_DEMAND, ""): 1}
+    assert broken([asked], [together], Supply()) == ((asked.key, Row.VARIANTS),)
+
+
+def test_one_variant_may_still_mix_machines() -> None:
+    large, small_one = offer("large", usd_per_hour=4.0), offer("small", usd_per_hour=1.5)
+    asked = need(
+        berth(large, 16.0, variant_name="int4"),
+        berth(small_one, 4.0, variant_name="int4"),
+        berth(small_one, 3.0),
+        peak_rps=20.0,
+        shapes=3,
+    )
+    assert counts(mix([asked], Supply()).mixes[0]) == {
+        ("large", Market.ON_DEMAND, ""): 1,
+        ("small", Market.ON_DEMAND, ""): 1,
+    }
 
 
 def test_a_pool_never_holds_replicas_of_two_sizes() -> None:

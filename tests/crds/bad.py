@@ -118,7 +118,11 @@ VARIANTS = (
         deployment(variants=[variant("fp8", "0.99")]),
         "an objectives.qualityFloor (1.0 unless written) that at least one variant's quality reaches",
     ),
-    Bad("two variants at once", deployment(variantPolicy="Mixed"), "write One or leave it out"),
+    Bad(
+        "two variants at once behind a Service",
+        deployment(variantPolicy="Mixed"),
+        "write routing: Gateway with variantPolicy: Mixed",
+    ),
     Bad("a variant policy of nobody", deployment(variantPolicy="Best"), 'supported values: "One", "Mixed"'),
 )
 

@@ -105,6 +105,7 @@ BEHAVIOUR = (
         ),
     ),
     Good("a plain Service, said aloud", deployment(routing="Service")),
+    Good("variants mixed behind the gateway", deployment(routing="Gateway", variantPolicy="Mixed")),
     Good("a count of one's own", deployment(replicas=3, scaling={"mode": "Manual"})),
     Good("advice only", scaling(mode="Recommend")),
     Good("scale to zero", scaling(minReplicas=0, idleAfter="5m")),

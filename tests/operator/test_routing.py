@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.errors import Rejected
-from wharfage_operator.routing import endpoint, require_gateway, require_own_name
+from wharfage_operator.routing import endpoint, require_gateway, require_own_name, variants
 
 from tests.operator.objects import Object, deployment
 
@@ -67,3 +67,8 @@ def test_two_behind_services_may_be_called_the_same() -> None:
 def test_the_status_tells_where_to_send() -> None:
     assert endpoint(deployment(), "wharfage-gateway") == "http://chat.shop.svc:8000/v1"
     assert endpoint(GATED, "wharfage-gateway") == "http://wharfage-gateway.shop.svc/v1"
+
+
+def test_variants_serve_together_where_the_user_mixes_them() -> None:
+    assert [variants(deployment(routing="Gateway", variantPolicy=policy)) for policy in ("One", "Mixed")] == [1, 3]
+    assert variants(deployment()) == 1
