@@ -100,6 +100,6 @@ class Gateway(Part):
     fallback: tuple[Fallback, ...] = Field(
         default=(),
         max_length=4,
-        description="Who answers while this deployment has no capacity, tried in order.",
+        description="Who answers while this deployment has no capacity, or its queue is full; tried in order.",
         json_schema_extra=replaced(),
     )

@@ -17,13 +17,15 @@ LISTED = 20
 class Standing:
     """How things stand where a request comes in.
 
-    `free` is the replica that would take it now and the model that it is of; `waiting` how many wait for its model.
+    `free` is the replica that would take it now and the model that it is of; `spare` one that answers only what would
+    be refused; `waiting` how many wait for its model.
     `tokens_after_s` is how long until its tenant may use so many tokens, 0 for now. `full_after_s` is how long the
     whole queue takes by the pace of late. `heavy` says that its body is too much beside those of all who wait.
     `may_push` says that where it finds no place someone else has to make room for it.
     """
 
     free: tuple[Model, Replica] | None = None
+    spare: tuple[Model, Replica] | None = None
     waiting: int = 0
     tokens_after_s: float = 0.0
     full_after_s: float = 10.0
@@ -41,11 +43,15 @@ def admit(asked: Asked, model: Model, standing: Standing) -> Admit | Wait | Refu
         return _exhausted(asked, model, standing.tokens_after_s)
     if standing.free is not None and not standing.waiting:
         return admitted(asked, model, standing.free)
+    if standing.waiting < model.most_waiting and not standing.heavy:
+        return Wait()
+    if standing.spare is not None:
+        return admitted(asked, model, standing.spare)
     if standing.may_push:
         return Wait()
-    if standing.waiting >= model.most_waiting:
-        return crowded(model, standing.full_after_s)
-    return _too_heavy(model, standing.full_after_s) if standing.heavy else Wait()
+    if standing.waiting < model.most_waiting:
+        return _too_heavy(model, standing.full_after_s)
+    return crowded(model, standing.full_after_s)
 
 
 def admitted(asked: Asked, model: Model, free: tuple[Model, Replica]) -> Admit:

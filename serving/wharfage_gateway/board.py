@@ -7,7 +7,7 @@ calls: those who had waited and are now let in or refused. Times are monotonic s
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wharfage_gateway import admit as rules
 from wharfage_gateway.admit import Standing
@@ -103,6 +103,7 @@ class Board:
         pushed, heavy = self._pushed(desk, ticket)
         standing = Standing(
             free=None if waiting else self._free(desk, ticket),
+            spare=self._spare(desk, ticket) if heavy or waiting >= model.most_waiting else None,
             waiting=waiting,
             tokens_after_s=self.allowances.after_s(model, asked.tenant, most, now_s),
             full_after_s=self._after_s(desk, now_s),
@@ -266,7 +267,18 @@ class Board:
 
     def _free(self, desk: Desk, ticket: Ticket) -> tuple[Model, Replica] | None:
         """Who would take it now: a replica of its model, or while that has none, of a deployment that stands in."""
-        for model in (desk.model, *self._stand_ins(desk.model)):
+        stand_ins = self._stand_ins(desk.model) if desk.model.at_zero else ()
+        return self._room((desk.model, *stand_ins), ticket)
+
+    def _spare(self, desk: Desk, ticket: Ticket) -> tuple[Model, Replica] | None:
+        """Who would take it instead of a refusal: what stands in for its model, where nobody else waits for that."""
+        variants = [name.removeprefix("variant/") for name in desk.model.fallback if name.startswith("variant/")]
+        spares = tuple(each for each in desk.model.replicas if each.variant in variants)
+        others = [model for model in self._stand_ins(desk.model) if not len(self.desks[model.key].waiting)]
+        return self._room((replace(desk.model, replicas=spares), *others), ticket)
+
+    def _room(self, models: Iterable[Model], ticket: Ticket) -> tuple[Model, Replica] | None:
+        for model in models:
             running = self.desks[model.key].running
             if self._inherited:
                 more = self._inherited
@@ -284,7 +296,7 @@ class Board:
         return None
 
     def _stand_ins(self, model: Model) -> Iterable[Model]:
-        if not model.fallback or not model.at_zero:
+        if not model.fallback:
             return ()
         names = [name.removeprefix("deployment/") for name in model.fallback if name.startswith("deployment/")]
         here = {other.key for other in self.view.models.values()}

@@ -60,7 +60,7 @@ class Model:
     `key` is its name in the namespace; `served` what clients write as `model`. `classes` holds weights by name; a
     request without a known class is of `DEFAULT_CLASS`, whose weight is that of the lightest. `order` tells in which
     order variants are tried; `split` shares of a trial by variant. `fallback` holds names of variants ("variant/NAME")
-    or of deployments ("deployment/NAME") that answer while this one has no capacity.
+    or of deployments ("deployment/NAME") that answer while this one has no capacity or its queue is full.
     """
 
     key: str

@@ -68,6 +68,17 @@ async def test_prompts_with_the_same_beginning_go_to_the_same_replica(rig: Rig, 
     assert counted == [0, 0, 12]
 
 
+async def test_a_full_queue_goes_to_the_stand_in_before_anyone_is_refused(rig: Rig, client: Client) -> None:
+    big, small = await rig.engine("big", ttft_s=0.5), await rig.engine("small", ttft_s=0.5)
+    large = model("large", [big.replica(slots=2.0)], most_waiting=3, fallback=("deployment/small",))
+    await rig.up(large, model("small", [small.replica(slots=4.0)]))
+    answers = await all_of(client.chat("large", prompt=f"{number}") for number in range(12))
+    assert sorted(answer.status for answer in answers) == [200] * 9 + [429] * 3
+    assert (await big.counted())["requests"] == 5
+    assert (await small.counted())["requests"] == 4
+    assert (await small.counted())["body"]["model"] == "small"
+
+
 async def test_a_replica_that_says_503_is_not_the_last_word(rig: Rig, client: Client) -> None:
     one, two = await rig.engine("one"), await rig.engine("two")
     await rig.up(model(replicas=[one.replica(), two.replica()]))

@@ -351,6 +351,30 @@ def test_a_model_at_zero_that_another_answers_for_is_asked_for_a_while() -> None
     assert at.version == begun + 2
 
 
+def test_what_would_be_refused_goes_to_a_deployment_that_stands_in_and_has_room() -> None:
+    chat = model(replica("a", 1.0), most_waiting=1, fallback=("deployment/small",))
+    small = model(replica("s", 1.0), key="small")
+    at = board(chat, small)
+    _, own = ask(at)
+    waits, _ = ask(at)
+    spare, diverted = ask(at)
+    assert isinstance(own, Admit)
+    assert isinstance(diverted, Admit)
+    assert ((own.pool, own.stand_in), (diverted.pool, diverted.stand_in)) == (("chat", ""), ("small", "small"))
+    assert isinstance(ask(at)[1], Refuse)
+    ask(at, name="small")
+    (called,) = at.ended(spare, Used(), 1.0)  # who waits for it by its own name comes first, and what waits here stays
+    assert called.answer == replace(diverted, stand_in="")
+    assert waits in at.waiting
+
+
+def test_what_would_be_refused_goes_to_a_variant_that_is_kept_for_that() -> None:
+    both = model(replica("u", 1.0, variant="bf16"), replica("s", 1.0, variant="small"), fallback=("variant/small",))
+    at = board(replace(both, most_waiting=1))
+    assert [getattr(ask(at)[1], "replica", "waits") for _ in range(3)] == ["u", "waits", "s"]
+    assert isinstance(ask(at)[1], Refuse)
+
+
 def test_a_full_queue_makes_room_at_the_expense_of_who_holds_most() -> None:
     at = board(model(most_waiting=3))
     flood = [ask(at, tenant="red")[0] for _ in range(3)]
