@@ -55,8 +55,12 @@ def admit(asked: Asked, model: Model, standing: Standing) -> Admit | Wait | Refu
 
 
 def admitted(asked: Asked, model: Model, free: tuple[Model, Replica]) -> Admit:
-    """Go there; with what the model cuts from the answer, and the name that another deployment answers by."""
+    """Go there; with what the model cuts from the answer, and the name that another deployment answers by.
+
+    While a deployment changes its name, replicas of before and after answer to either.
+    """
     carrier, replica = free
+    wanted = replica.served or carrier.served
     most = model.most_output_tokens
     return Admit(
         key=carrier.key,
@@ -65,7 +69,7 @@ def admitted(asked: Asked, model: Model, free: tuple[Model, Replica]) -> Admit:
         endpoint=replica.endpoint,
         variant=replica.variant,
         cut=most if most is not None and _may_exceed(asked, most) else None,
-        stand_in=carrier.served if carrier.key != model.key else "",
+        stand_in=wanted if wanted != asked.model else "",
     )
 
 

@@ -88,7 +88,7 @@ class Board:
         """A request comes: the name of its slot, its answer, and whom it pushed out of the queue."""
         self._count += 1
         slot = f"{self._name}-{self._count}"
-        model = self.view.models.get(asked.model)
+        model = self.view.model(asked.model)
         if model is None:
             refusal = rules.unknown(asked, self.view.models)
             self.tally.unrouted[refusal.reason] += 1

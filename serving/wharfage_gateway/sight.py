@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from wharfage_api.durations import parsed
 from wharfage_api.gateway import Affinity, Gateway, Routing
 from wharfage_api.llmdeployment import LLMDeployment
-from wharfage_serving.arguments import PORT
+from wharfage_serving.arguments import PORT, SERVED_NAME
 
 from wharfage_gateway.staging import order, throttle
 from wharfage_gateway.view import Credential, Model, Replica, View
@@ -63,8 +63,14 @@ def view(
         found_model = model(raw, tuple(sorted(replicas.get(raw["metadata"]["name"], ()))))
         if found_model is not None:
             models.setdefault(found_model.served, found_model)
+    former = {
+        replica.served: model.served
+        for model in models.values()
+        for replica in model.replicas
+        if replica.open and replica.served and replica.served not in models
+    }
     credentials = tuple(each for secret in sorted(secrets, key=_age) for each in keys(secret))
-    return View(models, credentials, keys_required=keys_required, gateways=max(1, gateways), turn=turn)
+    return View(models, credentials, keys_required=keys_required, gateways=max(1, gateways), turn=turn, former=former)
 
 
 def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
@@ -116,6 +122,7 @@ def replica(pod: Object, carried: Mapping[str, object] = MappingProxyType({})) -
         variant=annotations.get(VARIANT, ""),
         ready=is_ready(pod),
         draining=bool(metadata.get("deletionTimestamp")) or labels.get(SERVING) != "true",
+        served=_served(pod),
     )
 
 
@@ -163,6 +170,16 @@ def _seconds(written: object) -> float | None:
         return parsed(str(written)).total_seconds() if written else None
     except ValueError:
         return None
+
+
+def _served(pod: Object) -> str:
+    """What its engine was started to answer to: a deployment may have another name since."""
+    containers = (pod.get("spec") or {}).get("containers") or ()
+    for container in containers:
+        arguments = list(container.get("args") or ())
+        if SERVED_NAME in arguments[:-1]:
+            return str(arguments[arguments.index(SERVED_NAME) + 1])
+    return ""
 
 
 def _slots(written: object) -> float:

@@ -19,6 +19,7 @@ class Replica:
     """One engine pod that has an address.
 
     `slots` is how many requests it carries at once within the objectives. `variant` is "" where the model has none.
+    `served` is what its engine wants as `model`; "" for what the model is called.
     One that is not `ready` is not sent to; one that is `draining` finishes what it has and gets nothing new.
     """
 
@@ -29,6 +30,7 @@ class Replica:
     variant: str = ""
     ready: bool = True
     draining: bool = False
+    served: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -101,6 +103,8 @@ class Credential:
 class View:
     """Everything at one moment. `models` is by served name. No `credentials`: whoever comes in may ask.
 
+    `former` holds names of before, as long as a replica that knows one is open, and the served names of now.
+
     `gateways` is how many gateways are ready, this one included: they divide slots and token rates among themselves.
     """
 
@@ -111,3 +115,8 @@ class View:
     gateways: int = 1
     turn: int | None = None
     """Which of them this one is, from 0 in the order of their names: who gets what does not divide. None: not known."""
+    former: Mapping[str, str] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model | None:
+        """The model that clients mean by a name, the one of before included; None where there is none."""
+        return self.models.get(name) or self.models.get(self.former.get(name, ""))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 PORT = 8000
+SERVED_NAME = "--served-model-name"
 MIDDLEWARE = "wharfage_drain.DrainMiddleware"
 _ON_THE_FLY = frozenset({"fp8", "bitsandbytes"})
 
@@ -48,7 +49,7 @@ def arguments(engine: Engine, *, extra: Sequence[str] = ()) -> tuple[str, ...]:
     """The arguments after `vllm serve`; `extra` are the user's and come last."""
     return (
         engine.model,
-        *_option("--served-model-name", engine.served_name),
+        *_option(SERVED_NAME, engine.served_name),
         *_option("--port", str(PORT)),
         *_option("--revision", engine.revision),
         *_option("--load-format", engine.load_format),

@@ -50,6 +50,22 @@ def test_what_a_replica_carries_goes_and_the_rest_waits_until_one_ends() -> None
     assert at.ended(first[0], Used(10, 5), 1.0) == []  # said twice
 
 
+def test_while_a_name_changes_each_engine_is_asked_by_the_name_that_it_knows() -> None:
+    at = Board("b")
+    renamed = Model(key="chat", served="new", replicas=(replica("a", served="old"), replica("b", served="new")))
+    at.see(View({"new": renamed}, former={"old": "new"}), 0.0)
+    answers = [ask(at, name=name)[1] for name in ("old", "old")] + [ask(at, name="new")[1]]
+    assert [(each.replica, each.stand_in) for each in answers[:2] if isinstance(each, Admit)] == [
+        ("a", ""),
+        ("b", "new"),
+    ]
+    assert isinstance(answers[2], Wait)
+    at.see(View({"new": replace(renamed, replicas=(replica("b", served="new"),))}), 1.0)
+    refusal = ask(at, 1.0, name="old")[1]
+    assert isinstance(refusal, Refuse)
+    assert (refusal.reason, "there are: new" in refusal.message) == ("model_not_found", True)
+
+
 def test_a_request_waits_for_a_model_at_zero_and_goes_when_it_comes() -> None:
     at = board(model())
     slots = [ask(at)[0] for _ in range(3)]

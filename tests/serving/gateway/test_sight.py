@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from wharfage_gateway.sight import keys, model, replica, view
-from wharfage_gateway.view import Credential, Replica, Throttle
+from wharfage_gateway.view import Credential, Replica, Throttle, View
 
 Object = dict[str, Any]
 
@@ -191,3 +191,33 @@ def test_the_stage_of_its_budget_throttles_a_model_and_turns_the_order_of_varian
     assert found is not None
     assert found.throttle == Throttle(50.0, 90.0, "Throttle", "search")
     assert found.order == ("int4", "bf16")
+
+
+def test_a_name_of_before_is_served_as_long_as_a_replica_of_then_is_open() -> None:
+    def named(name: str, served: str, ready: str = "True", **more: Any) -> Object:
+        found = pod(name, ready=ready, **more)
+        return {**found, "spec": {"containers": [{"args": ["--served-model-name", served, "--port", "8000"]}]}}
+
+    renamed = llm(model={"source": "hf://Qwen/Qwen3-8B", "servedName": "new"})
+
+    def seen(*pods: Object) -> View:
+        return view([renamed], pods, [], keys_required=False, gateways=1)
+
+    during = seen(named("a", "old"), named("b", "new", ready="False"))
+    assert during.former == {"old": "new"}
+    assert during.model("old") is during.model("new") is during.models["new"]
+    assert [each.served for each in during.models["new"].replicas] == ["old", "new"]
+    after = seen(named("a", "old", deletionTimestamp="2026-01-01T00:00:00Z"), named("b", "new"))
+    assert after.model("old") is None
+    assert after.model("") is None
+
+
+def test_a_name_of_before_that_another_deployment_has_now_is_that_ones() -> None:
+    renamed = llm(model={"source": "hf://Qwen/Qwen3-8B", "servedName": "new"})
+    taker = llm("taker", model={"source": "hf://Qwen/Qwen3-8B", "servedName": "old"})
+    old = {**pod(), "spec": {"containers": [{"args": ["--served-model-name", "old"]}]}}
+    told = view([renamed, taker], [old], [], keys_required=False, gateways=1)
+    assert told.former == {}
+    found = told.model("old")
+    assert found is not None
+    assert found.key == "taker"
