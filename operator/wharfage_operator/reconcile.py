@@ -60,7 +60,7 @@ from wharfage_operator.placeholders import Means, buffers, hold, placeholders
 from wharfage_operator.plan import plan
 from wharfage_operator.pools import replicas_by_pool, stand_ins
 from wharfage_operator.reader import readable, reader
-from wharfage_operator.routing import require_own_name
+from wharfage_operator.routing import ServedNames, require_own_name
 from wharfage_operator.scalers import Scalers
 from wharfage_operator.settings import Settings
 from wharfage_operator.spec import Known, untold
@@ -136,6 +136,7 @@ class Reconciler:
         """On what ground a deployment was last found as it should be."""
         self._specs = Specs()
         self._budgets = Budgets(cache)
+        self._names = ServedNames()
         self._woken_for: Supplied | None = None
 
     async def look(self, item: Item) -> None:
@@ -231,7 +232,8 @@ class Reconciler:
 
     def _decision(self, subject: Subject, supply: Supplied, inquiry: Inquiry, *, now: float) -> Decision:
         """What to aim for; a deployment of which nothing runs waits until its best variants are known."""
-        require_own_name(subject.deployment, self._cache.all(LLM_DEPLOYMENTS))
+        all_there, changes = self._cache.all(LLM_DEPLOYMENTS), self._cache.changes(LLM_DEPLOYMENTS)
+        require_own_name(subject.deployment, self._names.older(subject.deployment, all_there, changes))
         seen = snapshot(subject, supply, settings=self._settings, now=now, learned=inquiry.learned)
         if inquiry.under_way and not seen.fleet.pools:
             return held(seen.fleet, inquiry)

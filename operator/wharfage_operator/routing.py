@@ -53,28 +53,48 @@ def require_gateway(deployment: LLMDeployment, gateways: Iterable[str]) -> None:
         )
 
 
-def require_own_name(deployment: LLMDeployment, others: Iterable[Object]) -> None:
-    """Pass unless an older one of its namespace, routed through the gateway as well, is called the same by clients.
+class ServedNames:
+    """Who serves under which name, worked out once per change of deployments instead of once per look at one."""
+
+    def __init__(self) -> None:
+        self._changes = -1
+        self._oldest: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def older(self, deployment: LLMDeployment, deployments: Iterable[Object], changes: int) -> str:
+        """The older one of its namespace that the gateway knows by the same name; "" for none.
+
+        `changes` counts those of `deployments` so far.
+        """
+        if not is_gated(deployment):
+            return ""
+        if changes != self._changes:
+            self._changes, self._oldest = changes, {}
+            for raw in deployments:
+                self._note(raw)
+        where = deployment.metadata.namespace, served_name(deployment)
+        oldest = self._oldest.get(where, ("", ""))[1]
+        return oldest if oldest != deployment.metadata.name else ""
+
+    def _note(self, raw: Object) -> None:
+        if raw["spec"].get("routing") != Routing.GATEWAY:
+            return
+        metadata = raw["metadata"]
+        age = metadata.get("creationTimestamp", ""), metadata["name"]
+        where = metadata.get("namespace", ""), _served(raw)
+        self._oldest[where] = min(age, self._oldest.get(where, age))
+
+
+def require_own_name(deployment: LLMDeployment, older: str) -> None:
+    """Pass unless there is an older one of its namespace behind the gateway that clients call the same.
 
     Raises:
         Rejected: else; a gateway knows one model of a name.
 
     """
-    if not is_gated(deployment):
-        return
-    name, mine, namespace = served_name(deployment), deployment.metadata.name, deployment.metadata.namespace
-    rivals = {
-        raw["metadata"]["name"]: raw["metadata"].get("creationTimestamp", "")
-        for raw in others
-        if raw["metadata"].get("namespace") == namespace
-        and raw["spec"].get("routing") == Routing.GATEWAY
-        and _served(raw) == name
-    }
-    first = min(rivals, key=lambda each: (rivals[each], each), default=mine)
-    if first != mine and mine in rivals:
+    if older:
         raise Rejected(
             Reason.SERVED_NAME_CONFLICT,
-            f"LLMDeployment {first} is served as {name!r} by the same gateway, and is older: "
+            f"LLMDeployment {older} is served as {served_name(deployment)!r} by the same gateway, and is older: "
             "write another model.servedName, or delete one of the two",
         )
 

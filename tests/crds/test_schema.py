@@ -163,5 +163,5 @@ def test_the_operator_parses_without_heavy_imports() -> None:
     }
     assert imports <= {
         *("argparse", "collections", "dataclasses", "datetime", "decimal", "difflib", "enum", "pathlib", "re", "sys"),
-        *("typing", "pydantic", "pydantic_core", "wharfage_api", "wharfage_autoscaler"),
+        *("typing", "zoneinfo", "pydantic", "pydantic_core", "wharfage_api", "wharfage_autoscaler"),
     }

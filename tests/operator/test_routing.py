@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.errors import Rejected
-from wharfage_operator.routing import endpoint, require_gateway, require_own_name, variants
+from wharfage_operator.routing import ServedNames, endpoint, require_gateway, require_own_name, variants
 
 from tests.operator.objects import Object, deployment
 
@@ -43,7 +43,7 @@ def test_where_there_is_one_or_none_is_asked_for_nothing_is_refused() -> None:
 )
 def test_of_two_that_clients_call_the_same_the_older_is_served(rival: Object) -> None:
     with pytest.raises(Rejected, match=rf"LLMDeployment {rival['metadata']['name']} is served as 'chat'") as told:
-        require_own_name(GATED, [MINE, rival])
+        require_own_name(GATED, ServedNames().older(GATED, [MINE, rival], 0))
     assert told.value.reason is Reason.SERVED_NAME_CONFLICT
 
 
@@ -57,11 +57,19 @@ def test_of_two_that_clients_call_the_same_the_older_is_served(rival: Object) ->
     ],
 )
 def test_nobody_else_is_in_the_way(rival: Object) -> None:
-    require_own_name(GATED, [MINE, rival])
+    require_own_name(GATED, ServedNames().older(GATED, [MINE, rival], 0))
 
 
 def test_two_behind_services_may_be_called_the_same() -> None:
-    require_own_name(deployment(), [other("older", routing="Service", model={"servedName": "chat"})])
+    plain = deployment()
+    require_own_name(plain, ServedNames().older(plain, [other("older", model={"servedName": "chat"})], 0))
+
+
+def test_names_are_looked_up_again_once_a_deployment_has_changed() -> None:
+    names, rival = ServedNames(), other("older", model={"servedName": "chat"})
+    assert names.older(GATED, [MINE, rival], 1) == "older"
+    assert names.older(GATED, iter(()), 1) == "older", "nothing has changed since"
+    assert names.older(GATED, [MINE], 2) == ""
 
 
 def test_the_status_tells_where_to_send() -> None:
