@@ -56,6 +56,21 @@ async def test_a_model_without_capacity_is_answered_by_its_stand_in_under_that_o
     await eventually(lambda: reached(client, rig, "large", "big"), "an answer by the model itself")
 
 
+async def test_while_a_served_name_changes_either_name_is_answered_by_either_replica(
+    rig: Rig, client: Client
+) -> None:
+    old, new = await rig.engine("old"), await rig.engine("new")
+    renamed = model("after", [old.replica(served="before")])
+    await rig.up(renamed, former={"before": "after"})
+    assert [(await client.chat(name)).status for name in ("before", "after")] == [200, 200]
+    assert (await old.counted())["body"]["model"] == "before"
+    await rig.look(model("after", [new.replica(served="after")]))
+    await eventually(lambda: reached(client, rig, "after", "new"), "an answer by the new replica")
+    refused = await client.chat("before")
+    assert (refused.status, refused.error["code"]) == (404, "model_not_found")
+    assert "after" in refused.error["message"]
+
+
 async def test_prompts_with_the_same_beginning_go_to_the_same_replica(rig: Rig, client: Client) -> None:
     engines = [await rig.engine(f"engine-{number}") for number in range(3)]
     await rig.up(model(replicas=[each.replica() for each in engines], prefix_affinity=True))
