@@ -19,10 +19,9 @@ from typing import Any
 
 import aiohttp
 import numpy as np
+from wharfage_api.labels import OWNER, POOL
 from wharfage_autoscaler.need import Key
-from wharfage_operator.children import OWNER
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS, Kind
-from wharfage_operator.pools import POOL
 from wharfage_simulator.minutes import MINUTE_S
 from wharfage_simulator.tables import TraceError
 from wharfage_simulator.traces import RateTrace, RequestTrace, read_trace

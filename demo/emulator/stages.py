@@ -8,7 +8,7 @@ over those without, so nothing that comes with kwok is changed, and other pods a
 import copy
 from typing import Any, TypeAlias
 
-from wharfage_operator.pools import POOL
+from wharfage_api.labels import POOL
 
 Object: TypeAlias = dict[str, Any]
 

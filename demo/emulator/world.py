@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from wharfage_api.labels import OWNER, POOL
 from wharfage_autoscaler.need import Key
-from wharfage_operator.children import OWNER
-from wharfage_operator.pools import POOL
 from wharfage_simulator.traces import RateTrace, RequestTrace
 from wharfage_simulator.workload import requests, taken
 

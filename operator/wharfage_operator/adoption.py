@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from wharfage_api.labels import OWNER
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.reasons import Reason
 
-from wharfage_operator.cache import OWNER_LABEL, owner_of
+from wharfage_operator.cache import owner_of
 from wharfage_operator.errors import Rejected
 from wharfage_operator.kinds import Object
 from wharfage_operator.metrics import PORT, is_reached
@@ -142,7 +143,7 @@ def adopted(
 def dressed(pod: Object, name: str, port: int) -> Object:
     """A pod as if it were a replica of the LLMDeployment of that name, for whoever reads its metrics."""
     metadata = pod["metadata"]
-    labels = {**(metadata.get("labels") or {}), OWNER_LABEL: name}
+    labels = {**(metadata.get("labels") or {}), OWNER: name}
     return {**pod, "metadata": {**metadata, "labels": labels, "annotations": {PORT: str(port)}, "ownerReferences": []}}
 
 

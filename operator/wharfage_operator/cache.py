@@ -8,10 +8,11 @@ Resource versions of one resource compare as integers (Kubernetes documents it s
 from collections import OrderedDict
 from collections.abc import Iterable, KeysView
 
+from wharfage_api.labels import OWNER
+
 from wharfage_operator.kinds import DEPLOYMENTS, NAMESPACES, NODES, PODS, Key, Kind, Object, version_of
 from wharfage_operator.shares import Shares
 
-OWNER_LABEL = "wharfage.dev/llmdeployment"
 SCALED_BY = "scaledBy"
 """Where a Deployment in the cache says who wrote its count through the scale subresource, which is never us."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -72,7 +73,7 @@ def owner_of(obj: Object) -> Key | None:
     for reference in metadata.get("ownerReferences", ()):
         if reference.get("kind") == "LLMDeployment" and reference.get("apiVersion", "").startswith("wharfage.dev/"):
             return metadata.get("namespace", ""), reference["name"]
-    name = metadata.get("labels", {}).get(OWNER_LABEL)
+    name = metadata.get("labels", {}).get(OWNER)
     return (metadata.get("namespace", ""), name) if name else None
 
 

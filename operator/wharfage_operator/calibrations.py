@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import fmean
 
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.calibration import MODEL_SIGMA, Calibration, Observation
 from wharfage_autoscaler.capacity import Capacity, capacity
 from wharfage_autoscaler.choice import Candidate
@@ -29,7 +30,7 @@ from wharfage_autoscaler.traffic import Traffic
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.kinds import Key
 from wharfage_operator.lessons import MODEL, NOTHING, Lessons, Make, make_of
-from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.stints import Stint, observation
 from wharfage_operator.telemetry import Telemetry
 

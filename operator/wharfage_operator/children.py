@@ -5,12 +5,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from wharfage_api.labels import OWNER, SERVING
 from wharfage_serving.arguments import PORT
 
 from wharfage_operator.settings import Settings
 
-OWNER = "wharfage.dev/llmdeployment"
-SERVING = "wharfage.dev/serving"
 DRAIN_MODULE = "wharfage_drain.py"
 READER_MODULE = "wharfage_reader.py"
 _APP = "app.kubernetes.io/name"

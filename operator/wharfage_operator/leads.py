@@ -14,11 +14,11 @@ from statistics import quantiles
 from typing import Any
 
 import orjson
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.supply import OfferKey
 
 from wharfage_operator.kinds import Key
-from wharfage_operator.pools import POOL
 
 _KEPT = 8
 _AHEAD_S = 600.0  # clocks of machines differ

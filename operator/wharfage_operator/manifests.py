@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from wharfage_api.labels import POOL
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_api.placement import RolloutStrategy
 from wharfage_autoscaler.fit import Miss, fit
@@ -24,7 +25,7 @@ from wharfage_operator.errors import Rejected
 from wharfage_operator.plan import intended
 from wharfage_operator.platforms import Platform
 from wharfage_operator.pod import selector, template
-from wharfage_operator.pools import POOL, description, pool_hash
+from wharfage_operator.pools import description, pool_hash
 from wharfage_operator.replica import Replica
 from wharfage_operator.spec import NOTHING, Known, untold, wanted
 from wharfage_operator.surge import REPLACING, SURGING

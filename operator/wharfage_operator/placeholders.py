@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from wharfage_api.labels import OWNER, POOL
+
 from wharfage_operator.apply import Writer
-from wharfage_operator.children import OWNER
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import CAPACITY_BUFFERS, Key, Object
 from wharfage_operator.plan import going, intended, over
 from wharfage_operator.pod import container_security, pod_security
-from wharfage_operator.pools import POOL
 from wharfage_operator.reader import is_reader
 
 AHEAD = "wharfage.dev/ahead"

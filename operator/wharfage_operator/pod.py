@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wharfage_api.engine import Variable
+from wharfage_api.labels import POOL, SERVING, SLOTS, VARIANT
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_api.part import Part
 from wharfage_autoscaler.accelerators import accelerator
 from wharfage_serving.arguments import PORT, arguments, environment
 
-from wharfage_operator.children import DRAIN_MODULE, SERVING
+from wharfage_operator.children import DRAIN_MODULE
 from wharfage_operator.obtainable import ZONE
-from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.quantities import cpus, memory
 from wharfage_operator.replica import Grace, Replica
 from wharfage_operator.volumes import ENGINE_FILES, mounts, volumes
@@ -75,8 +76,8 @@ def _annotations(replica: Replica) -> dict[str, str]:
     variant = replica.pool.key.variant
     return {
         # What the engine takes up at once; what it carries within the objectives is in the status, since it is learned.
-        "wharfage.dev/slots": str(replica.fit.max_num_seqs),
-        **({"wharfage.dev/variant": variant} if variant else {}),
+        SLOTS: str(replica.fit.max_num_seqs),
+        **({VARIANT: variant} if variant else {}),
         # As a duration: while it is new, a replica has cost its loading time and repaid none of it.
         "karpenter.sh/do-not-disrupt": f"{replica.settings.do_not_disrupt_s}s",
         # Without these cluster-autoscaler never gives up a node whose pods use an emptyDir.

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.offers import Market, Offer
 from wharfage_autoscaler.supply import OfferKey
-
-POOL = "wharfage.dev/pool"
-"""Label and selector of a pool's pods: the hash in the Deployment's name. As an annotation: the pool in words."""
 
 STAND_INS = "wharfage.dev/stand-ins"
 """Annotation of a pool's Deployment: how many of its replicas are there beside others that nobody can count on."""

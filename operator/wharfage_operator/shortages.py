@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.supply import OfferKey
@@ -21,7 +22,6 @@ from wharfage_operator.blockers import hindrance
 from wharfage_operator.leads import Leads
 from wharfage_operator.notices import Notices
 from wharfage_operator.plan import going
-from wharfage_operator.pools import POOL
 
 _TEMPLATE = "pod-template-hash"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wharfage_api.conditions import DEPLOYMENT_CONDITIONS, ConditionType
+from wharfage_api.labels import OWNER
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
@@ -14,7 +15,6 @@ from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
 
-from wharfage_operator.children import OWNER
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.errors import Rejected
 from wharfage_operator.lines import tidy

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from wharfage_api.labels import POOL
+
 from wharfage_operator.plan import INTENT, going, intended, over
-from wharfage_operator.pools import POOL
 
 Object = dict[str, Any]
 

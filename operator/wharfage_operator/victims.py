@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wharfage_api.labels import POOL, SERVING
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 
-from wharfage_operator.children import SERVING
 from wharfage_operator.metrics import is_reached, is_ready
 from wharfage_operator.notices import NO_NODE, Fate, Notices
 from wharfage_operator.plan import INTENT, going, intended
-from wharfage_operator.pools import POOL, STAND_INS, pool_hash
+from wharfage_operator.pools import STAND_INS, pool_hash
 
 COST = "controller.kubernetes.io/pod-deletion-cost"
 _TEMPLATE = "pod-template-hash"

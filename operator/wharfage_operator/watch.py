@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import kopf
 from kopf._cogs.structs.references import Insights
+from wharfage_api.labels import OWNER
 
-from wharfage_operator.cache import OWNER_LABEL
 from wharfage_operator.credentials import Credentials
 from wharfage_operator.echoes import Echoes, Unrepeated
 from wharfage_operator.kinds import (
@@ -38,7 +38,7 @@ Heard = Callable[[Kind, str | None, Object], None]
 """Receives kind, "ADDED" | "MODIFIED" | "DELETED" | None (part of a list), and the raw object."""
 
 WATCHED = (LLM_DEPLOYMENTS, LLM_BUDGETS, OFFER_CATALOGS, *CHILDREN, PODS, NODES, NODE_POOLS, NAMESPACES)
-SELECTORS = dict.fromkeys(CHILDREN, "app.kubernetes.io/managed-by=wharfage") | {PODS: OWNER_LABEL}
+SELECTORS = dict.fromkeys(CHILDREN, "app.kubernetes.io/managed-by=wharfage") | {PODS: OWNER}
 _BACKOFFS_S = (0.5, 1, 2, 4, 8, 15, 30, 30, 30)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from wharfage_api.durations import parsed
 from wharfage_api.gateway import Affinity, Gateway, Routing
+from wharfage_api.labels import OWNER, POOL, SERVING, SLOTS, VARIANT
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_serving.arguments import PORT, SERVED_NAME
 
@@ -23,11 +24,6 @@ from wharfage_gateway.view import Credential, Model, Replica, View
 
 log = logging.getLogger(__name__)
 
-OWNER = "wharfage.dev/llmdeployment"
-SERVING = "wharfage.dev/serving"
-SLOTS = "wharfage.dev/slots"
-VARIANT = "wharfage.dev/variant"
-POOL = "wharfage.dev/pool"
 _ENGINE = "wharfage-engine"
 _APP = "app.kubernetes.io/name"
 _COLD_STARTS = 2.0  # a request may wait for so many lead times

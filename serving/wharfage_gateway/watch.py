@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import aiohttp
 from kubernetes.aio.client import Configuration
+from wharfage_api.labels import OWNER
 
 from wharfage_gateway.identity import tls
 from wharfage_gateway.reflector import Reflector
-from wharfage_gateway.sight import OWNER, is_ready, view
+from wharfage_gateway.sight import is_ready, view
 from wharfage_gateway.view import View
 
 GATEWAYS = "app.kubernetes.io/name=wharfage,app.kubernetes.io/component=gateway"

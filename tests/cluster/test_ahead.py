@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_operator.kinds import DEPLOYMENTS, PODS
 from wharfage_operator.placeholders import Means, is_placeholder, is_replica, placeholders
-from wharfage_operator.pools import POOL
 
 from tests.cluster.lab import Lab
 from tests.cluster.server import Object, eventually, eventually_is

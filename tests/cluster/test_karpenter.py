@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_operator.kinds import CAPACITY_BUFFERS, DEPLOYMENTS, NODES, OFFER_CATALOGS, PODS
 from wharfage_operator.placeholders import buffers
-from wharfage_operator.pools import POOL
 
 from tests.cluster.lab import Lab
 from tests.cluster.server import Object, Server, eventually, eventually_is

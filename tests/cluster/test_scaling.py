@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_operator.kinds import CONFIG_MAPS
-from wharfage_operator.pools import POOL
 
 from tests.cluster.emulated import READS, EmulatorProcess
 from tests.cluster.lab import Lab

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.fleet import Pool
-from wharfage_operator.pools import POOL, description, pool_hash
+from wharfage_operator.pools import description, pool_hash
 from wharfage_operator.readings import reading
 from wharfage_simulator.traces import RateTrace
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from wharfage_gateway.sight import OWNER, SERVING, SLOTS
+from wharfage_api.labels import OWNER, SERVING, SLOTS
 
 NAMESPACE = "shop"
 Json = dict[str, Any]

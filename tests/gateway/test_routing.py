@@ -56,9 +56,7 @@ async def test_a_model_without_capacity_is_answered_by_its_stand_in_under_that_o
     await eventually(lambda: reached(client, rig, "large", "big"), "an answer by the model itself")
 
 
-async def test_while_a_served_name_changes_either_name_is_answered_by_either_replica(
-    rig: Rig, client: Client
-) -> None:
+async def test_while_a_served_name_changes_either_name_is_answered_by_either_replica(rig: Rig, client: Client) -> None:
     old, new = await rig.engine("old"), await rig.engine("new")
     renamed = model("after", [old.replica(served="before")])
     await rig.up(renamed, former={"before": "after"})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment, Allotments
 from wharfage_autoscaler.experience import Experience
@@ -32,7 +33,7 @@ from wharfage_operator.laws import Laws
 from wharfage_operator.lessons import NOTHING, Lessons
 from wharfage_operator.measured import load
 from wharfage_operator.pilotage import TICK_S, Pilotage
-from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.readings import Reading, reading
 from wharfage_operator.rounds import Rounds
 from wharfage_operator.spec import wanted

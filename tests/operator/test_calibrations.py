@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.calibration import Calibration, Observation
 from wharfage_autoscaler.capacity import Capacity, capacity
 from wharfage_autoscaler.fleet import Fleet, Pool
@@ -18,7 +19,7 @@ from wharfage_operator.calibrations import Calibrations, middle, reviewed
 from wharfage_operator.gather import Subject
 from wharfage_operator.kinds import Object
 from wharfage_operator.lessons import NOTHING, Lessons, Make, read, written
-from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.spec import wanted
 from wharfage_operator.stints import Stint
 from wharfage_operator.telemetry import Telemetry

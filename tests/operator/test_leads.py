@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.offers import Market
 from wharfage_operator.leads import PRIOR, Lead, Leads, read, start_of
-from wharfage_operator.pools import POOL
 
 Object = dict[str, Any]
 BEGAN = datetime(2026, 11, 22, 10, tzinfo=UTC)

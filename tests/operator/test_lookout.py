@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.offers import Market
 from wharfage_operator.cache import Cache
@@ -9,7 +10,7 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.kinds import NODES, PODS
 from wharfage_operator.leads import PRIOR
 from wharfage_operator.lookout import Lookout
-from wharfage_operator.pools import POOL, pool_hash
+from wharfage_operator.pools import pool_hash
 from wharfage_operator.telemetry import Telemetry
 
 from tests.builders import offer, pool

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from wharfage_api.labels import POOL, SERVING
 from wharfage_autoscaler.fleet import Fleet
-from wharfage_operator.children import SERVING, ChildSettings
+from wharfage_operator.children import ChildSettings
 from wharfage_operator.manifests import manifests
 from wharfage_operator.placeholders import AHEAD, Means, Placeholders, buffers, is_placeholder, is_replica, placeholders
 from wharfage_operator.platforms import platforms
-from wharfage_operator.pools import POOL, pool_hash, replicas_by_pool
+from wharfage_operator.pools import pool_hash, replicas_by_pool
 
 from tests.builders import offer, pool
 from tests.operator.objects import UID, deployment

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.offers import Market
 from wharfage_operator.leads import Lead, Leads
 from wharfage_operator.notices import Fate, Notice, Notices
-from wharfage_operator.pools import POOL
 from wharfage_operator.shortages import PATIENCE, News, Report, Shortages, read, reports
 
 from tests.operator.objects import event

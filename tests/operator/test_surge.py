@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from wharfage_api.labels import POOL
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_operator.children import ChildSettings
 from wharfage_operator.manifests import manifests
 from wharfage_operator.plan import plan
 from wharfage_operator.platforms import platforms
-from wharfage_operator.pools import POOL
 from wharfage_operator.surge import GAVE_UP, REPLACING, SURGING, Rollouts, rollouts
 
 from tests.builders import offer, pool

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from wharfage_api.labels import POOL, SERVING
 from wharfage_autoscaler.fleet import Fleet
-from wharfage_operator.children import SERVING
 from wharfage_operator.notices import NO_NODE, Fate, Notice, Notices
 from wharfage_operator.plan import INTENT, intended
-from wharfage_operator.pools import POOL, STAND_INS, pool_hash
+from wharfage_operator.pools import STAND_INS, pool_hash
 from wharfage_operator.victims import COST, Farewells, Resize, farewells, resizes, with_stand_ins
 from wharfage_operator.victims import leaving as leaving_of
 

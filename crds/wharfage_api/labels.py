@@ -1,0 +1,12 @@
+"""Labels and annotations by which operator and gateway know whose a pod is, and what it serves."""
+
+OWNER = "wharfage.dev/llmdeployment"
+"""Label: name of the LLMDeployment that an object belongs to."""
+SERVING = "wharfage.dev/serving"
+"""Label: "true" on a pod that may get new requests; it is taken off at a notice, and while it drains."""
+POOL = "wharfage.dev/pool"
+"""Label and selector of a pool's pods: the hash in the Deployment's name. As an annotation: the pool in words."""
+SLOTS = "wharfage.dev/slots"
+"""Annotation: requests that the engine takes up at once, until it is known what it carries within the objectives."""
+VARIANT = "wharfage.dev/variant"
+"""Annotation: the variant that a pod serves; none where the model has none."""
