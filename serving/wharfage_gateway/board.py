@@ -15,7 +15,7 @@ from wharfage_gateway.allowance import Allowances
 from wharfage_gateway.answer import Admit, Answer, Refuse
 from wharfage_gateway.asked import Asked
 from wharfage_gateway.outcome import Outcome
-from wharfage_gateway.place import place, uniform
+from wharfage_gateway.place import at_home, place, uniform
 from wharfage_gateway.tally import Outputs, Pace, Tally
 from wharfage_gateway.ticket import NOTHING, UNTOLD, Called, Ticket, Used
 from wharfage_gateway.view import Model, Replica, View
@@ -29,6 +29,8 @@ SETTLED_S = 2.0
 """A request that was admitted so long ago is under way in Envoy, or over."""
 PRESUMED = 10_000
 """How many of those that are taken for over are remembered, in case they are not."""
+LOOKED_AT, MOST_PASSED_OVER = 8, 16
+"""How many that wait are looked at for one whose cache is free, and how often the first may be passed over for it."""
 COLD_S = 15.0
 """How long after its last request a model at zero is still asked for, if another deployment answered that one."""
 
@@ -312,18 +314,34 @@ class Board:
 
     def _pump(self, desk: Desk, now_s: float) -> list[Called]:
         called = []
-        while (slot := desk.waiting.first()) is not None:
-            ticket = self.waiting[slot]
-            free = self._free(desk, ticket)
+        while (first := desk.waiting.first()) is not None:
+            free = self._free(desk, self.waiting[first])
             if free is None:
                 break
-            desk.waiting.pop()
+            slot = self._at_home(desk, first, free)
+            ticket = self.waiting[slot]
+            desk.waiting.pop(slot)
             del self.waiting[slot]
             self.held_bytes -= ticket.held_bytes
             answer = rules.admitted(ticket.asked, desk.model, free)
             self._run(ticket, answer, now_s)
             called.append(Called(slot, answer))
         return called
+
+    def _at_home(self, desk: Desk, first: str, free: tuple[Model, Replica]) -> str:
+        """Who of the first few of the tenant whose turn it is goes to a replica that is free: whose cache it is.
+
+        So nobody waits for a cache while another could go, and nobody is passed over for ever.
+        """
+        model, replica = free
+        if self.waiting[first].passed_over >= MOST_PASSED_OVER:
+            return first
+        for slot in desk.waiting.next(LOOKED_AT):
+            ticket = self.waiting[slot]
+            if at_home(model, replica.name, ticket.asked.prefix, ticket.draw) and self._free(desk, ticket) == free:
+                self.waiting[first].passed_over += slot != first
+                return slot
+        return first
 
     def _run(self, ticket: Ticket, answer: Admit, now_s: float) -> None:
         ticket.carrier, ticket.replica, ticket.since_s = answer.key, answer.replica, now_s

@@ -51,7 +51,7 @@ def place(
             continue
         if prefix is not None and model.prefix_affinity and len(tier) > 1:
             return near(tier, free, running, prefix, gateways)
-        return min(free, key=lambda each: (running.get(each.name, 0) / each.slots, -each.slots, each.name))
+        return _emptiest(free, running)
     return None
 
 
@@ -88,10 +88,9 @@ def drawn(split: Mapping[str, float], draw: float) -> str | None:
 def near(
     tier: Sequence[Replica], free: Sequence[Replica], running: Mapping[str, int], prefix: int, gateways: int = 1
 ) -> Replica:
-    """The free replica that this prefix ranks first among those not loaded above the bound.
+    """The home of this prefix, where that has room and is not loaded above the bound; else the emptiest that is not.
 
-    Ranks are weighted rendezvous hashing (Thaler, Ravishankar 1998; weights: -slots / ln(uniform)), so a replica that
-    comes or goes moves only the prefixes that are or become its own.
+    The one that the prefix ranks next instead would be kept from prefixes of its own, and those from the next.
     """
     mean = (sum(running.get(each.name, 0) for each in tier) + 1) / sum(each.slots for each in tier)
     within = [
@@ -99,7 +98,28 @@ def near(
         for each in free
         if running.get(each.name, 0) < max(math.ceil(BOUND * mean * each.slots), IDLE * limit(each, gateways))
     ]
-    return max(within or free, key=lambda each: (_rank(each, prefix), each.name))
+    first = home(tier, prefix)
+    return first if first in within else _emptiest(within or free, running)
+
+
+def home(tier: Sequence[Replica], prefix: int) -> Replica:
+    """The replica that this prefix ranks first, whether it has room or not.
+
+    Ranks are weighted rendezvous hashing (Thaler, Ravishankar 1998; weights: -slots / ln(uniform)), so a replica that
+    comes or goes moves only the prefixes that are or become its own.
+    """
+    return max(tier, key=lambda each: (_rank(each, prefix), each.name))
+
+
+def at_home(model: Model, replica: str, prefix: int | None, draw: float = 1.0) -> bool:
+    """Whether a request with this prefix would go to this replica for its cache."""
+    if prefix is None or not model.prefix_affinity:
+        return False
+    return any(home(tier, prefix).name == replica for tier in tiers(model, draw))
+
+
+def _emptiest(free: Iterable[Replica], running: Mapping[str, int]) -> Replica:
+    return min(free, key=lambda each: (running.get(each.name, 0) / each.slots, -each.slots, each.name))
 
 
 def uniform(text: str) -> float:

@@ -29,6 +29,7 @@ class Ticket:
     variant: str = ""
     most_output: int | None = None
     since_s: float = 0.0
+    passed_over: int = 0
 
     @property
     def held_bytes(self) -> int:

@@ -8,9 +8,10 @@ less waiting: the newest of who has most for its weight goes.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import islice
 
 from wharfage_gateway.view import DEFAULT_CLASS
 
@@ -134,15 +135,21 @@ class Waiting:
         cls = self._next()
         return None if cls is None else next(iter(cls.tenants[cls.first()].tickets))
 
-    def pop(self) -> str | None:
-        """Serve whose turn it is; `over` tells what it came to."""
+    def next(self, count: int) -> Sequence[str]:
+        """Of the tenant whose turn it is, the first so many that wait, in the order in which they came."""
+        cls = self._next()
+        return () if cls is None else tuple(islice(cls.tenants[cls.first()].tickets, count))
+
+    def pop(self, ticket: str | None = None) -> str | None:
+        """Serve whose turn it is, or instead another of the same tenant; `over` tells what it came to."""
         cls = self._next()
         if cls is None:
             return None
         name = cls.first()
         tenant = cls.tenants[name]
         heappop(cls.heap)
-        ticket, _ = tenant.tickets.popitem(last=False)
+        ticket = next(iter(tenant.tickets)) if ticket is None else ticket
+        del tenant.tickets[ticket]
         cost_s = tenant.mean_s or cls.mean_s or FIRST_COST_S
         self._charged[ticket] = (*self._places.pop(ticket), cost_s)
         cls.size -= 1

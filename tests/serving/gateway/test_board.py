@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from wharfage_gateway.answer import Admit, Answer, Refuse, Wait
 from wharfage_gateway.asked import Asked
-from wharfage_gateway.board import Board
+from wharfage_gateway.board import MOST_PASSED_OVER, Board
 from wharfage_gateway.demand import demand
-from wharfage_gateway.place import limit
+from wharfage_gateway.place import home, limit
 from wharfage_gateway.ticket import Called, Used
 from wharfage_gateway.view import Model, Replica, Throttle, View
 
@@ -566,3 +566,22 @@ def test_what_is_held_is_given_back_however_the_wait_ends() -> None:
     at.tick(11.0)
     assert not at.waiting
     assert at.held_bytes == 0
+
+
+def test_the_first_of_a_tenant_is_passed_over_for_a_cache_only_so_often() -> None:
+    two = (replica("a", 1.0), replica("b", 1.0))
+    at = board(model(*two))
+    of = {name: [p for p in range(400) if home(two, p).name == name] for name in ("a", "b")}
+    at_a, _ = ask(at, prefix=of["a"][0])
+    ask(at, prefix=of["b"][0])
+    first, _ = ask(at, prefix=of["b"][1])
+    for number in range(MOST_PASSED_OVER):
+        ask(at, prefix=of["a"][number + 1])
+        (called,) = at.ended(at_a, Used(), 1.0)
+        assert isinstance(called.answer, Admit)
+        assert called.answer.replica == "a"
+        assert called.slot != first
+        at_a = called.slot
+    ask(at, prefix=of["a"][99])
+    (called,) = at.ended(at_a, Used(), 2.0)
+    assert called.slot == first
