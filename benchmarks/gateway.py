@@ -125,7 +125,7 @@ async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
                 print(f"{setup:<9}{rps:>6g}{prompt_bytes:>8}{times}{cores:>7}{rss:>7}  {failed}", flush=True)
                 save(given.json, rows)
     if given.promises:
-        kept = await promises(given.seconds, given.hold_s)
+        kept = await promises(given.seconds, given.hold_s, given.bodies)
         rows.append(kept)
         for name, value in kept.items():
             print(f"{name:<28}{value:>10g}")
@@ -146,6 +146,7 @@ def main() -> None:
     parser.add_argument("--rps", type=float, nargs="+", default=[50.0, 200.0, 500.0])
     parser.add_argument("--prompt-bytes", type=int, nargs="+", default=[2000, 16000])
     parser.add_argument("--hold-s", type=float, default=60.0, help="how long a thousand requests are held")
+    parser.add_argument("--bodies", type=int, default=10_000, help="answers compared with the engine's own")
     parser.add_argument("--no-promises", dest="promises", action="store_false", help="times only")
     parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the figures")
     given = parser.parse_args()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from benchmarks.gateway_bodies import differing
 from tests.gateway.client import Answer, Client, all_of, eventually, load
 from tests.gateway.rig import KEYS, Engine, Rig, model
 
@@ -15,14 +16,15 @@ HELD_PROMPT_BYTES = 16_000
 SLOTS = (20.0, 50.0, 10.0)
 
 
-async def promises(seconds: float, hold_s: float) -> dict[str, float]:
-    """All of them, each on a gateway of its own; loads last so many seconds, held ones wait so long."""
+async def promises(seconds: float, hold_s: float, bodies: int) -> dict[str, float]:
+    """All of them, each on a gateway of its own. Loads last so many seconds, held ones wait so long."""
     parts: tuple[Callable[[Rig], Awaitable[Mapping[str, float]]], ...] = (
         lambda rig: held(rig, hold_s),
         lambda rig: drained(rig, seconds),
         lambda rig: killed(rig, seconds),
         lambda rig: tokens(rig, seconds),
         lambda rig: shares(rig, seconds),
+        lambda rig: differing(rig, bodies),
     )
     figures: dict[str, float] = {}
     for part in parts:
