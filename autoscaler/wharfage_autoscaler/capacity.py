@@ -52,6 +52,16 @@ class Capacity:
         return PLANNED_SHARE * self.requests_per_second * (1.0 - min(1.0, max(0.0, sigma)))
 
 
+def at_once(sequences: float, requests_per_second: float, ttft_p95_s: float, most: int) -> int:
+    """Requests that a gateway may send one replica at a time: at least 1, and no more than its engine takes up.
+
+    Those that decode and those whose prompt waits or is read, as many as there are on average, and the square root of
+    it more: a bound at the average keeps a replica below it.
+    """
+    begun = sequences + requests_per_second * ttft_p95_s
+    return max(1, min(most, math.ceil(begun + math.sqrt(begun))))
+
+
 @dataclass(frozen=True, slots=True)
 class Infeasible:
     """Why no load at all meets the objectives, and the nearest value that some load meets.

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.capacity import Capacity, Infeasible, capacity
+from wharfage_autoscaler.capacity import Capacity, Infeasible, at_once, capacity
 from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.choice import Candidate, options
 from wharfage_autoscaler.fleet import Fleet, PoolKey
@@ -231,6 +231,5 @@ def _pool(candidate: Candidate, engine: _Engine, carried: Capacity) -> PoolSeen:
 
 
 def _slots(candidate: Candidate, carried: Capacity) -> int:
-    """Those that decode, and those whose prompt waits or is read: never more than the engine takes up at once."""
-    begun = carried.sequences + carried.requests_per_second * carried.ttft_p95_s
-    return max(1, min(candidate.fit.max_num_seqs, math.ceil(begun)))
+    """What a gateway may send one replica of it at a time."""
+    return at_once(carried.sequences, carried.requests_per_second, carried.ttft_p95_s, candidate.fit.max_num_seqs)
