@@ -169,22 +169,23 @@ class Waiting:
     def sheds(self, cls: str, tenant: str) -> str | None:
         """Who has to go so that one more of this class and tenant can come: None, it is the newcomer that cannot.
 
-        The class that holds most for its weight, the newcomer counted, and in it the tenant with most; the newest.
+        The class that holds most for its weight, the newcomer counted, and in it the tenant with most; the newest. Of
+        equals the newcomer's own, else the first by name: two brains decide alike, and so does the simulator's twin.
         """
 
-        def held(name: str) -> tuple[float, bool]:
+        def held(name: str) -> tuple[float, bool, str]:
             size = self._classes[name].size if name in self._classes else 0
-            return (size + (name == cls)) / self._weight(name), name == cls
+            return -(size + (name == cls)) / self._weight(name), name != cls, name
 
-        fullest = max({*self._classes, cls}, key=held)
+        fullest = min({*self._classes, cls}, key=held)
         tenants = self._classes[fullest].tenants if fullest in self._classes else {}
 
-        def has(name: str) -> tuple[int, bool]:
+        def has(name: str) -> tuple[int, bool, str]:
             mine = fullest == cls and name == tenant
-            return (len(tenants[name].tickets) if name in tenants else 0) + mine, mine
+            return -(len(tenants[name].tickets) if name in tenants else 0) - mine, not mine, name
 
         names = {*tenants, tenant} if fullest == cls else set(tenants)
-        most = max(names, key=has)
+        most = min(names, key=has)
         return None if fullest == cls and most == tenant else next(reversed(tenants[most].tickets))
 
     def _next(self) -> _Class | None:
