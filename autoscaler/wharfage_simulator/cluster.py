@@ -36,6 +36,8 @@ class Kind:
     """From an order to the first answer, as one would have learned it."""
     sequences: float = math.nan
     """That decode at once in a replica which carries its good rate."""
+    at_once: float | None = None
+    """Requests that a gateway lets a replica have at a time; None: as many as its engine decodes."""
 
     @property
     def key(self) -> PoolKey:
@@ -118,15 +120,13 @@ class VirtualCluster:
         *,
         notice_s: float = 120.0,
         drain_s: float = 120.0,
-        weighted: bool = False,
     ) -> None:
-        """`notice_s` before an interruption; a drain ends after `drain_s`; `weighted` routes by planned rate."""
+        """`notice_s` before an interruption; a drain ends after `drain_s`."""
         self._replicas = replicas
         self._kinds = tuple(kinds)
         self._supply = supply
         self._notice_s = notice_s
         self._drain_s = drain_s
-        self._weighted = weighted
         self._free = list(range(len(replicas.status) - 1, -1, -1))
         self._fleet: list[list[Berthed]] = [[] for _ in self._kinds]
         self._ordered = 0
@@ -276,7 +276,7 @@ class VirtualCluster:
                     f"more than {len(self._replicas.status)} replicas at once: give the replay more slots"
                 )
             replica.slot = self._free.pop()
-        self._replicas.serve(replica.slot, kind.profile, weight=kind.planned_rps if self._weighted else 1.0)
+        self._replicas.serve(replica.slot, kind.profile, at_once=kind.at_once)
 
     def _drained(self, replica: Berthed, now_s: float) -> bool:
         return self._replicas.load[replica.slot] == 0 or now_s - replica.draining_since_s >= self._drain_s

@@ -37,6 +37,16 @@ def advance(slot: int, state: State, t: float) -> None:
 
 
 @compiled
+def step(slot: int, state: State) -> None:
+    """Complete what is in progress on one replica, and begin what follows."""
+    replica = state.replicas[slot]
+    profile = state.profiles[replica["profile"]]
+    heap = state.heaps[slot]
+    _complete(replica, profile, heap, state.requests, state.world, state.started, state.finished)
+    _begin(replica, profile, state.linear[replica["profile"]], heap, state.requests, state.world)
+
+
+@compiled
 def enqueue(slot: int, state: State, i: int, t: float) -> None:
     """Hand request `i` to a replica that was advanced to `t`; one that can never fit is refused."""
     requests, replica = state.requests, state.replicas[slot]

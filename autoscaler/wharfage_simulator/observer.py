@@ -38,14 +38,15 @@ class Observer:
         ttft, tpot = recorder.latencies() if getattr(self.policy, "reads_latencies", True) else (None, None)
         prompt, output = recorder.tokens_per_s()
         nothing = math.nan
+        queue = _Queue.at(gauges.held, setting.kinds, counts)
         return Seen(
             now_s=cluster.now_s,
-            pools=tuple(self._pool(number, count, gauges) for number, count in enumerate(counts)),
+            pools=tuple(self._pool(number, count, gauges, queue) for number, count in enumerate(counts)),
             replicas=tuple(
                 replica
                 for kind, count in zip(setting.kinds, counts, strict=True)
                 if count.slots
-                for replica in _replicas(kind, list(count.slots), gauges)
+                for replica in _replicas(kind, list(count.slots), gauges, queue)
             ),
             rps_15s=recorder.arrived_rps(15.0),
             rps_1m=recorder.arrived_rps(60.0),
@@ -68,17 +69,41 @@ class Observer:
             most=setting.most,
         )
 
-    def _pool(self, number: int, count: Count, gauges: Gauges) -> PoolSeen:
+    def _pool(self, number: int, count: Count, gauges: Gauges, queue: "_Queue") -> PoolSeen:
         obtainable, usd_per_hour = self.cluster.obtainable(number), self.cluster.price(number)
         if count is not NONE:
-            return _pool(self.setting.kinds[number], usd_per_hour, count, gauges, obtainable=obtainable)
+            return _pool(self.setting.kinds[number], usd_per_hour, count, gauges, queue, obtainable=obtainable)
         key = (number, obtainable, usd_per_hour)
         if key not in self._empty:
-            self._empty[key] = _pool(self.setting.kinds[number], usd_per_hour, count, gauges, obtainable=obtainable)
+            self._empty[key] = _pool(
+                self.setting.kinds[number], usd_per_hour, count, gauges, queue, obtainable=obtainable
+            )
         return self._empty[key]
 
 
-def _replicas(kind: Kind, slots: list[int], gauges: Gauges) -> list[ReplicaSeen]:
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """What waits at a gateway, shown as the part of each replica by what it carries.
+
+    Behind a Service it would wait in the replicas, where every policy looks for it.
+    """
+
+    per_rps: float = 0.0
+
+    @classmethod
+    def at(cls, held: int, kinds: Sequence[Kind], counts: Sequence[Count]) -> "_Queue":
+        """So many requests in front of these replicas; where none serves nobody sees them."""
+        if not held:
+            return cls()
+        carried = sum(kind.planned_rps * count.ready for kind, count in zip(kinds, counts, strict=True) if count.ready)
+        return cls(held / carried if carried > 0 else 0.0)
+
+    def part(self, kind: Kind) -> float:
+        """Of each replica of a kind."""
+        return self.per_rps * kind.planned_rps
+
+
+def _replicas(kind: Kind, slots: list[int], gauges: Gauges, queue: _Queue) -> list[ReplicaSeen]:
     """The replicas of one kind, each by itself."""
     rows = zip(
         gauges.running[slots].tolist(),
@@ -87,12 +112,12 @@ def _replicas(kind: Kind, slots: list[int], gauges: Gauges) -> list[ReplicaSeen]
         gauges.kv_capacity[slots].tolist(),
         strict=True,
     )
-    key = kind.key
+    key, queued = kind.key, queue.part(kind)
     return [
         ReplicaSeen(
             pool=key,
             running=float(running),
-            waiting=float(waiting),
+            waiting=float(waiting) + queued,
             kv_used=tokens / capacity,
             kv_tokens_used=float(tokens),
         )
@@ -114,7 +139,9 @@ def unused(kind: Kind) -> PoolSeen:
     )
 
 
-def _pool(kind: Kind, usd_per_hour: float, count: Count, gauges: Gauges, *, obtainable: bool) -> PoolSeen:
+def _pool(
+    kind: Kind, usd_per_hour: float, count: Count, gauges: Gauges, queue: _Queue, *, obtainable: bool
+) -> PoolSeen:
     slots = list(count.slots)
     offer = kind.offer
     if usd_per_hour != offer.usd_per_hour:
@@ -129,6 +156,6 @@ def _pool(kind: Kind, usd_per_hour: float, count: Count, gauges: Gauges, *, obta
         draining=count.draining,
         leaving=count.leaving,
         running=float(gauges.running[slots].sum()) if slots else 0.0,
-        waiting=float(gauges.waiting[slots].sum()) if slots else 0.0,
+        waiting=float(gauges.waiting[slots].sum()) + queue.part(kind) * len(slots) if slots else 0.0,
         kv_used=tokens / (kind.kv_tokens * len(slots)) if slots else 0.0,
     )

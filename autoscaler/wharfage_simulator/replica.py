@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wharfage_simulator import replay
+from wharfage_simulator import gated, replay
+from wharfage_simulator.gateway import ALIKE, Gateway, Senders
 from wharfage_simulator.profile import EngineProfile, tables
 from wharfage_simulator.records import NOBODY, REPLICA, REQUEST, WORLD, State, Status
 from wharfage_simulator.routing import Routing
@@ -33,14 +34,16 @@ _MOST_REQUESTS = 1 << 31
 class Service:
     """How requests reach replicas, and how long their clients are content to wait.
 
-    `hold` keeps requests while nothing serves, as a gateway does; a plain Service refuses them. Requests whose prompt
-    nobody began to compute within `patience_s` are abandoned.
+    `hold` keeps requests while nothing serves; a plain Service refuses them. Requests whose prompt nobody began to
+    compute within `patience_s` are abandoned. A `gateway` takes the place of both routing and hold: it sends a replica
+    no more than it carries at once, and its clients wait for as long as it lets them.
     """
 
     routing: Routing = Routing.RANDOM
     hold: bool = False
     patience_s: float = math.inf
     seed: int = 1
+    gateway: Gateway | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,19 +71,29 @@ class Gauges:
     completed: Counts
     preempted: Counts
     busy_s: Floats
+    held: int = 0
+    """Requests that wait in front of all replicas, at a gateway."""
 
 
 class Replicas:
     """The state of one replay, and the few things that can be done to it."""
 
     def __init__(
-        self, trace: RequestTrace, profiles: Sequence[EngineProfile], slots: int, service: Service = Service()
+        self,
+        trace: RequestTrace,
+        profiles: Sequence[EngineProfile],
+        slots: int,
+        service: Service = Service(),
+        senders: Senders = ALIKE,
     ) -> None:
         if trace.requests >= _MOST_REQUESTS or not 0 < slots < 1 << 15:
             raise ValueError(f"{trace.requests} requests on {slots} slots: at most {_MOST_REQUESTS - 1} on {2**15 - 1}")
         if not profiles:
             raise ValueError("no profile: a replica needs to be of some kind")
+        if service.gateway is not None and service.patience_s < math.inf:
+            raise ValueError("clients of a gateway wait for as long as it holds them: leave out patience_s")
         self.profiles = tuple(profiles)
+        self.gate = None if service.gateway is None else service.gateway.opened(trace.requests, slots, senders)
         coefficients, linear = tables(profiles)
         requests = np.zeros(trace.requests, dtype=REQUEST)
         requests["arrival_s"] = trace.t_s
@@ -120,8 +133,8 @@ class Replicas:
 
     @property
     def parked(self) -> int:
-        """Requests that wait for any replica to serve."""
-        return int(self.state.world["parked"])
+        """Requests that wait for any replica to serve, or at a gateway for room on one."""
+        return int(self.state.world["parked"]) + self._held()
 
     @property
     def load(self) -> Counts:
@@ -129,10 +142,11 @@ class Replicas:
         load: Counts = self.state.replicas["running"] + self.state.replicas["queued"]
         return load
 
-    def serve(self, slot: int, profile: int, *, weight: float = 1.0) -> None:
+    def serve(self, slot: int, profile: int, *, weight: float = 1.0, at_once: float | None = None) -> None:
         """Let a replica of that kind serve from now on, or serve again if it drains; `weight` counts in the routing.
 
-        `ValueError` when the slot is taken by another kind, or the weight is not above 0.
+        A gateway sends it at most `at_once` requests at a time; without it as many as its engine decodes.
+        `ValueError` when the slot is taken by another kind, or the weight or `at_once` is not above 0.
         """
         replica = self.state.replicas[slot]
         if replica["status"] != Status.OFF and replica["profile"] != profile:
@@ -143,6 +157,11 @@ class Replicas:
         replica["weight"] = weight
         replica["credit"] = 0.0
         replica["status"] = Status.SERVING
+        if self.gate is not None:
+            slots = float(self.profiles[profile].step.limits.sequences) if at_once is None else at_once
+            if not (slots > 0 and math.isfinite(slots)):
+                raise ValueError(f"slot {slot}: {slots!r} requests at once; it must be above 0")
+            self.gate.berths[slot]["slots"] = slots
 
     def drain(self, slot: int) -> None:
         """Send it nothing more; what it has, it finishes. Ended with `kill` once its load is 0, or before."""
@@ -162,7 +181,10 @@ class Replicas:
         if not until_s >= begin_s:
             raise ValueError(f"the clock stands at {begin_s:.12g} s and does not go back to {until_s!r}")
         first = int(self.state.world["arrived"])
-        replay.run(self.state, until_s)
+        if self.gate is None:
+            replay.run(self.state, until_s)
+        else:
+            gated.run(self.state, self.gate, until_s)
         world = self.state.world
         return Interval(
             begin_s,
@@ -188,4 +210,8 @@ class Replicas:
             replicas["completed"].copy(),
             replicas["preempted"].copy(),
             replicas["busy_s"].copy(),
+            self._held(),
         )
+
+    def _held(self) -> int:
+        return 0 if self.gate is None else int(self.gate.desk["waiting"])

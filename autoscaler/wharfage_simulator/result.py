@@ -64,6 +64,9 @@ class Result:
     spot_losses: int
     """Replicas that were taken away."""
     course: Course
+    waited_p50_s: float = 0.0
+    """How long requests had waited at a gateway when they were let in; 0 without one."""
+    waited_p99_s: float = 0.0
     tuned: str = ""
     """The policy with the setting that tuning chose: `hpa(running=0.35)`."""
     factor: float = 1.0

@@ -7,6 +7,7 @@ import numpy as np
 from wharfage_autoscaler.fleet import PoolKey
 
 from wharfage_simulator.cluster import NONE, Count, Kind, VirtualCluster
+from wharfage_simulator.gateway import waits_s
 from wharfage_simulator.gauges import Recorder
 from wharfage_simulator.minutes import minutes
 from wharfage_simulator.observer import Observer
@@ -41,9 +42,7 @@ def run(
             f"{trace.name}: {trace.duration_s:g} s long, of which the first {scored_from_s:g} do not count"
         )
     replicas = Replicas(trace, setting.profiles, setting.slots, setting.service)
-    cluster = VirtualCluster(
-        replicas, setting.kinds, setting.supply, notice_s=setting.notice_s, weighted=setting.weighted
-    )
+    cluster = VirtualCluster(replicas, setting.kinds, setting.supply, notice_s=setting.notice_s)
     cluster.begin(first)
     recorder = Recorder(replicas, setting.objectives)
     observer = Observer(setting, cluster, recorder, replicas, policy)
@@ -111,6 +110,7 @@ def _judged(
         bad_share=judged.bad_share[:count],
         lost=by_minute[:, :, 5].sum(axis=1),
     )
+    waits = np.zeros(1) if replicas.gate is None else waits_s(replicas.gate)
     failed = np.isin(replicas.requests["outcome"], (Outcome.REFUSED, Outcome.ABANDONED, Outcome.LOST))
     return Result(
         setting=setting.name,
@@ -127,4 +127,6 @@ def _judged(
         churn=cluster.churn,
         spot_losses=cluster.spot_losses,
         course=course,
+        waited_p50_s=float(np.nanquantile(waits, 0.5)),
+        waited_p99_s=float(np.nanquantile(waits, 0.99)),
     )

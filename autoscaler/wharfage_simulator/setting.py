@@ -24,7 +24,6 @@ class Setting:
     objectives: Objectives
     traffic: Traffic
     service: Service = SERVICE
-    weighted: bool = False
     least: int = 1
     most: int = 1000
     slots: int = 2000

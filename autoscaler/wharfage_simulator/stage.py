@@ -21,6 +21,7 @@ from wharfage_simulator.arrivals import Arrivals
 from wharfage_simulator.boots import BootTimes
 from wharfage_simulator.cluster import Kind, Supply
 from wharfage_simulator.fluid import Floats
+from wharfage_simulator.gateway import Gateway
 from wharfage_simulator.market import NOTICE_S, Marketplace, paired
 from wharfage_simulator.prices import CATALOG, Prices
 from wharfage_simulator.replica import Service
@@ -52,7 +53,7 @@ class Where(StrEnum):
     SPOT = "all+spot"
     """Spot as well, behind a plain Service."""
     GATEWAY = "all+spot+gateway"
-    """The same behind a gateway that sends by capacity."""
+    """The same behind a gateway, which sends a replica no more than it carries at once; the rest waits there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def stage(
     everything = _small(everything, largest_share * played.scale.peak_req_per_s)
     first = _divisible(everything.kinds, played.scale.peak_req_per_s)
     gateway = where is Where.GATEWAY
-    service = Service(Routing.LEAST_LOADED, hold=True, seed=played.seed) if gateway else plain
+    service = Service(gateway=Gateway(hold_s=2.0 * asked.lead_s)) if gateway else plain
     if gateway:  # the same machines as without, which carry more
         kept = {kind.key for kind in everything.kinds}
         alike = modelled.only(kind for kind in modelled.kinds if kind.key in kept)
@@ -196,7 +197,6 @@ def stage(
         objectives=asked.objectives,
         traffic=asked.traffic,
         service=service,
-        weighted=gateway,
         most=most,
         notice_s=notice_s,
         slots=3 * most + 50,  # a fleet, another that drains, and a third in between

@@ -7,14 +7,17 @@ from live metrics; here a sweep does, once and for every policy alike, so that w
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from wharfage_autoscaler.capacity import at_once
 from wharfage_autoscaler.objectives import Objectives
 
 from wharfage_simulator.minutes import judged
 from wharfage_simulator.profile import EngineProfile
+from wharfage_simulator.records import Outcome
 from wharfage_simulator.replica import Replicas, Service
+from wharfage_simulator.routing import Routing
 from wharfage_simulator.scenario import Fleetable, ScenarioError
 from wharfage_simulator.traces import RequestTrace
 
@@ -29,24 +32,36 @@ _SHARES = (0.1, 1.25)
 _STEPS = 7
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What one kind of engine carries: a share of the model's rate, requests that then decode at once, seconds."""
+
+    share: float
+    sequences: float
+    ttft_p95_s: float
+    at_once: float | None = None
+    """What a gateway lets it have at a time."""
+
+
 def swept(pools: Fleetable, sample: RequestTrace, objectives: Objectives, service: Service) -> Fleetable:
     """The pools with measured rates; those whose engines miss the objectives at a tenth of the model's are left out.
 
     `sample` gives the lengths. `ScenarioError` where no pool is left.
     """
-    found: dict[int, tuple[float, float] | None] = {}
+    found: dict[int, Carried | None] = {}
     kinds = []
     for kind in pools.kinds:
         if kind.profile not in found:
-            found[kind.profile] = _measured(pools.profiles[kind.profile], kind.good_rps, sample, objectives, service)
+            bench = _Bench(pools.profiles[kind.profile], kind.good_rps, sample, objectives)
+            found[kind.profile] = bench.best(service) if service.gateway is None else bench.behind(service)
         if (carried := found[kind.profile]) is not None:
-            share, sequences = carried
             kinds.append(
                 replace(
                     kind,
-                    good_rps=kind.good_rps * share,
-                    planned_rps=kind.planned_rps * share,
-                    sequences=sequences,
+                    good_rps=kind.good_rps * carried.share,
+                    planned_rps=kind.planned_rps * carried.share,
+                    sequences=carried.sequences,
+                    at_once=carried.at_once,
                 )
             )
     if not kinds:
@@ -58,47 +73,64 @@ def swept(pools: Fleetable, sample: RequestTrace, objectives: Objectives, servic
     return pools.only(kinds)
 
 
-def _measured(
-    profile: EngineProfile, model_rps: float, sample: RequestTrace, objectives: Objectives, service: Service
-) -> tuple[float, float] | None:
-    """The largest share of the model's rate that few enough requests miss at, and how many then decode at once."""
-    low, high = _SHARES
-    best = None
-    for step in range(_STEPS + 1):
-        share = low if step == 0 else math.sqrt(low * high)
-        missed, sequences = _missed(profile, share * model_rps, sample, objectives, service)
-        if missed <= MISSES:
-            low, best = share, (share, sequences)
-        elif step == 0:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """Some replicas of one kind, the rate that the model gives them, and what is asked of them."""
+
+    profile: EngineProfile
+    model_rps: float
+    sample: RequestTrace
+    objectives: Objectives
+
+    def behind(self, service: Service) -> Carried | None:
+        """The best behind a gateway, whose bound is made from the best rate without one, as the operator makes it."""
+        unbound = self.best(replace(service, gateway=None, routing=Routing.LEAST_LOADED))
+        if unbound is None:
             return None
-        else:
-            high = share
-    return best
+        rps, most = unbound.share * self.model_rps, self.profile.step.limits.sequences
+        return self.best(service, float(at_once(unbound.sequences, rps, unbound.ttft_p95_s, most)))
 
+    def best(self, service: Service, bound: float | None = None) -> Carried | None:
+        """At the largest share of the model's rate that few enough requests miss at; None where there is none."""
+        low, high = _SHARES
+        best = None
+        for step in range(_STEPS + 1):
+            share = low if step == 0 else math.sqrt(low * high)
+            missed, carried = self._tried(share, service, bound)
+            if missed <= MISSES:
+                low, best = share, carried
+            elif step == 0:
+                return None
+            else:
+                high = share
+        return best
 
-def _missed(
-    profile: EngineProfile, rps: float, sample: RequestTrace, objectives: Objectives, service: Service
-) -> tuple[float, float]:
-    """Share of requests that miss when that rate comes to each of some replicas, and how many decode in each."""
-    draw = np.random.default_rng(1)
-    answer_s = objectives.ttft_p95_s + objectives.tpot_p95_s * float(sample.output_tokens.mean())
-    seconds = max(_LEAST_S, _ANSWERS * answer_s, _REQUESTS / (rps * _REPLICAS))
-    count = max(1, round(rps * _REPLICAS * seconds))
-    which = draw.integers(0, sample.requests, count)
-    load = RequestTrace(
-        sample.name,
-        0.0,
-        seconds,
-        np.sort(draw.uniform(0.0, seconds, count)),
-        sample.prompt_tokens[which],
-        sample.output_tokens[which],
-        sample.cached_tokens[which],
-    )
-    fleet = Replicas(load, [profile], _REPLICAS, service)
-    for slot in range(_REPLICAS):
-        fleet.serve(slot, 0)
-    fleet.run(math.inf)
-    rows = fleet.requests[fleet.requests["arrival_s"] >= _WARM * seconds]
-    good, _ = judged(rows, math.inf, ttft_s=objectives.ttft_p95_s, tpot_s=objectives.tpot_p95_s)
-    decoding_s = float((rows["finish_s"] - rows["first_s"]).mean())
-    return 1.0 - float(good.mean()), max(1.0, rps * decoding_s)
+    def _tried(self, share: float, service: Service, bound: float | None) -> tuple[float, Carried]:
+        """Share of requests that miss when that rate comes to each of the replicas, and how they stand then."""
+        draw, sample, objectives = np.random.default_rng(1), self.sample, self.objectives
+        rps = share * self.model_rps
+        answer_s = objectives.ttft_p95_s + objectives.tpot_p95_s * float(sample.output_tokens.mean())
+        seconds = max(_LEAST_S, _ANSWERS * answer_s, _REQUESTS / (rps * _REPLICAS))
+        count = max(1, round(rps * _REPLICAS * seconds))
+        which = draw.integers(0, sample.requests, count)
+        load = RequestTrace(
+            sample.name,
+            0.0,
+            seconds,
+            np.sort(draw.uniform(0.0, seconds, count)),
+            sample.prompt_tokens[which],
+            sample.output_tokens[which],
+            sample.cached_tokens[which],
+        )
+        fleet = Replicas(load, [self.profile], _REPLICAS, service)
+        for slot in range(_REPLICAS):
+            fleet.serve(slot, 0, at_once=bound)
+        fleet.run(math.inf)
+        rows = fleet.requests[fleet.requests["arrival_s"] >= _WARM * seconds]
+        good, _ = judged(rows, math.inf, ttft_s=objectives.ttft_p95_s, tpot_s=objectives.tpot_p95_s)
+        served = rows[rows["outcome"] == Outcome.FINISHED]
+        if not len(served):
+            return 1.0, Carried(share, 1.0, 0.0, bound)
+        decoding_s = float((served["finish_s"] - served["first_s"]).mean())
+        ttft_s = float(np.quantile(served["first_s"] - served["arrival_s"], 0.95))
+        return 1.0 - float(good.mean()), Carried(share, max(1.0, rps * decoding_s), ttft_s, bound)

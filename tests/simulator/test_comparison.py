@@ -76,7 +76,8 @@ def test_a_setting_says_what_may_be_used(where: Where, markets: set[Market], poo
     place = on(where, seed=1)
     assert {kind.offer.market for kind in place.pools.kinds} == markets
     assert len(place.pools.kinds) == pools
-    assert place.setting.weighted is (where is Where.GATEWAY)
+    assert (place.setting.service.gateway is not None) is (where is Where.GATEWAY)
+    assert all((kind.at_once is not None) is (where is Where.GATEWAY) for kind in place.pools.kinds)
 
 
 def test_training_and_scoring_share_no_request() -> None:
