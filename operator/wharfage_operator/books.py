@@ -1,0 +1,189 @@
+"""The ledger as ConfigMaps: what is open in one, closed hours in others, four to a day.
+
+`open` holds the rows that are not closed and the meter, in one object, so that both are of the same moment. A closed
+row lies in the ConfigMap of its quarter of the day, always in the same one: a day of 300 deployments stays far below
+the megabyte that an object may have. Rows are absolute: writing one again changes nothing, and where a row is open,
+too, the open one is right.
+
+Texts are JSON, compressed. `form` says how it is laid out; what another form has is not read, and not overwritten.
+"""
+
+import base64
+import binascii
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.meter import Machine, Meter, Stay
+from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.spend import Account, Payer, Spend
+
+from wharfage_operator.kinds import CONFIG_MAPS, Object
+
+LABEL = "wharfage.dev/ledger"
+OPEN = "wharfage-ledger-open"
+FORM = 1
+_PART_S = 6 * 3600.0
+_DATA = "ledger"
+_DIGITS = 9  # of a dollar
+
+
+class Unreadable(ValueError):
+    """A ConfigMap of the ledger that this version cannot read; whoever gets this must not overwrite it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What is not closed: rows, the meter, since when there is a ledger, and the beginning of the first open row."""
+
+    meter: Meter
+    ledger: Ledger
+    since_s: float
+    closed_s: float
+
+
+def part_name(begins_s: float) -> str:
+    """The ConfigMap that a closed row belongs to."""
+    at = datetime.fromtimestamp(begins_s, UTC)
+    return f"wharfage-ledger-{at:%Y%m%d}-{int(begins_s % 86400.0 // _PART_S)}"
+
+
+def parts(ledger: Ledger) -> dict[str, Ledger]:
+    """Closed rows by the ConfigMap that they belong to."""
+    found: dict[str, dict[float, Mapping[Account, Spend]]] = {}
+    for begins_s, row in ledger.rows.items():
+        found.setdefault(part_name(begins_s), {})[begins_s] = row
+    return {name: Ledger(rows) for name, rows in found.items()}
+
+
+def written_open(namespace: str, books: Open) -> Object:
+    """What is open as an object."""
+    accounts = _Accounts()
+    meter = [books.meter.mark_s, [_machine(uid, each, accounts) for uid, each in sorted(books.meter.machines.items())]]
+    rows = _rows(books.ledger, accounts)
+    told = {"accounts": accounts.told, "rows": rows, "meter": meter, "since": books.since_s, "closed": books.closed_s}
+    return _config_map(namespace, OPEN, told)
+
+
+def read_open(found: Object) -> Open:
+    """What `written_open` wrote; Unreadable for anything else."""
+    told = _told(found)
+    try:
+        accounts = [_account(each) for each in told["accounts"]]
+        mark_s, machines = told["meter"]
+        meter = Meter(float(mark_s), dict(_read_machine(each, accounts) for each in machines))
+        return Open(meter, _read_rows(told["rows"], accounts), float(told["since"]), float(told["closed"]))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise _unreadable(found, error) from error
+
+
+def written_part(namespace: str, name: str, ledger: Ledger) -> Object:
+    """Closed rows of a quarter of a day as an object."""
+    accounts = _Accounts()
+    rows = _rows(ledger, accounts)
+    return _config_map(namespace, name, {"accounts": accounts.told, "rows": rows})
+
+
+def read_part(found: Object) -> Ledger:
+    """What `written_part` wrote; Unreadable for anything else."""
+    told = _told(found)
+    try:
+        return _read_rows(told["rows"], [_account(each) for each in told["accounts"]])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise _unreadable(found, error) from error
+
+
+class _Accounts:
+    """Accounts in the order in which they were first named, so that rows need only their number."""
+
+    def __init__(self) -> None:
+        self.told: list[list[Any]] = []
+        self._numbers: dict[Account, int] = {}
+
+    def number(self, account: Account) -> int:
+        if account not in self._numbers:
+            self._numbers[account] = len(self.told)
+            payer = account.payer
+            self.told.append([payer.uid, payer.namespace, payer.name, payer.team, *account.offer, account.budgets])
+        return self._numbers[account]
+
+
+def _account(told: Any) -> Account:
+    uid, namespace, name, team, catalog, offer, market, zone, budgets = told
+    return Account(Payer(uid, namespace, name, team), (catalog, offer, Market(market), zone), tuple(budgets))
+
+
+def _rows(ledger: Ledger, accounts: _Accounts) -> list[Any]:
+    return [
+        [begins_s, [[accounts.number(account), *_figures(spend)] for account, spend in sorted(row.items())]]
+        for begins_s, row in sorted(ledger.rows.items())
+    ]
+
+
+def _figures(spend: Spend) -> Iterable[float]:
+    return (round(usd, _DIGITS) for usd in (spend.serving, spend.idle, spend.startup, spend.estimated))
+
+
+def _read_rows(told: Any, accounts: list[Account]) -> Ledger:
+    return Ledger(
+        {
+            float(begins_s): {accounts[number]: Spend(*map(float, figures)) for number, *figures in row}
+            for begins_s, row in told
+        }
+    )
+
+
+def _machine(uid: str, machine: Machine, accounts: _Accounts) -> list[Any]:
+    left = None if machine.left is None else accounts.number(machine.left)
+    stays = [
+        [key, accounts.number(stay.account), stay.part, stay.since_s, stay.ready_s]
+        for key, stay in sorted(machine.stays.items())
+    ]
+    return [uid, machine.usd_per_hour, machine.whole, machine.since_s, machine.guessed, left, stays]
+
+
+def _read_machine(told: Any, accounts: list[Account]) -> tuple[str, Machine]:
+    uid, usd_per_hour, whole, since_s, guessed, left, stays = told
+    there = {
+        str(key): Stay(accounts[number], float(part), float(bound_s), None if ready_s is None else float(ready_s))
+        for key, number, part, bound_s, ready_s in stays
+    }
+    left_account = None if left is None else accounts[left]
+    return uid, Machine(float(usd_per_hour), bool(whole), float(since_s), there, bool(guessed), left_account)
+
+
+def _config_map(namespace: str, name: str, told: Mapping[str, Any]) -> Object:
+    data = base64.b64encode(zlib.compress(orjson.dumps(told), 6)).decode()
+    metadata = {"name": name, "namespace": namespace, "labels": {LABEL: "open" if name == OPEN else "closed"}}
+    return {
+        "apiVersion": CONFIG_MAPS.api_version,
+        "kind": CONFIG_MAPS.name,
+        "metadata": metadata,
+        "data": {"form": str(FORM)},
+        "binaryData": {_DATA: data},
+    }
+
+
+def _told(found: Object) -> dict[str, Any]:
+    form = (found.get("data") or {}).get("form")
+    if form != str(FORM):
+        raise _unreadable(found, f"its form is {form}, and this version reads form {FORM}")
+    try:
+        told = orjson.loads(zlib.decompress(base64.b64decode((found.get("binaryData") or {})[_DATA])))
+    except (KeyError, TypeError, ValueError, zlib.error, binascii.Error) as error:
+        raise _unreadable(found, error) from error
+    if not isinstance(told, dict):
+        raise _unreadable(found, "it holds no object")
+    return told
+
+
+def _unreadable(found: Object, why: object) -> Unreadable:
+    namespace, name = found["metadata"].get("namespace", ""), found["metadata"]["name"]
+    return Unreadable(
+        f"ConfigMap {namespace}/{name} of the ledger cannot be read ({why}): "
+        "run the version that wrote it, or save it elsewhere and delete it"
+    )

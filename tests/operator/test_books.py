@@ -1,0 +1,104 @@
+"""The ledger as ConfigMaps: read as it was written, or not at all."""
+
+import base64
+import random
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.meter import Meter
+from wharfage_autoscaler.metering import charged
+from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.spend import Account, Payer, Spend
+from wharfage_operator.books import (
+    OPEN,
+    Open,
+    Unreadable,
+    part_name,
+    parts,
+    read_open,
+    read_part,
+    written_open,
+    written_part,
+)
+
+from tests.histories import ENDS_S, Fleet, fleets, row_of, seen
+
+HOUR_S = 3600.0
+MIDNIGHT_S = 1_790_000_000.0 // 86400 * 86400
+ACCOUNT = Account(Payer("1", "shop", "chat", "search"), ("cloud", "g6", Market.SPOT, "a"), ("month", "team"))
+
+
+@given(fleets())
+def test_what_is_open_is_read_as_it_was_written(fleet: Fleet) -> None:
+    meter, charges = charged(
+        Meter(-1.0), seen(fleet, -1.0, ENDS_S, ENDS_S), ENDS_S, proven_s=ENDS_S, row_of=row_of
+    )
+    books = Open(meter, Ledger().posted(charges), since_s=12.5, closed_s=1800.0)
+    found = read_open(written_open("system", books))
+    assert (found.meter, found.since_s, found.closed_s) == (meter, 12.5, 1800.0)
+    assert found.ledger.spend.usd == pytest.approx(books.ledger.spend.usd, abs=1e-6)
+    assert found.ledger.rows.keys() == books.ledger.rows.keys()
+
+
+def test_closed_rows_lie_in_the_quarter_of_their_day() -> None:
+    rows = {MIDNIGHT_S + hour * HOUR_S: {ACCOUNT: Spend(serving=float(hour))} for hour in (0, 5, 6, 23, 24)}
+    found = parts(Ledger(rows))
+    assert sorted(sorted(begins_s for begins_s in part.rows) for part in found.values()) == [
+        [MIDNIGHT_S, MIDNIGHT_S + 5 * HOUR_S],
+        [MIDNIGHT_S + 6 * HOUR_S],
+        [MIDNIGHT_S + 23 * HOUR_S],
+        [MIDNIGHT_S + 24 * HOUR_S],
+    ]
+    for name, part in found.items():
+        assert all(part_name(begins_s) == name for begins_s in part.rows)
+        assert read_part(written_part("system", name, part)) == part
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    whole = written_open("system", Open(Meter(0.0), Ledger(), 0.0, 0.0))
+    return {**whole, **changes}
+
+
+def packed(text: bytes) -> dict[str, str]:
+    return {"ledger": base64.b64encode(zlib.compress(text)).decode()}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(broken(data={"form": "2"}), id="a later form"),
+        pytest.param(broken(data=None), id="no form"),
+        pytest.param(broken(binaryData=None), id="no data"),
+        pytest.param(broken(binaryData={"ledger": "!"}), id="no base64"),
+        pytest.param(broken(binaryData={"ledger": "AAAA"}), id="not compressed"),
+        pytest.param(broken(binaryData=packed(b"{")), id="no JSON"),
+        pytest.param(broken(binaryData=packed(b"[]")), id="no object"),
+        pytest.param(broken(binaryData=packed(b"{}")), id="nothing in it"),
+        pytest.param(broken(binaryData=packed(b'{"rows":[[0,[[3,1,1,1,1]]]],"accounts":[]}')), id="an unknown account"),
+    ],
+)
+def test_what_cannot_be_read_says_which_and_what_to_do(found: dict[str, Any]) -> None:
+    for read in (read_open, read_part):
+        with pytest.raises(Unreadable, match=rf"system/{OPEN}.*save it elsewhere and delete it"):
+            read(found)
+
+
+def test_a_quarter_of_a_day_of_300_deployments_fits_an_object_twice() -> None:
+    """Three offers each, prices to nine digits; an object of the API server has at most a MiB."""
+    dice = random.Random(1)
+    accounts = [
+        Account(Payer(f"{dice.getrandbits(128):032x}", f"team-{each % 20}", f"model-{each}"), offer, ("month", "team"))
+        for each in range(300)
+        for offer in [("cloud", f"g{size}.xlarge", Market.SPOT, "") for size in range(3)]
+    ]
+    rows = {
+        MIDNIGHT_S + hour * HOUR_S: {
+            each: Spend(dice.random(), dice.random(), dice.random(), dice.random()) for each in accounts
+        }
+        for hour in range(6)
+    }
+    (name,) = parts(Ledger(rows))
+    assert len(written_part("system", name, Ledger(rows))["binaryData"]["ledger"]) <= 512 * 1024
