@@ -15,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-gateway test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-scaling bench-kernels clean
+.PHONY: help setup crds format check test test-gateway test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ bench-forecast: $(BENCH) ## Load forecasts against what others do: DATA=folder o
 
 bench-gateway: $(READY) ## What the gateway adds and takes, and what it must not lose: JSON=file writes the figures
 	@$(PYTHON) -m benchmarks.gateway $(ARGS)
+
+bench-ledger: $(READY) ## How exact the ledger is over 50 restarts: JSON=file writes the figures
+	@$(PYTHON) -m benchmarks.ledger $(ARGS)
 
 bench-loop: $(READY) ## The closed loop: cost of 300 deployments, spot notices, the replay's bill, real vLLM (root): ARGS='fleet notices replay', JSON=file
 	@$(PYTHON) -m benchmarks.loop $(ARGS)

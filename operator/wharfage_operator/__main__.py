@@ -1,6 +1,7 @@
 """The operator's process: wires the parts, runs them, and takes them down in the order that loses nothing."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -42,6 +43,7 @@ from wharfage_operator.inbox import Inbox
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Kind, Object
 from wharfage_operator.laws import Laws
 from wharfage_operator.lease import Lease
+from wharfage_operator.ledger import Bookkeeper
 from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
@@ -52,6 +54,7 @@ from wharfage_operator.reconcile import Reconciler
 from wharfage_operator.refusals import Refusals
 from wharfage_operator.rounds import Rounds, Unsolved
 from wharfage_operator.scalers import Scalers
+from wharfage_operator.scopes import Scopes
 from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
@@ -130,6 +133,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         freshness,
         settle_s=settings.world_settle_s,
         children_settle_s=settings.children_settle_s,
+        gone=lambda kind, obj: bookkeeper.heard(kind, obj),
     )
     streams, refusals, echoes = Streams(), Refusals(), Echoes(freshness.note)
     sync = Sync(connection, cache, settings, heard=inbox.heard, gone=inbox.wake, streams=streams, refusals=refusals)
@@ -193,6 +197,20 @@ async def serve(connection: Connection, settings: Settings) -> int:
         taught=lambda key: calibrations.lessons(key),
         clock=clock,
     )
+    scopes = Scopes(cache)
+    bookkeeper = Bookkeeper(
+        cache,
+        connection,
+        writer,
+        supply,
+        clock,
+        telemetry,
+        namespace=settings.namespace,
+        everywhere=not settings.watch_namespaces,
+        selecting=scopes.selecting,
+        rows=scopes.rows,
+        proven=lambda: lease.renewed_before,
+    )
     rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)
@@ -224,6 +242,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         scalers=Scalers(connection, every_s=settings.conflict_every_s),
         sync=sync,
         adoptions=adoptions,
+        spent=lambda uid: bookkeeper.of_payer(uid, clock.unix_s),
         settings=settings,
         telemetry=telemetry,
     )
@@ -279,6 +298,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     looking = partial(work, queue, reconciler.look, telemetry)
     background += [
         when_leading(almanac.run),
+        when_leading(bookkeeper.run),
         *(when_leading(partial(knowing, looking)) for _ in range(settings.workers)),
     ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
@@ -294,6 +314,9 @@ async def serve(connection: Connection, settings: Settings) -> int:
             await _stop(tasks, within_s=settings.exit_grace_s)
             queue.close()
             await foreman.close()
+            if lease.proven:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bookkeeper.close(), timeout=settings.exit_grace_s)
             await lease.release()
             await parts.aclose()
 

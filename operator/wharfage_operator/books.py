@@ -32,7 +32,7 @@ _DATA = "ledger"
 _DIGITS = 9  # of a dollar
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818 - the state is the name
     """A ConfigMap of the ledger that this version cannot read; whoever gets this must not overwrite it."""
 
 

@@ -1,5 +1,7 @@
 """What was heard becomes a line in the cache and a key in the queue; nothing is decided here."""
 
+from collections.abc import Callable
+
 from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.kinds import (
     CHILDREN,
@@ -36,14 +38,25 @@ class Inbox:
     """Takes events of every kind, in any order, any number of times."""
 
     def __init__(
-        self, cache: Cache, queue: WorkQueue[Item], freshness: Freshness, *, settle_s: float, children_settle_s: float
+        self,
+        cache: Cache,
+        queue: WorkQueue[Item],
+        freshness: Freshness,
+        *,
+        settle_s: float,
+        children_settle_s: float,
+        gone: Callable[[Kind, Object], None] = lambda kind, obj: None,
     ) -> None:
-        """How long changes are gathered before anybody is woken: of nodes and prices, and of children and pods."""
+        """How long changes are gathered before anybody is woken: of nodes and prices, and of children and pods.
+
+        `gone` is told at once of each object that was deleted.
+        """
         self._cache = cache
         self._queue = queue
         self._freshness = freshness
         self._settle_s = settle_s
         self._children_settle_s = children_settle_s
+        self._gone = gone
 
     def news(self, kind: Kind, event_type: str | None, obj: Object) -> bool:
         """Whether an event is worth more than the note that its kind was heard of."""
@@ -54,6 +67,7 @@ class Inbox:
         """An object was listed, added, modified or deleted."""
         if event_type == "DELETED":
             known = self._cache.drop(kind, key_of(obj), uid=obj["metadata"]["uid"], version=version_of(obj))
+            self._gone(kind, known or obj)
             self.wake(kind, key_of(obj), known or obj, at_once=kind is not PODS)
         else:
             before = self._cache.get(kind, key_of(obj))

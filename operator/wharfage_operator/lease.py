@@ -63,6 +63,8 @@ class Lease:
         self._proven_at = 0.0
         self.led = asyncio.Event()
         self.holder = ""
+        self.renewed_before: str | None = None
+        """When whoever led before this process renewed the Lease last, as it is written there; None if nobody did."""
 
     @property
     def leads(self) -> bool:
@@ -141,6 +143,8 @@ class Lease:
         if self.holder != self.identity and not self._expired(spec):
             return False
         taken = self.holder != self.identity
+        if not self.leads:
+            self.renewed_before = spec.get("renewTime")
         renewed = {
             **current,
             "spec": {

@@ -89,11 +89,8 @@ def observed_fleet(deployments: Iterable[dict[str, Any]], offers: Iterable[Offer
     return Fleet(tuple(sorted((pool for pool in pools if pool is not None), key=lambda pool: pool.key)))
 
 
-def _observed_pool(deployment: dict[str, Any], known: dict[tuple[str, str, Market, str], Offer]) -> Pool | None:
-    annotations = deployment["metadata"].get("annotations") or {}
-    text = annotations.get(POOL)
-    if text is None or deployment["metadata"].get("deletionTimestamp"):
-        return None
+def described(text: str) -> Pool:
+    """The pool that a `description` tells of, without replicas and at no price; ValueError for anything else."""
     try:
         row = json.loads(text)
         offer = Offer(
@@ -110,9 +107,21 @@ def _observed_pool(deployment: dict[str, Any], known: dict[tuple[str, str, Marke
             usd_per_hour=0.0,
             node_selector=tuple((key, value) for key, value in row["node_selector"]),
         )
+        return Pool(offer, row["variant"], 0, row["per_replica"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"no description of a pool: {error}") from error
+
+
+def _observed_pool(deployment: dict[str, Any], known: dict[tuple[str, str, Market, str], Offer]) -> Pool | None:
+    annotations = deployment["metadata"].get("annotations") or {}
+    text = annotations.get(POOL)
+    if text is None or deployment["metadata"].get("deletionTimestamp"):
+        return None
+    try:
+        pool = described(text)
         replicas = deployment["spec"].get("replicas", 1) - int(annotations.get(STAND_INS, "0"))
-        pool = Pool(offer, row["variant"], max(0, replicas), row["per_replica"])
     except (KeyError, TypeError, ValueError):
         return None  # somebody edited the annotation: the pool is no longer known, and is made anew
+    offer = known.get(pool.offer.key, pool.offer)
     ready = (deployment.get("status") or {}).get("readyReplicas", 0)
-    return replace(pool, offer=known.get(offer.key, offer), ready=ready)
+    return replace(pool, offer=offer, replicas=max(0, replicas), ready=ready)

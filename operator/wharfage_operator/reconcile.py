@@ -50,6 +50,7 @@ from wharfage_operator.kinds import (
     Key,
     Object,
 )
+from wharfage_operator.ledger import Spent
 from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item
 from wharfage_operator.manifests import manifests
@@ -112,6 +113,7 @@ class Reconciler:
         scalers: Scalers,
         sync: Sync,
         adoptions: Adoptions,
+        spent: Spent,
         settings: Settings,
         telemetry: Telemetry,
     ) -> None:
@@ -127,6 +129,7 @@ class Reconciler:
         self._scalers = scalers
         self._sync = sync
         self._adoptions = adoptions
+        self._spent = spent
         self._settings = settings
         self._telemetry = telemetry
         self._written_at: dict[Key, float] = {}
@@ -384,6 +387,7 @@ class Reconciler:
             blocker=blocker(subject.pods, subject.pools, witnesses, now=now),
             pools=subject.pools,
             load=subject.load,
+            spent=self._spent(subject.uid),
             models=tuple(models),
             prices_observed_at=supply.prices_observed_at,
             hindrances=self._pilotage.hindrances(key, subject.uid),

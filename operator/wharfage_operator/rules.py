@@ -79,6 +79,7 @@ RULES = (
         own_namespace=True,
         names=("wharfage-machines",),
     ),
+    Rule("", "configmaps", ("get", "list", "patch"), "the ledger, one for a quarter of a day", own_namespace=True),
 )
 
 BY_PROXY = Rule("", "pods/proxy", ("get",), "engines' /metrics through the API server, with scrape_via: Proxy alone")

@@ -14,6 +14,7 @@ from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.spend import NOTHING
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.errors import Rejected
@@ -39,7 +40,7 @@ _PLACED = frozenset(
 )
 _DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED})
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
-_MOVING = frozenset({"usdPerMillionTokens", "leadTime", "machineLeadTime"})
+_MOVING = frozenset({"usdPerMillionTokens", "leadTime", "machineLeadTime", "usdToday", "usdThisMonth", "month"})
 _UNKNOWN = "<none>"  # kubectl would leave the cell of an absent field empty
 _MARKETS = {Market.SPOT: " spot", Market.RESERVED: " reserved", Market.ON_DEMAND: ""}
 
@@ -61,7 +62,7 @@ def status(deployment: LLMDeployment, seen: Seen, *, now: float, previous: Mappi
         "usdPerHour": cost.get("usdPerHour"),
         "usdPerMillionTokens": cost.get("usdPerMillionTokens"),
         "leadTime": _longest(rows),
-        "month": None,  # dollars of the month are the ledger's, which this version does not keep
+        "month": cost.get("usdThisMonth"),
         "reason": seen.blocker.reason.value if waits and seen.blocker else readiness.reason.value,
     }
     return _known(
@@ -178,6 +179,18 @@ def _usd_per_hour(seen: Seen) -> float | None:
 
 
 def _cost(usd_per_hour: float | None, seen: Seen, previous: Mapping[str, Any]) -> Row:
+    return _spent(seen, previous) | _rate(usd_per_hour, seen, previous)
+
+
+def _spent(seen: Seen, previous: Mapping[str, Any]) -> Row:
+    """What was spent; absent where nothing was or nobody knows."""
+    before = previous.get("cost") or {}
+    today, month = seen.spent or (NOTHING, NOTHING)
+    row = {"usdToday": today.usd, "usdThisMonth": month.usd}
+    return {name: _figure(usd, before.get(name)) for name, usd in row.items() if month.usd > 0.0}
+
+
+def _rate(usd_per_hour: float | None, seen: Seen, previous: Mapping[str, Any]) -> Row:
     if usd_per_hour is None:
         return {}
     before = previous.get("cost") or {}

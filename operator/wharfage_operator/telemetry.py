@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
+from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_operator.gauges import Figures, Gauges
 
@@ -22,6 +23,11 @@ _SECRETS = (
     re.compile(r"(?i)(?<=password=)[^\s&\"']+"),
     re.compile(r"(?i)(?<=api-key[= ])[^\s&\"']+"),
 )
+_PARTS = {
+    "idle": "machines cost while or where nobody was on them",
+    "startup": "were spent between a replica's machine and its first answer",
+    "estimated": "rest on a guess",
+}
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -163,6 +169,19 @@ class Telemetry:
             registry=self.registry,
         )
         engine = ["namespace", "name", "variant", "accelerator", "accelerators"]
+        self.ledger_kept = Gauge(
+            "wharfage_ledger_kept",
+            "1 while dollars are written where they last, 0 where the ledger cannot be read",
+            registry=self.registry,
+        )
+        payer = ["namespace", "name", "team", "offer", "market"]
+        self._cost = Counter(
+            "wharfage_cost", "Dollars spent since this replica leads", [*payer, "currency"], registry=self.registry
+        )
+        self._parts = {
+            part: Counter(f"wharfage_{part}_cost", f"Those of them that {about}", payer, registry=self.registry)
+            for part, about in _PARTS.items()
+        }
         self.capacity = Gauge(
             "wharfage_capacity_requests_per_second",
             "What one replica carries within the objectives, by the model alone and as its engines have taught",
@@ -185,6 +204,14 @@ class Telemetry:
     def deployment(self, key: tuple[str, str], figures: Figures) -> None:
         """Show what one deployment runs, carries and costs."""
         self._deployments.show(key, figures)
+
+    def spent(self, account: Account, spend: Spend) -> None:
+        """Count dollars of one account. Its series stay when the deployment goes: they are of the past."""
+        _, offer, market, _ = account.offer
+        labels = account.payer.namespace, account.payer.name, account.payer.team, offer, market.value
+        self._cost.labels(*labels, "USD").inc(spend.usd)
+        for part, counter in self._parts.items():
+            counter.labels(*labels).inc(getattr(spend, part))
 
     def forget_catalog(self, name: str) -> None:
         """A catalog is gone, or cannot be read: nobody knows how old its prices are."""

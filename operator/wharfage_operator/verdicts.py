@@ -15,6 +15,7 @@ from wharfage_autoscaler.decision import Decision, Step
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
+from wharfage_autoscaler.spend import Spend
 from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.words import replica_words
 
@@ -57,6 +58,7 @@ class Seen:
     `leads` are those of the offers of the pools, in seconds of the world. `ahead` are replicas whose machines are
     ordered already, `stand_ins` those beside replicas in doubt: both cost money, and neither is wanted.
     `pools` are the raw Deployments of the pools, `models` the rows of what models' own files told.
+    `spent` is of today and of this month, in UTC; None where the ledger is not read yet.
     `hindrances` say what keeps decisions from being better (`Pilotage.hindrances`).
     `prices_observed_at` is by catalog; catalogs that the fleet does not use may be in it. `how_to_wake` it: a command.
     `budget` is the row of the status about the budget that binds it hardest, None where none is at a stage.
@@ -73,6 +75,7 @@ class Seen:
     blocker: Blocker | None = None
     pools: tuple[Mapping[str, Any], ...] = ()
     load: Load | None = None
+    spent: tuple[Spend, Spend] | None = None
     models: tuple[Mapping[str, Any], ...] = ()
     prices_observed_at: Mapping[str, float] = field(default_factory=dict)
     hindrances: Mapping[Reason, str] = field(default_factory=dict)

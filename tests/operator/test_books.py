@@ -33,9 +33,7 @@ ACCOUNT = Account(Payer("1", "shop", "chat", "search"), ("cloud", "g6", Market.S
 
 @given(fleets())
 def test_what_is_open_is_read_as_it_was_written(fleet: Fleet) -> None:
-    meter, charges = charged(
-        Meter(-1.0), seen(fleet, -1.0, ENDS_S, ENDS_S), ENDS_S, proven_s=ENDS_S, row_of=row_of
-    )
+    meter, charges = charged(Meter(-1.0), seen(fleet, -1.0, ENDS_S, ENDS_S), ENDS_S, proven_s=ENDS_S, row_of=row_of)
     books = Open(meter, Ledger().posted(charges), since_s=12.5, closed_s=1800.0)
     found = read_open(written_open("system", books))
     assert (found.meter, found.since_s, found.closed_s) == (meter, 12.5, 1800.0)

@@ -1,0 +1,245 @@
+"""Keeps the ledger: what ours run on is charged at every change and now and then, and written where it must last.
+
+It is written two seconds after a start, an end or a change of price, at the end of an hour, and at a clean exit; what
+is charged between two writes is charged again from what is there, should the process die (docs/design/0025-ledger.md).
+"""
+
+import logging
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from wharfage_autoscaler.ledger import DAY_S, Ledger, Totals, day_of, totals
+from wharfage_autoscaler.meter import Meter
+from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
+from wharfage_autoscaler.spend import NOTHING, Spend
+
+from wharfage_operator.apply import Writer
+from wharfage_operator.books import Open, Unreadable
+from wharfage_operator.cache import Cache
+from wharfage_operator.clock import Clock
+from wharfage_operator.connection import Connection
+from wharfage_operator.errors import ApiError, NotYet
+from wharfage_operator.gather import Supply
+from wharfage_operator.kinds import NODES, PODS, Kind, Object
+from wharfage_operator.neighbours import Neighbours
+from wharfage_operator.shelves import Shelves
+from wharfage_operator.tariffs import priced
+from wharfage_operator.telemetry import Telemetry
+from wharfage_operator.tenancy import Ended, Selecting, Tenancy
+
+log = logging.getLogger(__name__)
+KEPT_S = 35 * DAY_S
+_EVERY_S = 2.0
+_LATE_S = 60.0  # an hour is closed when nothing of it can be heard of any more
+_STEP_S = 1.0  # of a clock that was set
+_MOST_ENDED = 10_000
+
+Spent = Callable[[str], tuple[Spend, Spend] | None]
+"""What was spent for the deployment of a uid today and this month (UTC); None where nobody knows yet."""
+
+
+class Bookkeeper:
+    """The meter, the rows that are open, and the sums of those that are closed."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        connection: Connection,
+        writer: Writer,
+        supply: Supply,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        namespace: str,
+        everywhere: bool,
+        selecting: Selecting,
+        rows: Callable[[], RowOf],
+        proven: Callable[[], str | None],
+    ) -> None:
+        """`selecting` names the budgets of a deployment, `rows` cuts hours where their periods begin.
+
+        `everywhere`: whether pods of all namespaces may be listed. `proven` tells until when another process watched,
+        before this one led (RFC 3339); None if nobody knows.
+        """
+        self._cache = cache
+        self._supply = supply
+        self._clock = clock
+        self._telemetry = telemetry
+        self._selecting = selecting
+        self._rows = rows
+        self._proven = proven
+        self._shelves = Shelves(connection, writer, namespace)
+        self._neighbours = Neighbours(connection, may_ask=everywhere)
+        self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
+        self._books: Open | None = None
+        self._closed = Totals()
+        self._floor_s = 0.0
+        self._written: Meter | None = None
+        self._told = (0.0, 0.0)
+
+    @property
+    def observed_since_s(self) -> float | None:
+        """Since when there is a ledger (Unix seconds); None while it is not read yet."""
+        return None if self._books is None else self._books.since_s
+
+    def spend(self, budget: str, from_s: float, to_s: float) -> Spend:
+        """What was spent under a budget in the rows that begin then; up to the last charge, some seconds ago."""
+        return self._closed.of_budget(budget, from_s, to_s) + self._open.of_budget(budget, from_s, to_s)
+
+    def spent(self, budget: str, from_s: float, to_s: float) -> float:
+        """The same in dollars; NaN while the ledger is not read yet."""
+        return math.nan if self._books is None else self.spend(budget, from_s, to_s).usd
+
+    def hours(self, budget: str, from_s: float, to_s: float) -> list[float]:
+        """Dollars of each whole hour that begins then; NaN where nobody kept books."""
+        since_s = math.inf if self._books is None else self._books.since_s
+        both = self._closed + self._open
+        rows = both.by_budget.get(budget, {})
+        found: dict[float, float] = {}
+        for begins_s, spend in rows.items():
+            hour_s = begins_s - begins_s % HOUR_S
+            found[hour_s] = found.get(hour_s, 0.0) + spend.usd
+        first = math.ceil(from_s / HOUR_S) * HOUR_S
+        hours = [first + HOUR_S * each for each in range(max(0, math.floor((to_s - first) / HOUR_S)))]
+        return [math.nan if hour_s < since_s - HOUR_S else found.get(hour_s, 0.0) for hour_s in hours]
+
+    def usd_per_hour(self, budget: str) -> float:
+        """Dollars per hour that are spent under a budget now."""
+        rates = {} if self._books is None else self._books.meter.rates()
+        return sum(rate for account, rate in rates.items() if budget in account.budgets)
+
+    def of_payer(self, uid: str, now_s: float) -> tuple[Spend, Spend] | None:
+        """What was spent for a deployment today and this month (UTC); None while the ledger is not read yet."""
+        if self._books is None:
+            return None
+        both = self._closed.by_payer.get(uid, {}), self._open.by_payer.get(uid, {})
+        today_s, month_s = day_of(now_s), month_of(now_s)
+        rows = [(begins_s, spend) for sums in both for begins_s, spend in sums.items() if begins_s >= month_s]
+        today = sum((spend for begins_s, spend in rows if begins_s >= today_s), NOTHING)
+        return today, sum((spend for _, spend in rows), NOTHING)
+
+    @property
+    def _open(self) -> Totals:
+        return Totals() if self._books is None else totals(self._books.ledger)
+
+    def heard(self, kind: Kind, obj: Object) -> None:
+        """A pod or a node was seen to go just now."""
+        if kind in self._ended:
+            self._ended[kind].append(Ended(obj, self._clock.unix_s))
+
+    async def run(self) -> None:
+        """Read what an earlier process wrote, then charge and write for ever."""
+        await self._clock.every(_EVERY_S, self.turn)
+
+    async def turn(self, now_s: float) -> None:
+        """One look; `now_s` in Unix seconds. What fails is tried again at the next."""
+        try:
+            if self._books is None:
+                await self._restore(now_s)
+            else:
+                await self._charge(now_s, proven_s=now_s)
+            await self._write()
+        except Unreadable as error:
+            self._telemetry.ledger_kept.set(0)
+            log.error("the ledger is not kept", extra={"error": str(error)})
+        except (ApiError, NotYet) as error:
+            log.info("the ledger waits", extra={"error": str(error)})
+            if isinstance(error, ApiError) and error.status == 409:
+                self._books = None  # somebody else wrote it: what they know is right
+        except Exception:  # a ledger that waits is no reason to stop serving
+            log.exception("the ledger waits")
+
+    async def close(self) -> None:
+        """Charge and write once more, at a clean exit."""
+        if self._books is not None:
+            self._written = None
+            await self.turn(self._clock.unix_s)
+
+    async def _restore(self, now_s: float) -> None:
+        kept = await self._shelves.read(from_s=now_s - KEPT_S)
+        self._closed = kept.closed
+        if kept.open is not None:
+            books, self._floor_s = kept.open, kept.open.since_s - KEPT_S
+        else:
+            _, closed_s = self._rows()(kept.last_s)
+            self._floor_s = max(now_s - KEPT_S, closed_s if kept.last_s else 0.0)
+            books = Open(Meter(self._floor_s), Ledger(), since_s=now_s, closed_s=self._floor_s)
+        ahead_s = books.meter.mark_s - now_s
+        if ahead_s > 0.0:  # a clock was set while nobody watched: what it missed is not known
+            books = replace(books, meter=books.meter.shifted(-ahead_s))
+        proven = self._proven()
+        proven_s = 0.0 if proven is None else self._clock.own_s(datetime.fromisoformat(proven).timestamp())
+        self._told = now_s, self._clock.elapsed_s
+        self._books = books
+        await self._charge(now_s, proven_s=min(now_s, max(proven_s, books.meter.mark_s)))
+
+    async def _charge(self, now_s: float, *, proven_s: float) -> None:
+        books = self._books
+        if books is None:
+            return
+        meter = self._set(books.meter, now_s)
+        supplied = self._supply.now()
+        tenancy = Tenancy(
+            self._cache,
+            priced(supplied.offers, supplied.prices_observed_at, now_s),
+            self._selecting,
+            self._clock.own_s,
+            self._neighbours.shared,
+            self._floor_s,
+        )
+        await self._neighbours.ask({str(pod["spec"].get("nodeName") or "") for pod in self._cache.all(PODS)} - {""})
+        seen = tenancy.machines(meter, self._cache.all(PODS), tuple(self._ended[PODS]), tuple(self._ended[NODES]))
+        meter, charges = charged(meter, seen, now_s, proven_s=proven_s, row_of=self._rows())
+        for ended in self._ended.values():
+            ended.clear()
+        for (_, account), spend in charges.items():
+            self._telemetry.spent(account, spend)
+        ledger = books.ledger.posted(_not_before(charges, books.closed_s))
+        self._books = replace(books, meter=meter, ledger=ledger)
+
+    def _set(self, meter: Meter, now_s: float) -> Meter:
+        """The meter on a clock that may have been set since the last look."""
+        elapsed_s = self._clock.elapsed_s
+        step_s = (now_s - self._told[0]) - (elapsed_s - self._told[1])
+        self._told = now_s, elapsed_s
+        if abs(step_s) < _STEP_S:
+            return meter
+        log.warning("the clock was set", extra={"seconds": round(step_s, 3)})
+        return meter.shifted(step_s)
+
+    async def _write(self) -> None:
+        books = self._books
+        if books is None:
+            return
+        row_of = self._rows()
+        over = {each for each in books.ledger.rows if row_of(each)[1] <= books.meter.mark_s - _LATE_S}
+        if not over and self._written is not None and self._written.machines == books.meter.machines:
+            return
+        await self._shelves.write_open(books)
+        self._written = books.meter
+        self._telemetry.ledger_kept.set(1)
+        if not over:
+            return
+        closed = Ledger({each: books.ledger.rows[each] for each in over})
+        await self._shelves.close(closed)
+        rest = Ledger({each: row for each, row in books.ledger.rows.items() if each not in over})
+        self._closed = (self._closed + totals(closed)).since(books.meter.mark_s - KEPT_S)
+        self._books = replace(books, ledger=rest, closed_s=max(books.closed_s, *(row_of(each)[1] for each in over)))
+
+
+def month_of(at_s: float) -> float:
+    """When the month of UTC began that a moment is in."""
+    at = datetime.fromtimestamp(at_s, UTC)
+    return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
+
+
+def _not_before(charges: Charges, closed_s: float) -> Charges:
+    """What was heard of when its row was closed already is booked in the one after."""
+    found: Charges = {}
+    for (begins_s, account), spend in charges.items():
+        row = max(begins_s, closed_s), account
+        found[row] = found.get(row, NOTHING) + spend
+    return found
