@@ -8,6 +8,7 @@ import click
 
 from wharfage_cli import examination
 from wharfage_cli.asking import decision
+from wharfage_cli.budget_commands import budget
 from wharfage_cli.connection import Refused, Unreachable
 from wharfage_cli.doctor import Level
 from wharfage_cli.explanation import explanation, lines
@@ -109,6 +110,7 @@ def explain(
     sys.exit(0 if told.same else 1)
 
 
+cli.add_command(budget)
 cli.add_command(compare)
 cli.add_command(offers)
 cli.add_command(simulate)
