@@ -17,7 +17,9 @@ def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> De
 
     Of machines that others share it is charged its part, as it was when the dollars were allotted.
     """
-    if decision.demand is None or decision.allotment is None or decision.allotment.usd_per_hour is None:
+    if decision.demand is None:
+        return _held_down(seen, decision)
+    if decision.allotment is None or decision.allotment.usd_per_hour is None:
         return decision
     cap, charged = decision.allotment.usd_per_hour, decision.allotment.charged
     if charged(decision.target) <= cap + _ROUNDING:
@@ -33,7 +35,9 @@ def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> De
 
 
 def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
-    """Lower the count until `max_replicas` and the dollar limit hold, to zero if it must be."""
+    """Lower the count until `max_replicas` and the dollar limit hold, to zero if it must be or a budget stops it."""
+    if seen.bounds.stopped:
+        return decision.amended(shrunk(decision.target, 0), Reason.BUDGET_STOPPED, seen.bounds.stopped)
     count, most = decision.target.replicas, seen.wanted.max_replicas
     if count > most:
         message = f"{replica_words(count)} wanted, maxReplicas is {most}"
@@ -48,6 +52,24 @@ def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Deci
         f"limits.usdPerHour is {limit:.2f}: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
     )
     return decision.amended(target, Reason.USD_PER_HOUR_LIMIT, message)
+
+
+def _held_down(seen: Snapshot, decision: Decision) -> Decision:
+    """A count that no load leads, so that nothing was allotted: what its budget leaves, but not below the least."""
+    cap = seen.bounds.usd_per_hour
+    if cap is None or decision.target.usd_per_hour <= cap + _ROUNDING:
+        return decision
+    count = decision.target.replicas
+    target = _affordable(decision.target, cap, lambda fleet: fleet.usd_per_hour)
+    if target.replicas < seen.wanted.min_replicas:
+        target = shrunk(decision.target, min(count, seen.wanted.min_replicas))
+    if target.replicas == count:
+        return decision
+    message = (
+        f"{replica_words(count)} cost {decision.target.usd_per_hour:.2f} usd/h, {seen.bounds.why} leaves "
+        f"{cap:.2f}: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
+    )
+    return decision.amended(target, Reason.BUDGET_ALLOTMENT, message)
 
 
 def _affordable(fleet: Fleet, limit_usd_per_hour: float, usd_per_hour: Callable[[Fleet], float]) -> Fleet:

@@ -29,6 +29,8 @@ class Charter:
     variants: int = 1
     """That may serve together, in these shapes."""
     budget: Budget | None = None
+    economises: bool = False
+    """Whether a budget has it move to what is cheaper, whatever its own purse says."""
     priority: int = 100
     """Among deployments that share machines or dollars."""
     moves: bool = True

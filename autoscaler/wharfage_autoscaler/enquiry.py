@@ -107,7 +107,7 @@ def enquiry(experience: Experience, sight: Sight, charter: Charter) -> Enquiry:
         shapes=shapes,
         served=frozenset(running if answer is None else allotted(answer.allotment, shapes)),
         unfit=unfit,
-        prefers_cheaper=experience.purse.prefers_cheaper,
+        prefers_cheaper=experience.purse.prefers_cheaper or charter.economises,
         headroom=experience.law.headroom,
         charter=charter,
     )

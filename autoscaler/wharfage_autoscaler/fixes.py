@@ -38,6 +38,10 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.BUDGET_ALLOTMENT: Fix(
         "The dollars per hour allotted to the deployment hold the count down.", "Raise the budget, or its priority."
     ),
+    Reason.BUDGET_STOPPED: Fix(
+        "An LLMBudget is at its stage Stop: nothing runs until its period ends.",
+        "Raise its dollars, write spec.override, or take the stage Stop out of it.",
+    ),
     Reason.MAX_REPLICAS: Fix(
         "scaling.maxReplicas holds the count down.", "Raise maxReplicas if more should be possible."
     ),
@@ -159,7 +163,23 @@ FIXES: Mapping[Reason, Fix] = {
     ),
     Reason.PRICES_STALE: Fix("The catalog's prices are old.", "Refresh the catalog's prices and its observedAt."),
     Reason.PRICES_UNKNOWN: Fix("No price is known for what runs.", "Add the machine to an OfferCatalog."),
-    Reason.NO_BUDGET: Fix("No ceiling in dollars applies.", "Write limits.usdPerHour for one."),
+    Reason.NO_BUDGET: Fix("No ceiling in dollars applies.", "Write limits.usdPerHour, or an LLMBudget, for one."),
+    Reason.WITHIN_BUDGET: Fix("What is spent, and what is expected, are below every stage that acts."),
+    Reason.BUDGET_NOTIFIES: Fix("A budget has reached the share at which it wants to be told."),
+    Reason.BUDGET_RESTRICTS: Fix(
+        "A budget is at a stage that holds dollars per hour down, so that the money lasts.",
+        "Raise its dollars or write spec.override, if the load is worth it.",
+    ),
+    Reason.BUDGET_SPENT: Fix(
+        "A budget is used up: what it selects runs at minReplicas, or not at all at its stage Stop.",
+        "Raise its dollars, write spec.override, or wait for the next period.",
+    ),
+    Reason.BUDGET_OBSERVES: Fix(
+        "The budget only reports which stage it would be at.", "Set mode: Enforce to have its stages act."
+    ),
+    Reason.NOTHING_SELECTED: Fix(
+        "The budget selects no deployment.", "Compare spec.selector and spec.namespaceSelector with their labels."
+    ),
     Reason.WITHIN_LIMIT: Fix("The cost is below its ceiling."),
     Reason.LIMIT_REACHED: Fix("The cost is at its ceiling.", "Raise limits.usdPerHour, or accept fewer replicas."),
     Reason.NOT_IMPLEMENTED: Fix(

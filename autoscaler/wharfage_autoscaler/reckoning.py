@@ -71,9 +71,11 @@ def reckoned(terms: Terms, spending: Spending, before: Reckoning | Standing, now
         period_begins_s=terms.begins_s,
         period_s=terms.ends_s - terms.begins_s,
     )
-    known = before.standing if isinstance(before, Reckoning) else before
-    standing = climbed(terms.stages, known, outlook, now_s)
-    frozen = before.frozen if isinstance(before, Reckoning) else None
+    if isinstance(before, Reckoning):
+        raised, known, frozen = terms.usd > before.outlook.usd, before.standing, before.frozen
+    else:
+        raised, known, frozen = False, before, None
+    standing = climbed(terms.stages, known, outlook, now_s, raised=raised)
     if Action.FREEZE not in standing.actions:
         frozen = None
     elif frozen is None:

@@ -6,6 +6,8 @@ from statistics import fmean
 from typing import Protocol
 
 from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.bounds import FREE as UNBOUND
+from wharfage_autoscaler.bounds import Bounds
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.idle import Idle
@@ -45,6 +47,7 @@ class Snapshot:
     elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
     kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
     idle: Idle | None = None  # None: it never goes to zero
+    bounds: Bounds = UNBOUND  # of budgets
     adopted: str = ""  # what is looked at and never changed, in words; "": what runs is ours
 
 

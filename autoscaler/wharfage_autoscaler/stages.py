@@ -79,10 +79,15 @@ class Standing:
         return max(self.below_since_s, key=lambda action: action.rank, default=None)
 
 
-def climbed(stages: Sequence[Stage], standing: Standing, outlook: Outlook, now_s: float) -> Standing:
-    """The stages in force after one more look."""
+def climbed(
+    stages: Sequence[Stage], standing: Standing, outlook: Outlook, now_s: float, *, raised: bool = False
+) -> Standing:
+    """The stages in force after one more look.
+
+    Where somebody has `raised` the dollars those that may recede do so at once: that is what was wanted.
+    """
     new_period = outlook.period_begins_s != standing.period_begins_s
-    dwell_s = min(DWELL_S, _DWELL_SHARE * outlook.period_s)
+    dwell_s = 0.0 if raised else min(DWELL_S, _DWELL_SHARE * outlook.period_s)
     found: dict[Action, float | None] = {}
     for stage in stages:
         share = outlook.share(stage)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,7 @@ from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
 from wharfage_operator.telling import page
 from wharfage_operator.testimony import Testimony
+from wharfage_operator.treasury import Treasury
 from wharfage_operator.watch import WATCHED, Freshness, Streams, watch
 from wharfage_operator.workqueue import WorkQueue
 
@@ -211,7 +213,16 @@ async def serve(connection: Connection, settings: Settings) -> int:
         rows=scopes.rows,
         proven=lambda: lease.renewed_before,
     )
-    rounds = Rounds(solve, lambda: supply.now().shared, answered=measured)
+    rounds = Rounds(solve, lambda: replace(supply.now().shared, caps=treasury.caps()), answered=measured)
+    treasury = Treasury(
+        cache,
+        bookkeeper,
+        clock,
+        selecting=scopes.selecting,
+        wake=lambda kind, key: queue.add((kind, key)),
+        renew=rounds.renew,
+        every_s=settings.budgets_every_s,
+    )
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)
     calibrations = Calibrations(metrics.stints, image=settings.engine_image)
@@ -240,6 +251,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         scalers=Scalers(connection, every_s=settings.conflict_every_s),
+        treasury=treasury,
         sync=sync,
         adoptions=adoptions,
         spent=lambda uid: bookkeeper.of_payer(uid, clock.unix_s),
@@ -274,6 +286,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         telemetry.leader.set(lease.leads)
         lookout.tell(telemetry, time.time())
         calibrations.tell(telemetry)
+        treasury.tell(telemetry)
         for kind in WATCHED:
             telemetry.objects.labels(kind.plural).set(cache.count(kind))
             telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))
@@ -299,6 +312,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     background += [
         when_leading(almanac.run),
         when_leading(bookkeeper.run),
+        when_leading(treasury.run),
         *(when_leading(partial(knowing, looking)) for _ in range(settings.workers)),
     ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]

@@ -1,48 +1,62 @@
-"""What an LLMBudget shows as long as nothing tracks what is spent: that nothing does."""
+"""The whole status of an LLMBudget from the last look at it: the same in, the same out, so idling writes nothing."""
 
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wharfage_api.conditions import ConditionType, Reason
+from wharfage_api.llmbudget import Action as Written
+from wharfage_autoscaler.reckoning import Reckoning
+from wharfage_autoscaler.stages import Action
 
-from wharfage_operator.conditions import Verdict, conditions
+from wharfage_operator.conditions import Verdict, conditions, instant
+from wharfage_operator.events import Event
+from wharfage_operator.lines import figure, tidy
+from wharfage_operator.treasury import Account
+
+_TOP = 20
+_MOST_USD = 1e9  # an allowance of more is none at all
+_HARSH = frozenset({Action.FLOOR, Action.STOP})
 
 
-def budget_status(
-    zone: str, *, zone_exists: bool, previous: Mapping[str, Any], generation: int, now: float
-) -> dict[str, Any]:
-    """The whole status of a budget in that time zone."""
-    verdicts = (
-        _accepted(zone, exists=zone_exists),
-        Verdict(
-            ConditionType.ENFORCED,
-            holds=False,
-            reason=Reason.NOT_IMPLEMENTED,
-            message="This version does not track spend yet: no stage begins by itself. One that is written to "
-            "status.stage throttles at the gateway, and has it prefer cheaper variants. "
-            "Until it does, limit a deployment by spec.limits.usdPerHour and spec.scaling.maxReplicas.",
-        ),
-        Verdict(
-            ConditionType.WITHIN_BUDGET,
-            holds=None,
-            reason=Reason.NOT_IMPLEMENTED,
-            message="Spend is not tracked yet.",
-        ),
-    )
+def budget_status(raw: Mapping[str, Any], account: Account | None, *, now: float) -> dict[str, Any]:
+    """The status to write; where nobody has looked at it yet its money stays as it was. `now` is Unix seconds."""
+    generation, previous = raw["metadata"].get("generation", 0), raw.get("status") or {}
+    zone = str(raw["spec"].get("timeZone", "UTC"))
+    verdicts = (_accepted(zone), *_judged(account))
     rows = conditions(verdicts, previous=previous, generation=generation, now=now)
-    return {"observedGeneration": generation, "conditions": rows}
+    found: dict[str, Any] = {"observedGeneration": generation, "conditions": rows}
+    if account is None or account.reckoning is None:
+        return {**previous, **found} if exists(zone) else found
+    return found | _money(account, account.reckoning, previous) | {"deployments": _spenders(account, previous)}
 
 
-def stands(raw: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """Whether the budget says as much already; what others wrote beside it, a stage, is theirs."""
-    written = raw.get("status") or {}
-    return all(written.get(name) == part for name, part in status.items())
+def announced(raw: Mapping[str, Any], account: Account | None) -> tuple[Event, ...]:
+    """The Event of a stage that begins or recedes; `raw` is the budget with its status of before."""
+    if account is None or account.reckoning is None or account.terms is None:
+        return ()
+    before, after = (raw.get("status") or {}).get("stage"), account.reckoning.standing.harshest
+    if before == (None if after is None else after.value):
+        return ()
+    acts = "" if account.terms.enforced else " (mode Observe: it does not act)"
+    override = account.spec.override
+    raised = f"; override to {override.usd} usd: {override.reason}" if override is not None else ""
+    message = f"stage {before or 'none'} -> {after or 'none'}{acts}: {stage_words(account.reckoning)}{raised}"
+    return (Event(_reason(after).value, tidy(message), warning=after in _HARSH),)
 
 
 def exists(zone: str) -> bool:
     """Whether the machine's time zone database knows a zone; where there is no database every zone may exist."""
     return _known(zone) or not _known("UTC")
+
+
+def stage_words(reckoning: Reckoning) -> str:
+    """Where a budget stands, in a sentence with its numbers."""
+    outlook, forecast = reckoning.outlook, reckoning.forecast
+    return (
+        f"{outlook.spent_usd:.2f} of {outlook.usd:.2f} usd are spent, {forecast.mid:.2f} ({forecast.low:.2f} to "
+        f"{forecast.high:.2f}) are expected by the end of the period if nothing is held down"
+    )
 
 
 def _known(zone: str) -> bool:
@@ -53,8 +67,8 @@ def _known(zone: str) -> bool:
     return True
 
 
-def _accepted(zone: str, *, exists: bool) -> Verdict:
-    if not exists:
+def _accepted(zone: str) -> Verdict:
+    if not exists(zone):
         return Verdict(
             ConditionType.ACCEPTED,
             holds=False,
@@ -62,3 +76,78 @@ def _accepted(zone: str, *, exists: bool) -> Verdict:
             message=f"there is no time zone {zone}: write one by its IANA name, such as Europe/Berlin or UTC",
         )
     return Verdict(ConditionType.ACCEPTED, holds=True, reason=Reason.ACCEPTED, message="The budget is understood.")
+
+
+def _judged(account: Account | None) -> tuple[Verdict, Verdict]:
+    """Whether its stages act, and whether it is kept."""
+    if account is None or account.reckoning is None or account.terms is None:
+        waits = "Nobody has looked at it yet: that happens once a minute."
+        return (
+            Verdict(ConditionType.ENFORCED, holds=None, reason=Reason.SCALING, message=waits),
+            Verdict(ConditionType.WITHIN_BUDGET, holds=None, reason=Reason.SCALING, message=waits),
+        )
+    return _enforced(account, account.reckoning, enforced=account.terms.enforced), _within(account.reckoning)
+
+
+def _enforced(account: Account, reckoning: Reckoning, *, enforced: bool) -> Verdict:
+    stage = reckoning.standing.harshest
+    if not account.costs:
+        message = "It selects no deployment: compare spec.selector and spec.namespaceSelector with their labels."
+        return Verdict(ConditionType.ENFORCED, holds=enforced, reason=Reason.NOTHING_SELECTED, message=message)
+    if not enforced:
+        would = f"Enforce would have stage {stage} in force now" if stage else "no stage would be in force now"
+        message = f"mode Observe: {would}."
+        return Verdict(ConditionType.ENFORCED, holds=False, reason=Reason.BUDGET_OBSERVES, message=message)
+    cap = account.cap
+    if cap is None:
+        return Verdict(ConditionType.ENFORCED, holds=True, reason=Reason.WITHIN_BUDGET, message="No stage acts now.")
+    reason = Reason.BUDGET_SPENT if account.actions & _HARSH else Reason.BUDGET_RESTRICTS
+    left = "its floors alone are paid for" if account.actions & _HARSH else f"{figure(cap, None)} usd/h are left to it"
+    return Verdict(ConditionType.ENFORCED, holds=True, reason=reason, message=f"Stage {stage}: {left}.")
+
+
+def _within(reckoning: Reckoning) -> Verdict:
+    """Whether the money lasts; the message has the numbers, which by themselves are no reason to write."""
+    stage = reckoning.standing.harshest
+    holds = reckoning.outlook.spent_usd <= reckoning.outlook.usd
+    at = f"Stage {stage}" if stage is not None else "No stage"
+    return Verdict(ConditionType.WITHIN_BUDGET, holds=holds, reason=_reason(stage), message=f"{at} is in force.")
+
+
+def _reason(stage: Action | None) -> Reason:
+    if stage is None:
+        return Reason.WITHIN_BUDGET
+    if stage in _HARSH:
+        return Reason.BUDGET_SPENT
+    return Reason.BUDGET_NOTIFIES if stage is Action.NOTIFY else Reason.BUDGET_RESTRICTS
+
+
+def _money(account: Account, reckoning: Reckoning, previous: Mapping[str, Any]) -> dict[str, Any]:
+    assert account.terms is not None  # noqa: S101 - there is no reckoning without terms
+    forecast, before = reckoning.forecast, previous.get("usdForecast") or {}
+    found: dict[str, Any] = {
+        "periodStart": instant(account.terms.begins_s),
+        "usdSpent": figure(reckoning.outlook.spent_usd, previous.get("usdSpent")),
+        "usdForecast": {name: figure(getattr(forecast, name), before.get(name)) for name in ("low", "mid", "high")},
+    }
+    if reckoning.allowance < _MOST_USD:
+        found["usdPerHourAllowance"] = figure(reckoning.allowance, previous.get("usdPerHourAllowance"))
+    if reckoning.standing.harshest is not None:
+        found["stage"] = Written(reckoning.standing.harshest.value).value
+    return found
+
+
+def _spenders(account: Account, previous: Mapping[str, Any]) -> dict[str, Any]:
+    """How many it selects, and what the dearest of them cost now."""
+    rows = (previous.get("deployments") or {}).get("top") or ()
+    before = {(row["namespace"], row["name"]): row for row in rows}
+    dearest = sorted(account.costs.items(), key=lambda each: (-each[1].ordered, each[0]))[:_TOP]
+    top = [
+        {
+            "namespace": key[0],
+            "name": key[1],
+            "usdPerHour": figure(cost.ordered, before.get(key, {}).get("usdPerHour")),
+        }
+        for key, cost in dearest
+    ]
+    return {"count": len(account.costs), "top": top} if top else {"count": 0}

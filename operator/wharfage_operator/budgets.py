@@ -27,9 +27,7 @@ class Budgets:
         budgets = self._now()
         if not budgets:
             return None
-        namespace = deployment["metadata"].get("namespace", "")
-        known = self._cache.get(NAMESPACES, ("", namespace))
-        return binding(budgets, _labels(deployment), {_NAMESPACE: namespace, **_labels(known or {"metadata": {}})})
+        return binding(budgets, _labels(deployment), self._namespace_labels(deployment))
 
     def misstated(self) -> list[Key]:
         """The deployments whose status says something else of their budgets."""
@@ -38,6 +36,11 @@ class Budgets:
             for each in self._cache.all(LLM_DEPLOYMENTS)
             if self.binding(each) != (each.get("status") or {}).get("budget")
         ]
+
+    def _namespace_labels(self, deployment: Object) -> dict[str, str]:
+        namespace = deployment["metadata"].get("namespace", "")
+        known = self._cache.get(NAMESPACES, ("", namespace))
+        return {_NAMESPACE: namespace, **_labels(known or {"metadata": {}})}
 
     def _now(self) -> tuple[Staged, ...]:
         seen = self._cache.changes(LLM_BUDGETS)

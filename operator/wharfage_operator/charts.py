@@ -42,7 +42,7 @@ _MOST_ENGINES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the user wrote about moves, its rank among others, how many shapes and variants may serve together."""
+    """What the user wrote about moves, its rank among others, how many may serve together; what its budgets ask."""
 
     priority: int = 100
     moves: bool = True
@@ -50,6 +50,7 @@ class Terms:
     cooldown_s: float = COOLDOWN_S
     shapes: int = 1
     variants: int = 1
+    economises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class Charts:
             cooldown_s=terms.cooldown_s,
             shapes=terms.shapes,
             variants=terms.variants,
+            economises=terms.economises,
         )
         return Chart(
             charter, tuple(pools), traffic, tuple(sorted(refused, key=lambda words: (refused[words], words))), slots

@@ -40,6 +40,7 @@ _ACTIONABLE = frozenset(
         Reason.NOT_IMPLEMENTED,
         Reason.PRICES_STALE,
         Reason.LIMIT_REACHED,
+        Reason.BUDGET_STOPPED,
     }
 )
 

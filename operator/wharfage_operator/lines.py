@@ -1,7 +1,8 @@
-"""Other programs' words made fit for a status: one line, bounded, and the one line that matters."""
+"""Words and figures made fit for a status: one line, bounded, the one that matters; and no new figure for nothing."""
 
 import re
 
+KEPT = 0.05  # a smaller relative change is not worth a write
 LONGEST = 900  # characters; a status holds eight conditions and must stay under 10 kB
 
 # vLLM prefixes each line with the process and, in its logs, with level, date and place.
@@ -36,3 +37,15 @@ def tidy(text: str, *, longest: int = LONGEST) -> str:
     """One line without control characters, cut at the end where it is too long."""
     flat = " ".join("".join(char if char.isprintable() else " " for char in _ANSI.sub("", text)).split())
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"
+
+
+def figure(value: float, before: str | None) -> str:
+    """A number for people, in the old words where it has hardly moved."""
+    if before is not None:
+        try:
+            old = float(before)
+        except ValueError:
+            old = 0.0
+        if old and abs(value - old) < KEPT * abs(old):
+            return before
+    return f"{value:.0f}" if value >= 1000 else f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3g}"

@@ -22,8 +22,6 @@ from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.hindsight import no_later
 from wharfage_autoscaler.idle import Idle
-from wharfage_autoscaler.lately import Busy
-from wharfage_autoscaler.law import FRESH
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.pilot import decided, heard, snapshot
@@ -32,7 +30,6 @@ from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 from wharfage_autoscaler.steptime import Theta
 from wharfage_autoscaler.vanguard import NONE, Stake, vanguard
-from wharfage_autoscaler.work import Work
 
 from wharfage_operator.account import Account, Grounds, Said, accounted
 from wharfage_operator.advice import advised, refused
@@ -51,6 +48,7 @@ from wharfage_operator.routing import shapes, variants
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
+from wharfage_operator.units import in_new_units, unit_rps_of
 from wharfage_operator.wake import idle, says_zero, silent_s, woken_s
 
 log = logging.getLogger(__name__)
@@ -311,7 +309,7 @@ class Pilotage:
         voyage.unled, memory = after, voyage.experience.memory
         if seen.wanted.mode is not Mode.RECOMMEND and memory.held.replicas >= 0.0:
             held = memory.held._replace(replicas=float(decision.target.replicas))
-            unit_rps = _unit_rps(decision.target, dict(memory.rates), memory.unit_rps)
+            unit_rps = unit_rps_of(decision.target, dict(memory.rates), memory.unit_rps)
             voyage.experience = replace(voyage.experience, memory=replace(memory, held=held, unit_rps=unit_rps))
         return decision
 
@@ -399,7 +397,8 @@ class Pilotage:
     def _chart(self, voyage: _Voyage, subject: Subject, seen: Snapshot) -> Chart:
         """The deployment's chart, drawn anew where what it shows has changed, and once a day."""
         spec = subject.deployment.spec
-        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, spec.scaling.vertical, spec.routing)
+        economises, vertical = seen.bounds.economises, spec.scaling.vertical
+        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, vertical, spec.routing, economises)
         planned = self._calibrations.planned(subject.key)
         running = frozenset(pool.key for pool in seen.fleet.pools)
         stale = seen.now - voyage.drawn_s >= _REDRAWN_S
@@ -416,11 +415,12 @@ class Pilotage:
                 seen.fleet,
                 Terms(
                     priority=spec.priority,
-                    moves=spec.scaling.vertical.enabled,
-                    min_savings=float(spec.scaling.vertical.min_savings),
-                    cooldown_s=spec.scaling.vertical.cooldown.total_seconds(),
+                    moves=vertical.enabled,
+                    min_savings=float(vertical.min_savings),
+                    cooldown_s=vertical.cooldown.total_seconds(),
                     shapes=shapes(subject.deployment),
                     variants=variants(subject.deployment),
+                    economises=economises,
                 ),
                 self._calibrations.theta(subject),
             )
@@ -460,24 +460,6 @@ def _filled(seen: Snapshot, obtainable: Callable[[Offer], bool]) -> Snapshot:
     serves = {pool.offer.key for pool in seen.fleet.pools if pool.ready}
     offers = (each if each.key in serves or obtainable(each) else replace(each, obtainable="") for each in seen.offers)
     return replace(seen, offers=tuple(offers))
-
-
-def in_new_units(experience: Experience, work: Work) -> Experience:
-    """Where a planned request is another one from now on: replicas stay as many, what was counted in requests goes."""
-    memory, lately = experience.memory, experience.lately
-    if lately.requests > 0.0:
-        worth = work.each(lately.prompt_tokens / lately.requests, lately.output_tokens / lately.requests)
-        experience = replace(experience, lately=replace(lately, worth=worth, busy=Busy()))
-    held = FRESH._replace(replicas=memory.held.replicas)
-    return replace(experience, memory=replace(memory, held=held, unit_rps=0.0, rates=()), answer=None)
-
-
-def _unit_rps(fleet: Fleet, rates: Mapping[PoolKey, float], otherwise: float) -> float:
-    rated = [(pool.replicas, rates.get(pool.key, 0.0)) for pool in fleet.pools if pool.replicas]
-    if not rated:
-        return otherwise
-    known = all(rate > 0.0 for _, rate in rated)
-    return sum(count * rate for count, rate in rated) / sum(count for count, _ in rated) if known else 0.0
 
 
 def _kept(voyage: _Voyage, seen: Snapshot) -> int:

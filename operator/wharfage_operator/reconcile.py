@@ -6,7 +6,7 @@ the second time, and a look that was cut short is made good by the next.
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 from wharfage_autoscaler.decision import Decision
@@ -16,7 +16,7 @@ from wharfage_autoscaler.supply import OfferKey
 from wharfage_operator.adoptions import Adoptions
 from wharfage_operator.apply import Writer, taken
 from wharfage_operator.blockers import blocker
-from wharfage_operator.budget import budget_status, exists, stands
+from wharfage_operator.budget import announced, budget_status
 from wharfage_operator.budgets import Budgets
 from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
@@ -70,9 +70,11 @@ from wharfage_operator.surge import rollouts
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.testimony import Testimony
+from wharfage_operator.treasury import Treasury
 from wharfage_operator.verdicts import Seen
 from wharfage_operator.victims import farewells, leaving, resizes, with_stand_ins
 from wharfage_operator.wake import how_to_wake
+from wharfage_operator.wishes import cost
 from wharfage_operator.workqueue import WorkQueue
 
 _MOST_ACTS = 3
@@ -111,6 +113,7 @@ class Reconciler:
         lookout: Lookout,
         testimony: Testimony,
         scalers: Scalers,
+        treasury: Treasury,
         sync: Sync,
         adoptions: Adoptions,
         spent: Spent,
@@ -127,6 +130,7 @@ class Reconciler:
         self._lookout = lookout
         self._testimony = testimony
         self._scalers = scalers
+        self._treasury = treasury
         self._sync = sync
         self._adoptions = adoptions
         self._spent = spent
@@ -242,7 +246,9 @@ class Reconciler:
             return held(seen.fleet, inquiry)
         self._lookout.heard(subject.key, subject.pods, seen.fleet, now_s=now)
         gone = leaving(seen.fleet, subject.pods, self._lookout.notices)
+        seen = replace(seen, bounds=self._treasury.bounds(subject.key))
         decision = self._pilotage.decision(subject, seen, leaving=gone)
+        self._treasury.noted(subject.key, cost(seen.fleet, decision, self._pilotage.ahead(subject.key)))
         pin = subject.deployment.spec.scaling.pin
         if seen.wanted.pinned and pin is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), pin.until.timestamp() - now)
@@ -461,17 +467,11 @@ class Reconciler:
         raw = self._cache.get(LLM_BUDGETS, key)
         if raw is None or is_paused(raw):
             return
-        generation = raw["metadata"].get("generation", 0)
-        zone = str(raw["spec"].get("timeZone", "UTC"))
-        fresh = budget_status(
-            zone,
-            zone_exists=exists(zone),
-            previous=raw.get("status") or {},
-            generation=generation,
-            now=time.time(),
-        )
-        if not stands(raw, fresh):
-            await self._writer.status(LLM_BUDGETS, raw, fresh)
+        account = self._treasury.account(key[1])
+        fresh = budget_status(raw, account, now=time.time())
+        if await self._writer.status(LLM_BUDGETS, raw, fresh):
+            for said in announced(raw, account):
+                self._writer.event(raw, reason=said.reason, message=said.message, warning=said.warning)
 
     def _wake_for_supply(self) -> None:
         """Nodes, NodePools or prices changed: wake whom it concerns, which is nobody if the offers are the same."""

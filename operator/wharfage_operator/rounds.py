@@ -91,6 +91,11 @@ class Rounds:
         if due and key not in self._answers:
             self._due.set()
 
+    def renew(self) -> None:
+        """What is shared has changed: everything is to be allotted anew."""
+        if self._questions:
+            self._due.set()
+
     def answer(self, key: Key) -> Answered | None:
         """The answer that came since it was last asked for, once."""
         return self._answers.pop(key, None)

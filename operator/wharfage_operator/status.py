@@ -18,14 +18,13 @@ from wharfage_autoscaler.spend import NOTHING
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.errors import Rejected
-from wharfage_operator.lines import tidy
+from wharfage_operator.lines import KEPT, figure, tidy
 from wharfage_operator.pools import pool_hash
 from wharfage_operator.routing import endpoint
 from wharfage_operator.verdicts import Seen, verdicts
 
 _STEPS = 8
 _REJECTED = 5
-_KEPT = 0.05  # a smaller relative change is not worth a write
 _PLACED = frozenset(
     {
         Reason.ADOPTED,
@@ -133,7 +132,7 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
         last = before.get(_row_key(row), {})
         if pool.offer.usd_per_hour > 0:
             same = last.get("wanted") == row["wanted"]
-            row["usdPerHour"] = _figure(pool.usd_per_hour, last.get("usdPerHour") if same else None)
+            row["usdPerHour"] = figure(pool.usd_per_hour, last.get("usdPerHour") if same else None)
         lead = seen.leads.get(pool.offer.key)
         if lead is not None:
             row["leadTime"] = _seconds(lead.total_s, last.get("leadTime"))
@@ -141,7 +140,7 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
         row["pool"] = pool_hash(key)
         slots, kept = seen.slots.get(key), last.get("slots")
         if slots is not None:
-            row["slots"] = kept if kept and abs(slots - kept) <= _KEPT * kept else slots
+            row["slots"] = kept if kept and abs(slots - kept) <= KEPT * kept else slots
         rows.append(row)
     return rows
 
@@ -187,7 +186,7 @@ def _spent(seen: Seen, previous: Mapping[str, Any]) -> Row:
     before = previous.get("cost") or {}
     today, month = seen.spent or (NOTHING, NOTHING)
     row = {"usdToday": today.usd, "usdThisMonth": month.usd}
-    return {name: _figure(usd, before.get(name)) for name, usd in row.items() if month.usd > 0.0}
+    return {name: figure(usd, before.get(name)) for name, usd in row.items() if month.usd > 0.0}
 
 
 def _rate(usd_per_hour: float | None, seen: Seen, previous: Mapping[str, Any]) -> Row:
@@ -196,10 +195,10 @@ def _rate(usd_per_hour: float | None, seen: Seen, previous: Mapping[str, Any]) -
     before = previous.get("cost") or {}
     # Another fleet is news whatever it costs; a price that crept is not.
     same_fleet = (previous.get("summary") or {}).get("fleet") == fleet_words(seen)
-    cost: Row = {"usdPerHour": _figure(usd_per_hour, before.get("usdPerHour") if same_fleet else None)}
+    cost: Row = {"usdPerHour": figure(usd_per_hour, before.get("usdPerHour") if same_fleet else None)}
     tokens = seen.load.output_tokens_per_second if seen.load else 0.0
     if tokens > 0:
-        cost["usdPerMillionTokens"] = _figure(usd_per_hour / (tokens * 3600) * 1e6, before.get("usdPerMillionTokens"))
+        cost["usdPerMillionTokens"] = figure(usd_per_hour / (tokens * 3600) * 1e6, before.get("usdPerMillionTokens"))
     return cost
 
 
@@ -208,9 +207,9 @@ def _load(load: Load | None, before: Mapping[str, Any]) -> Row | None:
         return None
     return _known(
         {
-            "requestsPerSecond": _figure(load.requests_per_second, before.get("requestsPerSecond")),
-            "promptTokensPerSecond": _figure(load.prompt_tokens_per_second, before.get("promptTokensPerSecond")),
-            "outputTokensPerSecond": _figure(load.output_tokens_per_second, before.get("outputTokensPerSecond")),
+            "requestsPerSecond": figure(load.requests_per_second, before.get("requestsPerSecond")),
+            "promptTokensPerSecond": figure(load.prompt_tokens_per_second, before.get("promptTokensPerSecond")),
+            "outputTokensPerSecond": figure(load.output_tokens_per_second, before.get("outputTokensPerSecond")),
             "ttftP95": _milliseconds(load.ttft_p95_s, before.get("ttftP95")),
             "tpotP95": _milliseconds(load.tpot_p95_s, before.get("tpotP95")),
         }
@@ -223,13 +222,13 @@ def _decision(decision: Decision, before: Mapping[str, Any], now: float) -> Row:
     content: Row = {"summary": tidy(_summary(decision)), "steps": steps}
     if decision.advised is not None and all(pool.offer.usd_per_hour > 0 for pool in decision.target.pools):
         saved = decision.target.usd_per_hour - decision.advised.usd_per_hour
-        content["savings"] = {"usdPerHour": _figure(max(0.0, saved), None)}
+        content["savings"] = {"usdPerHour": figure(max(0.0, saved), None)}
     if decision.rejected:
         content["rejected"] = [
             _known(
                 {
                     "fleet": tidy(row.fleet, longest=200),
-                    "usdPerHour": None if row.usd_per_hour is None else _figure(row.usd_per_hour, None),
+                    "usdPerHour": None if row.usd_per_hour is None else figure(row.usd_per_hour, None),
                     "why": tidy(row.why, longest=400),
                 }
             )
@@ -252,18 +251,6 @@ def _row_key(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(row.get(name) or "" for name in ("catalog", "offer", "market", "zone", "variant"))
 
 
-def _figure(value: float, before: str | None) -> str:
-    """A number for people, in the old words where it has hardly moved."""
-    if before is not None:
-        try:
-            old = float(before)
-        except ValueError:
-            old = 0.0
-        if old and abs(value - old) < _KEPT * abs(old):
-            return before
-    return f"{value:.0f}" if value >= 1000 else f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3g}"
-
-
 def _longest(rows: list[Row]) -> str | None:
     """The longest lead time of the pools that are wanted; None where none is known."""
     told = [str(row["leadTime"]) for row in rows if row["wanted"] and "leadTime" in row]
@@ -271,14 +258,14 @@ def _longest(rows: list[Row]) -> str | None:
 
 
 def _seconds(seconds: float, before: str | None) -> str:
-    kept = _figure(seconds, before.removesuffix("s") if before else None)
+    kept = figure(seconds, before.removesuffix("s") if before else None)
     return before if before and kept == before.removesuffix("s") else f"{seconds:.0f}s"
 
 
 def _milliseconds(seconds: float | None, before: str | None) -> str | None:
     if seconds is None:
         return None
-    kept = _figure(seconds * 1000, before.removesuffix("ms") if before else None)
+    kept = figure(seconds * 1000, before.removesuffix("ms") if before else None)
     return before if before and kept == before.removesuffix("ms") else f"{seconds * 1000:.0f}ms"
 
 

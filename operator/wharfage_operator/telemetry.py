@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 from wharfage_autoscaler.spend import Account, Spend
 
+from wharfage_operator.budget_gauges import BudgetGauges
 from wharfage_operator.gauges import Figures, Gauges
 
 _LONGEST_TEXT = 1024
@@ -140,6 +141,7 @@ class Telemetry:
             "wharfage_worker_resident_memory_bytes", "Memory of the worker; 0 without one", registry=self.registry
         )
         self._deployments = Gauges(self.registry)
+        self.budgets = BudgetGauges(self.registry)
         offer = ["catalog", "offer", "market", "zone"]
         self.lead = Gauge(
             "wharfage_lead_seconds",

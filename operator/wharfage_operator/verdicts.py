@@ -42,6 +42,7 @@ _NOT_ACCEPTED = frozenset(
     }
 )
 _NO_CAPACITY = frozenset({Reason.CAPACITY_UNAVAILABLE, Reason.MODEL_DOES_NOT_FIT})
+_HELD_DOWN = (Reason.BUDGET_STOPPED, Reason.USD_PER_HOUR_LIMIT, Reason.BUDGET_ALLOTMENT)
 _REFUSALS = _NOT_ACCEPTED | _NO_CAPACITY
 _NO_MACHINE = frozenset(
     {Reason.CAPACITY_UNAVAILABLE, Reason.UNSCHEDULABLE, Reason.WAITING_FOR_NODE, Reason.QUOTA_EXCEEDED}
@@ -231,11 +232,15 @@ def objectives_met(deployment: LLMDeployment, seen: Seen) -> Verdict:
 def within_budget(deployment: LLMDeployment, seen: Seen) -> Verdict:
     """Whether money lets the deployment have what it asks for."""
     limit = deployment.spec.limits.usd_per_hour
+    held = next(filter(None, map(seen.step, _HELD_DOWN)), None)
+    if held is not None:
+        reason = Reason.LIMIT_REACHED if held.reason is Reason.USD_PER_HOUR_LIMIT else held.reason
+        return _no(ConditionType.WITHIN_BUDGET, reason, held.message)
+    if seen.budget is not None:
+        message = f"LLMBudget {seen.budget['name']} is at stage {seen.budget['stage']} ({seen.budget['mode']})."
+        return _yes(ConditionType.WITHIN_BUDGET, Reason.BUDGET_RESTRICTS, message)
     if limit is None:
         return _yes(ConditionType.WITHIN_BUDGET, Reason.NO_BUDGET, "No limit in dollars is set.")
-    reached = seen.step(Reason.USD_PER_HOUR_LIMIT)
-    if reached is not None:
-        return _no(ConditionType.WITHIN_BUDGET, Reason.LIMIT_REACHED, reached.message)
     return _yes(ConditionType.WITHIN_BUDGET, Reason.WITHIN_LIMIT, f"Below limits.usdPerHour of {limit}.")
 
 

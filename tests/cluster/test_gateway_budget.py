@@ -14,16 +14,18 @@ from tests.cluster.brain import BrainProcess
 from tests.cluster.lab import Lab
 from tests.cluster.server import eventually
 
-SLOW = {"action": "Throttle", "at": "1.05", "of": "Forecast", "tokensPerSecondPerTenant": 1, "burstTokens": 40}
+SLOW = {"action": "Throttle", "at": "1.0", "of": "Spent", "tokensPerSecondPerTenant": 1, "burstTokens": 40}
+ENOUGH = 0.03
+"""Dollars: as many more take a quarter of a minute, so that a stage lasts until it is seen."""
 
 
 @pytest.fixture
 def budget(lab: Lab) -> Iterator[str]:
     """A budget over the test's namespace alone, at no stage."""
     spec = {
-        "usd": "100",
+        "usd": "1000",
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}},
-        "stages": [{"action": "PreferCheaper", "at": "1", "of": "Forecast"}, SLOW, {"action": "Freeze", "at": "0.95"}],
+        "stages": [{"action": "PreferCheaper", "at": "0.99"}, SLOW, {"action": "Freeze", "at": "2.0"}],
     }
     lab.server.create(LLM_BUDGETS, {"metadata": {"name": lab.namespace}, "spec": spec})
     yield lab.namespace
@@ -31,14 +33,12 @@ def budget(lab: Lab) -> Iterator[str]:
         lab.server.delete(LLM_BUDGETS, "", lab.namespace)
 
 
-def at_stage(lab: Lab, name: str, stage: str | None) -> None:
-    answer = lab.server.call(
-        "PATCH",
-        LLM_BUDGETS.path("", name) + "/status",
-        {"status": {"stage": stage}},
-        content_type="application/merge-patch+json",
-    )
-    assert answer["httpStatus"] == 200, answer
+def has_spent(lab: Lab, name: str) -> float:
+    return float(((lab.server.get(LLM_BUDGETS, "", name) or {}).get("status") or {}).get("usdSpent") or 0.0)
+
+
+def lasts(lab: Lab, name: str, usd: float) -> None:
+    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"usd": f"{usd:.6f}"}})
 
 
 def told(lab: Lab) -> Any:
@@ -60,13 +60,14 @@ def test_a_stage_that_throttles_holds_at_the_gateway_as_long_as_it_is_in_force(
     lab: Lab, budget: str, brains: Callable[[str], BrainProcess]
 ) -> None:
     brain = brains("gateway-a")
-    running = lab.start(gateways=lab.namespace)
+    running = lab.start(gateways=lab.namespace, budgets_every_s="1")
     lab.create(routing="Gateway", scaling={"mode": "Manual"}, replicas=1)
     lab.ready()
     eventually(lambda: asked(brain, "red")[0] == 200, what="a request is let in")
+    eventually(lambda: has_spent(lab, budget) > ENOUGH, within_s=90.0, what="what runs is counted")
     assert told(lab) is None
 
-    at_stage(lab, budget, "Throttle")
+    lasts(lab, budget, has_spent(lab, budget))
     patched_at = time.monotonic()
     row = eventually(lambda: told(lab), what="the deployment tells of its budget")
     told_s = time.monotonic() - patched_at
@@ -83,7 +84,7 @@ def test_a_stage_that_throttles_holds_at_the_gateway_as_long_as_it_is_in_force(
     assert f"LLMBudget {budget} is at stage Throttle, 1 tokens per second" in refused["message"]
     assert asked(brain, "blue")[0] == 200, "another tenant has tokens of its own"
 
-    at_stage(lab, budget, "Freeze")
+    lasts(lab, budget, has_spent(lab, budget) / 3)
     eventually(lambda: (told(lab) or {}).get("stage") == "Freeze", what="a harsher stage is told")
     assert told(lab)["tokensPerSecondPerTenant"] == 1, "the throttle stays on"
 

@@ -6,7 +6,6 @@ import pytest
 from wharfage_operator.kinds import (
     CONFIG_MAPS,
     DEPLOYMENTS,
-    LLM_BUDGETS,
     LLM_DEPLOYMENTS,
     NETWORK_POLICIES,
     OFFER_CATALOGS,
@@ -197,16 +196,6 @@ def test_the_operator_ends_in_the_middle_of_its_work_and_gives_its_lease_away(la
     second = lab.start(lease_name="shared")  # which would wait ten minutes for a lease that was not given away
     lab.ready()
     assert second.tracebacks == first.tracebacks == []
-
-
-def test_a_budget_says_that_nothing_enforces_it(lab: Lab, operator: OperatorProcess) -> None:
-    budget = lab.server.create(LLM_BUDGETS, {"metadata": {"generateName": "test-"}, "spec": {"usd": "1000"}})
-    name = budget["metadata"]["name"]
-    try:
-        seen = eventually(lambda: condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced"))
-        assert (seen["status"], seen["reason"]) == ("False", "NotImplemented")
-    finally:
-        lab.server.delete(LLM_BUDGETS, "", name)
 
 
 def test_a_catalog_says_how_many_of_its_offers_can_be_had_and_how_old_its_prices_are(lab: Lab) -> None:

@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import pytest
-from wharfage_operator.budget import stands
 from wharfage_operator.budgets import Budgets
 from wharfage_operator.cache import Cache
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, NAMESPACES, Kind, Object
@@ -69,11 +68,3 @@ def test_a_budget_that_cannot_be_read_binds_nobody_and_is_named_in_the_log(caplo
     with caplog.at_level(logging.WARNING):
         assert budgets.binding(chat(2)) is None
     assert [getattr(record, "budget", "") for record in caplog.records] == ["search"]
-
-
-def test_a_stage_that_somebody_wrote_beside_our_status_is_no_reason_to_write_again() -> None:
-    ours = {"observedGeneration": 1, "conditions": []}
-    raw: Object = {"status": {**ours, "stage": "Throttle"}}
-    assert stands(raw, ours)
-    assert not stands(raw, {**ours, "observedGeneration": 2})
-    assert not stands({}, ours)

@@ -1,0 +1,21 @@
+"""What budgets ask of one deployment, beside the dollars that are allotted to it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Nothing, unless said otherwise.
+
+    `economises`: it moves to what is cheaper as soon as that pays. `usd_per_hour` holds a count that no load leads,
+    since nothing is allotted to that; the least replicas may cost more. `stopped` says in words which budget lets
+    nothing run. `why` names the budget of the two others.
+    """
+
+    economises: bool = False
+    usd_per_hour: float | None = None
+    stopped: str = ""
+    why: str = ""
+
+
+FREE = Bounds()

@@ -1,0 +1,32 @@
+"""From an LLMBudget to what a look at it needs: the dollars that hold now, its period, its stages."""
+
+from zoneinfo import ZoneInfo
+
+from wharfage_api.llmbudget import Basis, BudgetMode, LLMBudgetSpec
+from wharfage_api.periods import span
+from wharfage_autoscaler.reckoning import Terms
+from wharfage_autoscaler.stages import Action, Stage
+
+
+def terms(spec: LLMBudgetSpec, now_s: float) -> Terms:
+    """What holds at a moment (Unix seconds). `ZoneInfoNotFoundError` where nobody knows the time zone."""
+    period = span(spec.period, ZoneInfo(spec.time_zone), now_s)
+    return Terms(
+        usd=dollars(spec, now_s),
+        stages=tuple(
+            Stage(Action(each.action.value), float(each.at), each.of is Basis.FORECAST) for each in spec.stages
+        ),
+        enforced=spec.mode is BudgetMode.ENFORCE,
+        begins_s=period.begins_s,
+        ends_s=period.ends_s,
+    )
+
+
+def dollars(spec: LLMBudgetSpec, now_s: float) -> float:
+    """Those of the override while it holds, else the budget's own."""
+    return float(spec.override.usd if overridden(spec, now_s) and spec.override is not None else spec.usd)
+
+
+def overridden(spec: LLMBudgetSpec, now_s: float) -> bool:
+    """Whether its override holds now."""
+    return spec.override is not None and now_s < spec.override.until.timestamp()

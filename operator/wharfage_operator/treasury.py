@@ -1,0 +1,284 @@
+"""Looks at every budget once a minute, and says what follows: caps for the optimiser, bounds for decisions.
+
+What was spent the ledger knows, what is ordered the decisions that stand. Nothing is kept here that a restart would be
+missed for: the harshest stage is in the budget's status.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import ValidationError
+from wharfage_api.llmbudget import LLMBudgetSpec
+from wharfage_autoscaler.bounds import FREE, Bounds
+from wharfage_autoscaler.projection import HOUR_S, Profile, profiled
+from wharfage_autoscaler.reckoning import Reckoning, Spending, Terms, news, reckoned
+from wharfage_autoscaler.stages import Action, Standing, resumed
+from wharfage_autoscaler.supply import Cap
+
+from wharfage_operator.budget_gauges import BudgetFigures
+from wharfage_operator.cache import Cache
+from wharfage_operator.clock import Clock
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, Object, key_of
+from wharfage_operator.telemetry import Telemetry
+from wharfage_operator.terms import terms
+from wharfage_operator.wishes import Cost, Wishes
+
+log = logging.getLogger(__name__)
+_PAST_H = 35 * 24
+_TOLD_EVERY = 5  # looks
+_ECONOMIC = frozenset({Action.PREFER_CHEAPER, Action.FREEZE, Action.FLOOR, Action.STOP})
+
+
+class Books(Protocol):
+    """What was spent under budgets, in dollars; times are Unix seconds."""
+
+    def spent(self, budget: str, from_s: float, to_s: float) -> float:
+        """Of the time between; NaN while that is not known."""
+        ...
+
+    def hours(self, budget: str, from_s: float, to_s: float) -> Sequence[float]:
+        """Dollars of each whole hour between; NaN where nobody kept books."""
+        ...
+
+
+Selecting = Callable[[Object], tuple[str, ...]]
+"""The names of the budgets that a deployment is under."""
+
+
+@dataclass(slots=True)
+class Account:
+    """What is kept of one budget: its last look, and whom it selected then."""
+
+    uid: str
+    spec: LLMBudgetSpec
+    terms: Terms | None = None
+    reckoning: Reckoning | None = None
+    cap: float | None = None
+    """Dollars per hour that its deployments may cost together; None where it holds nothing down."""
+    costs: Mapping[Key, Cost] = field(default_factory=dict)
+    ordered: float = 0.0
+    """Dollars per hour of all of them."""
+    profile: Profile = field(default_factory=Profile)
+    hour: int = -1
+    wished: dict[int, float] = field(default_factory=dict)
+    """Dollars that hours would have cost in which it held something down, by their number since 1970."""
+    looked_s: float = math.nan
+    told_s: float = -math.inf
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """What acts now; of one that only observes nothing does."""
+        if self.reckoning is None or self.terms is None or not self.terms.enforced:
+            return frozenset()
+        return self.reckoning.standing.actions
+
+    def bound(self, key: Key) -> float | None:
+        """A deployment's part of the cap, in proportion to what it costs now; None where nothing is held down."""
+        cap = self.cap
+        if cap is None:
+            return None
+        return self.costs[key].ordered * min(1.0, cap / self.ordered) if self.ordered > 0.0 else cap
+
+
+class Treasury:
+    """All budgets, as they were last looked at."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        books: Books,
+        clock: Clock,
+        *,
+        selecting: Selecting,
+        wake: Callable[[Kind, Key], None],
+        renew: Callable[[], None],
+        every_s: float = 60.0,
+    ) -> None:
+        """`wake` asks for a look at an object, `renew` for everything to be allotted anew."""
+        self._cache = cache
+        self._books = books
+        self._clock = clock
+        self._selecting = selecting
+        self._costs: dict[Key, Cost] = {}
+        self._wake = wake
+        self._renew = renew
+        self._every_s = every_s
+        self._wishes = Wishes()
+        self._accounts: dict[str, Account] = {}
+
+    def noted(self, key: Key, cost: Cost) -> None:
+        """What was just decided for a deployment costs so much."""
+        self._costs[key] = cost
+
+    async def run(self) -> None:
+        """Look for ever."""
+        await self._clock.every(self._every_s, self.turn)
+
+    async def turn(self, now_s: float) -> None:
+        """Look at every budget once; `now_s` in Unix seconds of the clock."""
+        bounds, caps = {key: self.bounds(key) for key in self._cache.keys(LLM_DEPLOYMENTS)}, self._caps()
+        self._take_in()
+        self._costs = {key: cost for key, cost in self._costs.items() if key in bounds}
+        self._wishes.forget(bounds.keys())
+        selected: dict[str, set[Key]] = {}
+        for raw in self._cache.all(LLM_DEPLOYMENTS):
+            for name in self._selecting(raw):
+                selected.setdefault(name, set()).add(key_of(raw))
+        wished = {key: self._wishes.wished(key, cost, held=self._held(key)) for key, cost in self._costs.items()}
+        for name, account in self._accounts.items():
+            try:
+                self._look(name, account, selected.get(name, set()), wished, now_s)
+            except Exception:  # one budget's is no reason to look at no other
+                log.exception("a budget could not be looked at", extra={"budget": name})
+        for key, before in bounds.items():
+            if _differ(before, self.bounds(key)):
+                self._wake(LLM_DEPLOYMENTS, key)
+        after = self._caps()
+        if caps.keys() != after.keys() or news([*caps.values()], [after[name] for name in caps]):
+            self._renew()
+
+    def account(self, name: str) -> Account | None:
+        """A budget as it was last looked at; None before that."""
+        return self._accounts.get(name)
+
+    def accounts(self) -> Mapping[str, Account]:
+        """All of them, by name."""
+        return self._accounts
+
+    def caps(self) -> tuple[Cap, ...]:
+        """What budgets leave for those whose count follows their load; the others have their part of it already."""
+        found = []
+        for name, account in sorted(self._accounts.items()):
+            led = frozenset(key for key, cost in account.costs.items() if cost.led)
+            if account.cap is not None and led:
+                others = sum(account.bound(key) or 0.0 for key in account.costs if key not in led)
+                found.append(Cap(name, led, max(0.0, account.cap - others)))
+        return tuple(found)
+
+    def bounds(self, key: Key) -> Bounds:
+        """What its budgets ask of a deployment; the tightest holds."""
+        ours = {name: each for name, each in self._accounts.items() if key in each.costs and each.cap is not None}
+        if not ours:
+            return FREE
+        usd_per_hour, why = min((account.bound(key) or 0.0, name) for name, account in ours.items())
+        stops = sorted(name for name, account in ours.items() if Action.STOP in account.actions)
+        return Bounds(
+            economises=any(account.actions & _ECONOMIC for account in ours.values()),
+            usd_per_hour=usd_per_hour,
+            stopped=_stopped(stops[0], self._accounts[stops[0]]) if stops else "",
+            why=f"LLMBudget {why}",
+        )
+
+    def tell(self, telemetry: Telemetry) -> None:
+        """Show where every budget stands."""
+        telemetry.budgets.show({name: _shown(account) for name, account in self._accounts.items()})
+
+    def _caps(self) -> dict[str, float | None]:
+        return {cap.name: cap.usd_per_hour for cap in self.caps()}
+
+    def _held(self, key: Key) -> bool:
+        return any(key in account.costs and account.cap is not None for account in self._accounts.values())
+
+    def _take_in(self) -> None:
+        """Read the budgets that are there; what cannot be read keeps nobody from anything."""
+        found: dict[str, Account] = {}
+        for raw in self._cache.all(LLM_BUDGETS):
+            name, uid = raw["metadata"]["name"], str(raw["metadata"].get("uid", ""))
+            try:
+                spec = LLMBudgetSpec.model_validate(raw["spec"])
+            except ValidationError as error:
+                log.warning("a budget that cannot be read holds nobody", extra={"budget": name, "error": str(error)})
+                continue
+            known = self._accounts.get(name)
+            found[name] = known if known is not None and known.uid == uid else Account(uid, spec)
+            found[name].spec = spec
+        self._accounts = found
+
+    def _look(self, name: str, account: Account, ours: set[Key], wished: Mapping[Key, float], now_s: float) -> None:
+        account.costs = {key: cost for key, cost in self._costs.items() if key in ours}
+        account.ordered = sum(cost.ordered for cost in account.costs.values())
+        try:
+            account.terms = terms(account.spec, now_s)
+        except (KeyError, OSError, ValueError):  # no such time zone, which its condition says
+            account.terms = account.reckoning = account.cap = None
+            return
+        spent_usd = self._books.spent(name, account.terms.begins_s, account.terms.ends_s)
+        if math.isnan(spent_usd):  # the ledger is not read yet
+            return
+        wish = sum(wished[key] for key in account.costs)
+        self._remember(account, wish, now_s)
+        if account.hour != int(now_s // HOUR_S):
+            account.hour = int(now_s // HOUR_S)
+            account.profile = self._profile(name, account)
+        spending = Spending(
+            spent_usd=spent_usd,
+            ordered=account.ordered,
+            wished=wish,
+            profile=account.profile,
+        )
+        before = account.reckoning
+        account.reckoning = reckoned(
+            account.terms, spending, before or self._resumed(name, account.terms, spending, now_s), now_s
+        )
+        account.cap = account.reckoning.cap(enforced=account.terms.enforced)
+        moved = before is None or before.standing.actions != account.reckoning.standing.actions
+        if moved or not 0.0 <= now_s - account.told_s < _TOLD_EVERY * self._every_s:
+            account.told_s = now_s
+            self._wake(LLM_BUDGETS, ("", name))
+
+    def _resumed(self, name: str, held: Terms, spending: Spending, now_s: float) -> Standing:
+        """What an earlier process had in force."""
+        raw = self._cache.get(LLM_BUDGETS, ("", name)) or {}
+        stage = (raw.get("status") or {}).get("stage")
+        known = Action(stage) if stage in set(Action) else None
+        return resumed(held.stages, known, reckoned(held, spending, Standing(), now_s).outlook)
+
+    def _remember(self, account: Account, wished: float, now_s: float) -> None:
+        """What this minute would have cost, where it is held down."""
+        passed_s = now_s - account.looked_s
+        account.looked_s = now_s
+        if account.cap is not None and 0.0 < passed_s <= HOUR_S:
+            hour = int(now_s // HOUR_S)
+            account.wished[hour] = account.wished.get(hour, 0.0) + wished * passed_s / HOUR_S
+            for old in [each for each in account.wished if each < hour - _PAST_H]:
+                del account.wished[old]
+
+    def _profile(self, name: str, account: Account) -> Profile:
+        first = account.hour - _PAST_H
+        hours = self._books.hours(name, first * HOUR_S, account.hour * HOUR_S)
+        unrestricted = [_most(usd, account.wished.get(first + at)) for at, usd in enumerate(hours)]
+        return profiled(unrestricted, first * HOUR_S)
+
+
+def _shown(account: Account) -> BudgetFigures:
+    reckoning, held = account.reckoning, account.terms
+    if reckoning is None or held is None:
+        return BudgetFigures(account.spec.period.value)
+    outlook, forecast = reckoning.outlook, reckoning.forecast
+    return BudgetFigures(
+        period=account.spec.period.value,
+        limit_usd=held.usd,
+        spent_usd=outlook.spent_usd,
+        forecast_usd={"low": forecast.low, "mid": forecast.mid, "high": forecast.high},
+        cap_usd_per_hour=account.cap,
+        stages={action.value: action in reckoning.standing.actions for action in Action},
+    )
+
+
+def _most(spent_usd: float, wished_usd: float | None) -> float:
+    return spent_usd if wished_usd is None or math.isnan(spent_usd) else max(spent_usd, wished_usd)
+
+
+def _stopped(name: str, account: Account) -> str:
+    outlook = account.reckoning.outlook if account.reckoning is not None else None
+    spent = "" if outlook is None else f" ({outlook.spent_usd:.2f} of {outlook.usd:.2f} usd are spent)"
+    return f"LLMBudget {name} is at its stage Stop{spent}: nothing runs before its next period, or spec.override"
+
+
+def _differ(before: Bounds, after: Bounds) -> bool:
+    """Whether a decision may differ by it: dollars that moved by a little move nothing."""
+    said = (before.economises, bool(before.stopped)) != (after.economises, bool(after.stopped))
+    return said or news([before.usd_per_hour], [after.usd_per_hour])

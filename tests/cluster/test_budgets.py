@@ -1,0 +1,121 @@
+"""A budget on a real control plane: what runs is counted in dollars, and the stages act on what runs."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, PODS
+
+from tests.cluster.lab import Lab
+from tests.cluster.server import Object, condition, eventually, eventually_is
+
+Budget = Callable[..., str]
+ENOUGH = 0.03
+"""Dollars: as many more take a quarter of a minute, so that a stage lasts until it is seen."""
+FAST = {"budgets_every_s": "1", "resync_s": "2"}
+ALL_STAGES = [
+    {"action": "Notify", "at": "0.5"},
+    {"action": "Freeze", "at": "0.95"},
+    {"action": "Floor", "at": "1.0"},
+    {"action": "Stop", "at": "2.0"},
+]
+
+
+@pytest.fixture
+def budget(lab: Lab) -> Iterator[Budget]:
+    """Makes a budget over the test's namespace, and removes it."""
+    names: list[str] = []
+
+    def make(usd: str, **spec: Any) -> str:
+        name = f"{lab.namespace}-{len(names)}"
+        selector = {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}}
+        body = {"metadata": {"name": name}, "spec": {"usd": usd, "namespaceSelector": selector, **spec}}
+        answer = lab.server.create(LLM_BUDGETS, body)
+        assert answer["httpStatus"] == 201, answer
+        names.append(name)
+        return name
+
+    yield make
+    for name in names:
+        lab.server.delete(LLM_BUDGETS, "", name)
+
+
+def seen(lab: Lab, name: str) -> Object:
+    return (lab.server.get(LLM_BUDGETS, "", name) or {}).get("status") or {}
+
+
+def replicas(lab: Lab) -> int:
+    return sum(row["wanted"] for row in ((lab.llm() or {}).get("status") or {}).get("fleet") or ())
+
+
+def has_spent(lab: Lab, name: str) -> float:
+    return float(seen(lab, name).get("usdSpent") or 0.0)
+
+
+def lasts(lab: Lab, name: str, usd: float) -> None:
+    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"usd": f"{usd:.6f}"}})
+
+
+def test_stages_act_as_the_money_goes_and_end_at_once_when_there_is_more(lab: Lab, budget: Budget) -> None:
+    running = lab.start(None, **FAST)
+    name = budget("1000", stages=ALL_STAGES)
+    lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=3, placement={"accelerators": ["L4"]})
+    lab.ready()
+    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=90.0, what="what runs is counted")
+    assert condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced")["reason"] == "WithinBudget"
+    assert replicas(lab) == 3
+
+    lasts(lab, name, has_spent(lab, name))
+    eventually_is(lambda: seen(lab, name).get("stage"), "Floor", what="all of it is spent")
+    eventually_is(lambda: replicas(lab), 1, what="down to minReplicas")
+    eventually(lambda: condition(lab.llm(), "WithinBudget")["reason"] == "BudgetAllotment", what="and it says why")
+    assert ((lab.llm() or {})["status"]["budget"]["name"]) == name
+
+    lasts(lab, name, has_spent(lab, name) / 3)
+    eventually_is(lambda: seen(lab, name).get("stage"), "Stop", what="twice as much is spent")
+    eventually_is(lambda: len(lab.server.all(PODS, lab.namespace)), 0, what="nothing runs")
+    eventually_is(lambda: condition(lab.llm(), "WithinBudget")["reason"], "BudgetStopped", what="and it says why")
+    assert "is at its stage Stop" in condition(lab.llm(), "WithinBudget")["message"]
+
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    override = {"usd": "1000", "until": until, "reason": "the test goes on"}
+    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"override": override}})
+    eventually_is(lambda: replicas(lab), 3, what="there is more")
+    eventually(lambda: "stage" not in seen(lab, name), what="no stage is in force")
+    told = [each["message"] for each in lab.server.all(EVENTS, "default") if each["involvedObject"]["name"] == name]
+    for change in ("none -> ", "-> Floor", "Floor -> Stop", "Stop -> none"):
+        assert any(change in message for message in told), (change, told)
+    assert any("override to 1000 usd: the test goes on" in message for message in told)
+    assert running.tracebacks == []
+
+
+def test_a_restart_neither_forgets_what_was_spent_nor_ends_a_stage(lab: Lab, budget: Budget) -> None:
+    first = lab.start(None, **FAST)
+    name = budget("1000", stages=ALL_STAGES)
+    lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=2, placement={"accelerators": ["L4"]})
+    lab.ready()
+    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=90.0, what="what runs is counted")
+    lasts(lab, name, has_spent(lab, name))
+    eventually_is(lambda: replicas(lab), 1, what="down to minReplicas")
+    spent = has_spent(lab, name)
+    first.kill()
+    second = lab.start(None, **FAST)
+    eventually(lambda: second.ready, what="another operator is there")
+    eventually(lambda: has_spent(lab, name) >= spent, what="it knows what was spent")
+    assert seen(lab, name)["stage"] == "Floor"
+    assert replicas(lab) == 1
+    assert second.tracebacks == []
+
+
+def test_one_that_observes_reports_and_does_nothing(lab: Lab, budget: Budget) -> None:
+    lab.start(None, **FAST)
+    name = budget("1000", stages=ALL_STAGES, mode="Observe")
+    lab.create(scaling={"mode": "Manual"}, replicas=2, placement={"accelerators": ["L4"]})
+    lab.ready()
+    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=90.0, what="what runs is counted")
+    lasts(lab, name, has_spent(lab, name) / 3)
+    eventually_is(lambda: seen(lab, name).get("stage"), "Stop", what="it says at which stage it would be")
+    assert condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced")["reason"] == "BudgetObserves"
+    lab.ready()
+    assert replicas(lab) == 2

@@ -1,0 +1,206 @@
+"""All budgets looked at, minute by minute: caps, bounds, and who is told."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from wharfage_autoscaler.bounds import FREE
+from wharfage_autoscaler.stages import Action
+from wharfage_operator.cache import Cache
+from wharfage_operator.clock import Clock
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, Object
+from wharfage_operator.scopes import Scopes
+from wharfage_operator.treasury import Treasury
+from wharfage_operator.wishes import Cost, Wishes
+
+CHAT, CODE = ("shop", "chat"), ("shop", "code")
+DAY_S, HOUR_S = 86_400.0, 3600.0
+MIDNIGHT = 1_790_035_200.0
+DAY = {"period": "Day", "usd": "240"}
+
+
+def budget(name: str, *, status: Mapping[str, Any] | None = None, **spec: Any) -> Object:
+    metadata = {"name": name, "uid": f"uid-{name}", "generation": 1, "resourceVersion": "5"}
+    return {"metadata": metadata, "spec": {**DAY, **spec}, "status": dict(status or {})}
+
+
+@dataclass(slots=True)
+class Town:
+    """Deployments that cost what they are told to, under budgets whose dollars are counted as they go."""
+
+    costs: dict[Key, Cost] = field(default_factory=dict)
+    spent_usd: dict[str, float] = field(default_factory=dict)
+    woken: list[tuple[Kind, Key]] = field(default_factory=list)
+    renewed: int = 0
+    cache: Cache = field(default_factory=Cache)
+    now_s: float = MIDNIGHT
+
+    def spent(self, name: str, from_s: float, to_s: float) -> float:
+        assert from_s <= self.now_s < to_s
+        return self.spent_usd.get(name, 0.0)
+
+    def hours(self, name: str, from_s: float, to_s: float) -> Sequence[float]:
+        return [math.nan] * round((to_s - from_s) / HOUR_S)
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+
+@dataclass(slots=True)
+class Watched:
+    """A treasury over a town."""
+
+    town: Town
+    treasury: Treasury
+
+    def look(self, hour: float, **spent_usd: float) -> None:
+        self.town.now_s = MIDNIGHT + hour * HOUR_S
+        self.town.spent_usd = spent_usd
+        for key, cost in self.town.costs.items():
+            self.treasury.noted(key, cost)
+        asyncio.run(self.treasury.turn(self.town.now_s))
+
+
+def watched(
+    *budgets: Object, costs: Mapping[Key, Cost], labels: Mapping[Key, Mapping[str, str]] | None = None
+) -> Watched:
+    town = Town(dict(costs))
+    for each in budgets:
+        town.cache.put(LLM_BUDGETS, each)
+    for namespace, name in costs:
+        metadata: dict[str, Any] = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "7"}
+        metadata["labels"] = dict((labels or {}).get((namespace, name), {}))
+        town.cache.put(LLM_DEPLOYMENTS, {"metadata": metadata, "spec": {}})
+    treasury = Treasury(
+        town.cache,
+        town,
+        Clock(),
+        selecting=Scopes(town.cache).selecting,
+        wake=lambda kind, key: town.woken.append((kind, key)),
+        renew=town.renew,
+    )
+    return Watched(town, treasury)
+
+
+def test_a_budget_that_lasts_holds_nobody_down() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(5.0, 10.0)})
+    seen.look(12, all=60.0)
+    assert seen.treasury.caps() == ()
+    assert seen.treasury.bounds(CHAT) == FREE
+    assert seen.town.woken == [(LLM_BUDGETS, ("", "all"))]
+    assert not seen.town.renewed
+
+
+def test_one_that_does_not_is_a_cap_for_those_that_follow_their_load_and_a_bound_for_the_others() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(15.0, 10.0), CODE: Cost(5.0)})
+    seen.look(12, all=120.0)
+    (cap,) = seen.treasury.caps()
+    assert (cap.name, cap.keys) == ("all", frozenset({CHAT}))
+    assert cap.usd_per_hour == pytest.approx(7.5)
+    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(2.5)
+    assert seen.treasury.bounds(CHAT).economises
+    assert {(LLM_DEPLOYMENTS, CHAT), (LLM_DEPLOYMENTS, CODE)} <= set(seen.town.woken)
+    assert seen.town.renewed == 1
+
+
+def test_what_it_saves_does_not_end_a_stage() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    seen.look(11.9, all=118.0)
+    for minute in range(60):
+        seen.town.costs[CHAT] = Cost(10.0, 10.0)
+        seen.look(12 + minute / 60, all=120.0 + minute / 6)
+    assert seen.treasury.caps()
+    account = seen.treasury.account("all")
+    assert account is not None
+    assert account.reckoning is not None
+    assert account.reckoning.forecast.mid > 240.0
+
+
+def test_caps_that_move_by_a_hundredth_allot_nothing_anew() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    seen.look(12, all=120.0)
+    seen.town.woken.clear()
+    seen.look(12.01, all=120.2)
+    assert seen.town.renewed == 1
+    assert seen.town.woken == []
+
+
+def test_of_two_budgets_the_tightest_holds() -> None:
+    team = budget("team", usd="120", selector={"matchLabels": {"team": "search"}})
+    seen = watched(budget("all"), team, costs={CHAT: Cost(10.0), CODE: Cost(10.0)}, labels={CHAT: {"team": "search"}})
+    seen.look(12, all=120.0, team=90.0)
+    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(5.0)
+    chat = seen.treasury.bounds(CHAT)
+    assert chat.why == "LLMBudget team"
+    assert chat.usd_per_hour == pytest.approx(2.5)
+
+
+def test_one_that_observes_does_nothing() -> None:
+    seen = watched(budget("all", mode="Observe"), costs={CHAT: Cost(50.0, 10.0)})
+    seen.look(12, all=300.0)
+    account = seen.treasury.account("all")
+    assert account is not None
+    assert account.reckoning is not None
+    assert account.reckoning.standing.harshest is Action.FLOOR
+    assert seen.treasury.caps() == ()
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+def test_stop_stops_and_says_so() -> None:
+    stages = [{"action": "Floor", "at": "1.0"}, {"action": "Stop", "at": "1.1"}]
+    seen = watched(budget("all", stages=stages), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(12, all=265.0)
+    assert "LLMBudget all is at its stage Stop (265.00 of 240.00 usd are spent)" in seen.treasury.bounds(CHAT).stopped
+
+
+def test_an_override_holds_until_it_ends() -> None:
+    override = {"usd": "1000", "until": "2026-09-22T13:00:00Z", "reason": "launch"}
+    seen = watched(budget("all", override=override), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(12.9, all=250.0)
+    assert seen.treasury.bounds(CHAT) == FREE
+    seen.look(13.0, all=251.0)
+    assert seen.treasury.bounds(CHAT).usd_per_hour == 0.0
+
+
+@pytest.mark.parametrize(("spent", "lasts"), [(226.0, True), (200.0, False)])
+def test_after_a_restart_a_stage_is_in_force_until_it_would_recede(spent: float, *, lasts: bool) -> None:
+    seen = watched(budget("all", status={"stage": "Freeze"}), costs={CHAT: Cost(0.1, 10.0)})
+    seen.look(23.0, all=spent)
+    account = seen.treasury.account("all")
+    assert account is not None
+    assert Action.FREEZE in account.actions
+    seen.look(23.6, all=spent)
+    assert (Action.FREEZE in account.actions) is lasts
+
+
+@pytest.mark.parametrize("zone", ["Europe/Atlantis", "Europe"])
+def test_a_time_zone_that_does_not_exist_holds_nobody_down(zone: str) -> None:
+    seen = watched(budget("all", timeZone=zone), costs={CHAT: Cost(10.0)})
+    seen.look(12, all=1000.0)
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+def test_a_budget_that_selects_nothing_holds_nothing() -> None:
+    seen = watched(budget("all", selector={"matchLabels": {"team": "x"}}), costs={CHAT: Cost(10.0)})
+    seen.look(12, all=1000.0)
+    assert seen.treasury.caps() == ()
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+def test_a_budget_that_is_gone_holds_nobody() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(10.0)})
+    seen.look(12, all=250.0)
+    seen.town.cache.forget(LLM_BUDGETS, ("", "all"))
+    seen.look(12.1)
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+def test_what_is_held_down_is_wished_for_by_its_demand_at_the_price_of_before() -> None:
+    wishes = Wishes()
+    assert wishes.wished(CHAT, Cost(20.0, 10.0), held=False) == 20.0
+    assert wishes.wished(CHAT, Cost(10.0, 10.0), held=True) == pytest.approx(20.0)
+    assert wishes.wished(CHAT, Cost(10.0, 4.0), held=True) == 10.0
+    assert wishes.wished(CODE, Cost(7.0), held=True) == 7.0
