@@ -58,7 +58,7 @@ a test compares the two.
   verbs: [list, watch]
 {{- end -}}
 
-{{- /* In the operator's own namespace: the Lease that only one replica holds, and what is known of machines. */ -}}
+{{- /* In the operator's own namespace: the Lease that only one replica holds, what is known of machines, the ledger. */ -}}
 {{- define "wharfage.rules.own" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
@@ -74,4 +74,7 @@ a test compares the two.
   resources: [configmaps]
   resourceNames: [wharfage-machines]
   verbs: [get, patch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, patch]
 {{- end -}}
