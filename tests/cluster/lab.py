@@ -1,6 +1,7 @@
 """What the tests of the operator have in common: machines, a deployment, and how to look at both."""
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, Server, condition, eventually, eventually_is
 from tests.devcluster.cluster import Cluster
 
+_TWO_TURNS_S = 5.0
 KINDS = (SERVICE_ACCOUNTS, CONFIG_MAPS, SERVICES, DISRUPTION_BUDGETS, NETWORK_POLICIES, DEPLOYMENTS)
 """Kinds of children in a cluster without Prometheus."""
 
@@ -118,6 +120,21 @@ class Lab:
             return eventually(lambda: self.is_ready(name), within_s=within_s, what=f"{name} is Ready")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._told(name)}") from None
+
+    def booked(self) -> None:
+        """Wait until the ledger, which follows some seconds behind, was not written for two of its turns."""
+
+        def still() -> bool:
+            before = self._ledger()
+            time.sleep(_TWO_TURNS_S)
+            return before != "" and self._ledger() == before
+
+        eventually(still, within_s=60.0, what="the ledger is written")
+
+    def _ledger(self) -> str:
+        """The version of what is open; empty before there is any."""
+        found = self.server.get(CONFIG_MAPS, self.system, "wharfage-ledger-open") or {}
+        return str(found.get("metadata", {}).get("resourceVersion", ""))
 
     def _told(self, name: str) -> str:
         """What there is to know about a deployment that does not get where it should."""

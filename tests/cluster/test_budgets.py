@@ -11,7 +11,7 @@ from tests.cluster.lab import Lab
 from tests.cluster.server import Object, condition, eventually, eventually_is
 
 Budget = Callable[..., str]
-ENOUGH = 0.03
+ENOUGH = 0.01
 """Dollars: as many more take a quarter of a minute, so that a stage lasts until it is seen."""
 FAST = {"budgets_every_s": "1", "resync_s": "2"}
 ALL_STAGES = [

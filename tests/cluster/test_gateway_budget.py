@@ -15,7 +15,7 @@ from tests.cluster.lab import Lab
 from tests.cluster.server import eventually
 
 SLOW = {"action": "Throttle", "at": "1.0", "of": "Spent", "tokensPerSecondPerTenant": 1, "burstTokens": 40}
-ENOUGH = 0.03
+ENOUGH = 0.004
 """Dollars: as many more take a quarter of a minute, so that a stage lasts until it is seen."""
 
 

@@ -47,6 +47,7 @@ def test_nothing_is_written_once_everything_is_as_wanted(lab: Lab) -> None:
     operator = lab.start(resync_s="0.5")
     lab.create()
     lab.ready()
+    lab.booked()
     eventually(lambda: operator.rests, what="the writes of the start have ended")
     assert operator.rests
 
@@ -58,6 +59,7 @@ def test_values_that_the_api_server_gives_back_otherwise_are_not_written_again_a
         placement={"tolerations": [{"key": "gpu", "operator": "Exists", "value": ""}]},
     )
     lab.ready()
+    lab.booked()
     eventually(lambda: operator.rests, what="the writes of the start have ended")
     assert operator.rests
 
@@ -172,6 +174,7 @@ def test_a_paused_deployment_is_not_written_to(lab: Lab) -> None:
     operator = lab.start(resync_s="0.5")
     lab.create()
     lab.ready()
+    lab.booked()
     lab.server.merge(
         LLM_DEPLOYMENTS, lab.namespace, "chat", {"metadata": {"annotations": {"wharfage.dev/paused": "true"}}}
     )

@@ -28,8 +28,8 @@ def most_resident(rig: Rig) -> int:
 
 
 async def test_bodies_that_wait_take_no_more_than_their_part(small: Rig) -> None:
-    await small.up(model(hold_s=120.0))
-    async with Client(small.url, give_up_s=200.0) as client:
+    await small.up(model(hold_s=300.0))
+    async with Client(small.url, give_up_s=400.0) as client:
         held = []
         for number in range(60):
             held.append(asyncio.ensure_future(client.chat("chat", prompt=f"{number}" + "x" * LARGE)))
@@ -39,7 +39,7 @@ async def test_bodies_that_wait_take_no_more_than_their_part(small: Rig) -> None
             of_model = await small.of("chat")
             return bool(of_model["waiting"] + of_model["refused"] == 60)
 
-        await eventually(told, "an answer or a place for each", within_s=60.0)
+        await eventually(told, "an answer or a place for each", within_s=200.0)
         waiting = (await small.of("chat"))["waiting"]
         assert 24 <= waiting * 4 <= 0.5 * MEMORY / 1e6 + 4
         one = await small.engine("one")
