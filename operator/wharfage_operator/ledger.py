@@ -23,7 +23,7 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.gather import Supply
-from wharfage_operator.kinds import NODES, PODS, Kind, Object
+from wharfage_operator.kinds import DEPLOYMENTS, LLM_BUDGETS, NODES, OFFER_CATALOGS, PODS, Kind, Object
 from wharfage_operator.neighbours import Neighbours
 from wharfage_operator.shelves import Shelves
 from wharfage_operator.tariffs import priced
@@ -33,6 +33,8 @@ from wharfage_operator.tenancy import Ended, Selecting, Tenancy
 log = logging.getLogger(__name__)
 KEPT_S = 35 * DAY_S
 _EVERY_S = 2.0
+_AT_LEAST_EVERY_S = 15.0
+_CHARGED_BY = (PODS, NODES, DEPLOYMENTS, OFFER_CATALOGS, LLM_BUDGETS)
 _LATE_S = 60.0  # an hour is closed when nothing of it can be heard of any more
 _STEP_S = 1.0  # of a clock that was set
 _MOST_ENDED = 10_000
@@ -79,6 +81,7 @@ class Bookkeeper:
         self._floor_s = 0.0
         self._written: Meter | None = None
         self._told = (0.0, 0.0)
+        self._seen: tuple[int, ...] = ()
 
     @property
     def observed_since_s(self) -> float | None:
@@ -139,7 +142,7 @@ class Bookkeeper:
         try:
             if self._books is None:
                 await self._restore(now_s)
-            else:
+            elif self._due():
                 await self._charge(now_s, proven_s=now_s)
             await self._write()
         except Unreadable as error:
@@ -155,8 +158,15 @@ class Bookkeeper:
     async def close(self) -> None:
         """Charge and write once more, at a clean exit."""
         if self._books is not None:
-            self._written = None
+            self._written, self._seen = None, ()
             await self.turn(self._clock.unix_s)
+
+    def _due(self) -> bool:
+        """Whether anything has changed that a charge depends on, or a while has passed."""
+        seen = tuple(map(self._cache.changes, _CHARGED_BY))
+        changed = seen != self._seen or any(self._ended.values())
+        self._seen = seen
+        return changed or self._clock.elapsed_s - self._told[1] >= _AT_LEAST_EVERY_S
 
     async def _restore(self, now_s: float) -> None:
         kept = await self._shelves.read(from_s=now_s - KEPT_S)

@@ -114,8 +114,15 @@ class Treasury:
         self._costs[key] = cost
 
     async def run(self) -> None:
-        """Look for ever."""
-        await self._clock.every(self._every_s, self.turn)
+        """Look for ever; a look that fails leaves what the one before said."""
+
+        async def look(now_s: float) -> None:
+            try:
+                await self.turn(now_s)
+            except Exception:  # no reason to stop serving
+                log.exception("budgets could not be looked at")
+
+        await self._clock.every(self._every_s, look)
 
     async def turn(self, now_s: float) -> None:
         """Look at every budget once; `now_s` in Unix seconds of the clock."""
