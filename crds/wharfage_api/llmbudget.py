@@ -1,10 +1,12 @@
 """`LLMBudget`: dollars per period for the deployments it selects, and what happens on the way to the limit."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
+from wharfage_autoscaler.stages import Action
 
 from wharfage_api.conditions import Condition
 from wharfage_api.decimals import Figure, PositiveNumber, Usd
@@ -29,17 +31,6 @@ class BudgetMode(StrEnum):
 
     ENFORCE = "Enforce"
     OBSERVE = "Observe"
-
-
-class Action(StrEnum):
-    """What a stage does, mildest first."""
-
-    NOTIFY = "Notify"
-    PREFER_CHEAPER = "PreferCheaper"
-    THROTTLE = "Throttle"
-    FREEZE = "Freeze"
-    FLOOR = "Floor"
-    STOP = "Stop"
 
 
 class Basis(StrEnum):
@@ -169,6 +160,10 @@ class LLMBudgetSpec(Part):
         default=None, description="Where stage changes are reported, besides events and metrics."
     )
     override: Override | None = Field(default=None, description="Other dollars for a while.")
+
+    def selects(self, labels: Mapping[str, str], namespace_labels: Mapping[str, str]) -> bool:
+        """Whether a deployment with these labels in such a namespace is under it."""
+        return self.namespace_selector.selects(namespace_labels) and self.selector.selects(labels)
 
 
 class UsdForecast(StatusPart):

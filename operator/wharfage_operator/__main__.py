@@ -28,6 +28,7 @@ from wharfage_operator.almanac import Almanac
 from wharfage_operator.apply import Writer
 from wharfage_operator.archive import Archive, Before, Past
 from wharfage_operator.asked import Prometheus, authority
+from wharfage_operator.budgets import Budgets
 from wharfage_operator.cache import Cache
 from wharfage_operator.calibrations import Calibrations
 from wharfage_operator.clock import Clock
@@ -218,7 +219,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         cache,
         bookkeeper,
         clock,
-        selecting=scopes.selecting,
+        scopes=scopes,
         wake=lambda kind, key: queue.add((kind, key)),
         renew=rounds.renew,
         every_s=settings.budgets_every_s,
@@ -251,6 +252,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         scalers=Scalers(connection, every_s=settings.conflict_every_s),
+        budgets=Budgets(cache, scopes),
         treasury=treasury,
         sync=sync,
         adoptions=adoptions,

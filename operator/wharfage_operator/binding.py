@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wharfage_api.llmbudget import Action, BudgetMode, LLMBudgetSpec, Stage
+from wharfage_api.llmbudget import BudgetMode, LLMBudgetSpec, Stage
+from wharfage_autoscaler.stages import Action
 
-_RANKS = {action: rank for rank, action in enumerate(Action)}
 _BURST_S = 10
 """A tenant that paused may use as much at once as it gets in so many seconds, unless the stage says otherwise."""
 
@@ -22,10 +22,6 @@ class Staged:
     spec: LLMBudgetSpec
     action: Action
 
-    def selects(self, labels: Mapping[str, str], namespace_labels: Mapping[str, str]) -> bool:
-        """Whether a deployment with these labels in such a namespace is under it."""
-        return self.spec.namespace_selector.selects(namespace_labels) and self.spec.selector.selects(labels)
-
     @property
     def enforced(self) -> bool:
         """Whether its stages act."""
@@ -34,7 +30,7 @@ class Staged:
     @property
     def throttle(self) -> Stage | None:
         """The stage that says how many tokens each tenant keeps, while it acts: it stays on under harsher ones."""
-        if not self.enforced or _RANKS[self.action] < _RANKS[Action.THROTTLE]:
+        if not self.enforced or self.action.rank < Action.THROTTLE.rank:
             return None
         return next((stage for stage in self.spec.stages if stage.action is Action.THROTTLE), None)
 
@@ -51,10 +47,10 @@ def binding(
     budgets: Iterable[Staged], labels: Mapping[str, str], namespace_labels: Mapping[str, str]
 ) -> dict[str, Any] | None:
     """The row `budget` of a deployment's status; None where no budget that selects it is at a stage."""
-    ours = [each for each in budgets if each.selects(labels, namespace_labels)]
+    ours = [each for each in budgets if each.spec.selects(labels, namespace_labels)]
     if not ours:
         return None
-    hardest = min(ours, key=lambda each: (not each.enforced, -_RANKS[each.action], _tokens(each.throttle), each.name))
+    hardest = min(ours, key=lambda each: (not each.enforced, -each.action.rank, _tokens(each.throttle), each.name))
     row: dict[str, Any] = {"name": hardest.name, "stage": hardest.action.value, "mode": hardest.spec.mode.value}
     throttling = min(ours, key=lambda each: (_tokens(each.throttle), each is not hardest, each.name))
     stage = throttling.throttle

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wharfage_api.conditions import ConditionType, Reason
-from wharfage_api.llmbudget import Action as Written
 from wharfage_autoscaler.reckoning import Reckoning
 from wharfage_autoscaler.stages import Action
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.events import Event
 from wharfage_operator.lines import figure, tidy
+from wharfage_operator.terms import exists
 from wharfage_operator.treasury import Account
 
 _TOP = 20
@@ -45,11 +44,6 @@ def announced(raw: Mapping[str, Any], account: Account | None) -> tuple[Event, .
     return (Event(_reason(after).value, tidy(message), warning=after in _HARSH),)
 
 
-def exists(zone: str) -> bool:
-    """Whether the machine's time zone database knows a zone; where there is no database every zone may exist."""
-    return _known(zone) or not _known("UTC")
-
-
 def stage_words(reckoning: Reckoning) -> str:
     """Where a budget stands, in a sentence with its numbers."""
     outlook, forecast = reckoning.outlook, reckoning.forecast
@@ -57,14 +51,6 @@ def stage_words(reckoning: Reckoning) -> str:
         f"{outlook.spent_usd:.2f} of {outlook.usd:.2f} usd are spent, {forecast.mid:.2f} ({forecast.low:.2f} to "
         f"{forecast.high:.2f}) are expected by the end of the period if nothing is held down"
     )
-
-
-def _known(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, OSError, ValueError):  # OSError for the name of a folder, such as Europe
-        return False
-    return True
 
 
 def _accepted(zone: str) -> Verdict:
@@ -133,7 +119,7 @@ def _money(account: Account, reckoning: Reckoning, previous: Mapping[str, Any]) 
     if reckoning.allowance < _MOST_USD:
         found["usdPerHourAllowance"] = figure(reckoning.allowance, previous.get("usdPerHourAllowance"))
     if reckoning.standing.harshest is not None:
-        found["stage"] = Written(reckoning.standing.harshest.value).value
+        found["stage"] = reckoning.standing.harshest.value
     return found
 
 

@@ -1,24 +1,19 @@
-"""The budgets in the cache as values, worked out once per change of theirs instead of once per deployment."""
+"""Which budgets are at a stage, worked out once per change of theirs instead of once per deployment."""
 
-import logging
 from typing import Any
-
-from pydantic import ValidationError
-from wharfage_api.llmbudget import LLMBudgetSpec
 
 from wharfage_operator.binding import Staged, binding, staged
 from wharfage_operator.cache import Cache
-from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, NAMESPACES, Key, Object, key_of
-
-log = logging.getLogger(__name__)
-_NAMESPACE = "kubernetes.io/metadata.name"
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Object, key_of
+from wharfage_operator.scopes import Scopes, labels_of
 
 
 class Budgets:
     """Which budgets are at a stage, and whom they bind."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, scopes: Scopes) -> None:
         self._cache = cache
+        self._scopes = scopes
         self._seen = -1
         self._staged: tuple[Staged, ...] = ()
 
@@ -27,7 +22,7 @@ class Budgets:
         budgets = self._now()
         if not budgets:
             return None
-        return binding(budgets, _labels(deployment), self._namespace_labels(deployment))
+        return binding(budgets, labels_of(deployment), self._scopes.around(deployment))
 
     def misstated(self) -> list[Key]:
         """The deployments whose status says something else of their budgets."""
@@ -37,29 +32,13 @@ class Budgets:
             if self.binding(each) != (each.get("status") or {}).get("budget")
         ]
 
-    def _namespace_labels(self, deployment: Object) -> dict[str, str]:
-        namespace = deployment["metadata"].get("namespace", "")
-        known = self._cache.get(NAMESPACES, ("", namespace))
-        return {_NAMESPACE: namespace, **_labels(known or {"metadata": {}})}
-
     def _now(self) -> tuple[Staged, ...]:
         seen = self._cache.changes(LLM_BUDGETS)
         if seen != self._seen:
-            found = (_staged(raw) for raw in self._cache.all(LLM_BUDGETS))
+            found = (staged(name, spec, self._stage(name)) for name, spec in self._scopes.budgets.items())
             self._seen, self._staged = seen, tuple(each for each in found if each is not None)
         return self._staged
 
-
-def _staged(raw: Object) -> Staged | None:
-    stage, name = (raw.get("status") or {}).get("stage") or "", raw["metadata"]["name"]
-    if not stage:
-        return None
-    try:
-        return staged(name, LLMBudgetSpec.model_validate(raw["spec"]), stage)
-    except ValidationError as error:
-        log.warning("a budget that cannot be read binds nobody", extra={"budget": name, "error": str(error)})
-        return None
-
-
-def _labels(obj: Object) -> dict[str, str]:
-    return obj["metadata"].get("labels") or {}
+    def _stage(self, name: str) -> str:
+        status = (self._cache.get(LLM_BUDGETS, ("", name)) or {}).get("status") or {}
+        return status.get("stage") or ""

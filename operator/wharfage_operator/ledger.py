@@ -82,6 +82,7 @@ class Bookkeeper:
         self._written: Meter | None = None
         self._told = (0.0, 0.0)
         self._seen: tuple[int, ...] = ()
+        self._summed: tuple[Ledger | None, Totals] = (None, Totals())
 
     @property
     def observed_since_s(self) -> float | None:
@@ -99,12 +100,11 @@ class Bookkeeper:
     def hours(self, budget: str, from_s: float, to_s: float) -> list[float]:
         """Dollars of each whole hour that begins then; NaN where nobody kept books."""
         since_s = math.inf if self._books is None else self._books.since_s
-        both = self._closed + self._open
-        rows = both.by_budget.get(budget, {})
         found: dict[float, float] = {}
-        for begins_s, spend in rows.items():
-            hour_s = begins_s - begins_s % HOUR_S
-            found[hour_s] = found.get(hour_s, 0.0) + spend.usd
+        for sums in (self._closed, self._open):
+            for begins_s, spend in sums.by_budget.get(budget, {}).items():
+                hour_s = begins_s - begins_s % HOUR_S
+                found[hour_s] = found.get(hour_s, 0.0) + spend.usd
         first = math.ceil(from_s / HOUR_S) * HOUR_S
         hours = [first + HOUR_S * each for each in range(max(0, math.floor((to_s - first) / HOUR_S)))]
         return [math.nan if hour_s < since_s - HOUR_S else found.get(hour_s, 0.0) for hour_s in hours]
@@ -126,7 +126,12 @@ class Bookkeeper:
 
     @property
     def _open(self) -> Totals:
-        return Totals() if self._books is None else totals(self._books.ledger)
+        """Of the rows that are open, summed once for each charge: every status asks."""
+        if self._books is None:
+            return Totals()
+        if self._summed[0] is not self._books.ledger:
+            self._summed = self._books.ledger, totals(self._books.ledger)
+        return self._summed[1]
 
     def heard(self, kind: Kind, obj: Object) -> None:
         """A pod or a node was seen to go just now."""

@@ -13,11 +13,11 @@ from wharfage_api.labels import OWNER
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Object
+from wharfage_operator.plan import over
 
 log = logging.getLogger(__name__)
 _EVERY_S = 3600.0
 _MOST_A_TURN = 20
-_OVER = frozenset({"Succeeded", "Failed"})
 
 
 class Neighbours:
@@ -58,7 +58,7 @@ class Neighbours:
 
 def is_neighbour(pod: Object) -> bool:
     """Whether a pod is not ours and takes accelerators."""
-    if OWNER in (pod["metadata"].get("labels") or {}) or (pod.get("status") or {}).get("phase") in _OVER:
+    if OWNER in (pod["metadata"].get("labels") or {}) or over(pod):
         return False
     containers = (pod.get("spec") or {}).get("containers") or ()
     return any(

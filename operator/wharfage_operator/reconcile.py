@@ -113,6 +113,7 @@ class Reconciler:
         lookout: Lookout,
         testimony: Testimony,
         scalers: Scalers,
+        budgets: Budgets,
         treasury: Treasury,
         sync: Sync,
         adoptions: Adoptions,
@@ -130,6 +131,7 @@ class Reconciler:
         self._lookout = lookout
         self._testimony = testimony
         self._scalers = scalers
+        self._budgets = budgets
         self._treasury = treasury
         self._sync = sync
         self._adoptions = adoptions
@@ -142,7 +144,6 @@ class Reconciler:
         self._settled: dict[Key, tuple[object, ...]] = {}
         """On what ground a deployment was last found as it should be."""
         self._specs = Specs()
-        self._budgets = Budgets(cache)
         self._names = ServedNames()
         self._woken_for: Supplied | None = None
 

@@ -1,9 +1,11 @@
-"""Whose dollars count for which budget, and where the ledger's hours are cut because a period of one begins there.
+"""The budgets in the cache: whom they select, and where hours of the ledger are cut because a period begins there.
 
 Every budget that can be read counts, whatever its mode and stage: dollars are booked under those that select a
 deployment when they are spent.
 """
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,11 +13,12 @@ from pydantic import ValidationError
 from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.metering import RowOf
 
-from wharfage_operator.budget import exists
 from wharfage_operator.cache import Cache
 from wharfage_operator.hours import row_of
 from wharfage_operator.kinds import LLM_BUDGETS, NAMESPACES, Object
+from wharfage_operator.terms import exists
 
+log = logging.getLogger(__name__)
 _NAMESPACE = "kubernetes.io/metadata.name"
 
 
@@ -24,7 +27,7 @@ class _Known:
     """The budgets by name, as of one state of the cache."""
 
     changes: int
-    budgets: dict[str, LLMBudgetSpec]
+    budgets: Mapping[str, LLMBudgetSpec]
 
     @cached_property
     def row_of(self) -> RowOf:
@@ -38,16 +41,20 @@ class Scopes:
         self._cache = cache
         self._known = _Known(-1, {})
 
+    @property
+    def budgets(self) -> Mapping[str, LLMBudgetSpec]:
+        """Those that can be read, in the order of their names."""
+        return self._now().budgets
+
     def selecting(self, deployment: Object) -> tuple[str, ...]:
         """The names of the budgets that select a deployment, in order."""
+        labels, around = labels_of(deployment), self.around(deployment)
+        return tuple(name for name, spec in self.budgets.items() if spec.selects(labels, around))
+
+    def around(self, deployment: Object) -> dict[str, str]:
+        """The labels of a deployment's namespace; its name, which is one of them, before it was heard of."""
         namespace = deployment["metadata"].get("namespace", "")
-        around = {_NAMESPACE: namespace, **_labels(self._cache.get(NAMESPACES, ("", namespace)))}
-        labels = _labels(deployment)
-        return tuple(
-            name
-            for name, spec in self._now().budgets.items()
-            if spec.namespace_selector.selects(around) and spec.selector.selects(labels)
-        )
+        return {_NAMESPACE: namespace, **labels_of(self._cache.get(NAMESPACES, ("", namespace)))}
 
     def rows(self) -> RowOf:
         """In which row of the ledger a moment is."""
@@ -61,13 +68,16 @@ class Scopes:
         return self._known
 
 
+def labels_of(obj: Object | None) -> dict[str, str]:
+    """An object's; none of one that is not known."""
+    return {} if obj is None else obj["metadata"].get("labels") or {}
+
+
 def _spec(raw: Object) -> LLMBudgetSpec | None:
-    """A budget's spec; None where it cannot be read, which its status says."""
+    """A budget's spec; None where it cannot be read: it binds nobody, and keeps nobody from anything."""
     try:
         return LLMBudgetSpec.model_validate(raw["spec"])
-    except (KeyError, ValidationError):
+    except (KeyError, ValidationError) as error:
+        extra = {"budget": raw["metadata"]["name"], "error": str(error)}
+        log.warning("a budget that cannot be read binds nobody", extra=extra)
         return None
-
-
-def _labels(obj: Object | None) -> dict[str, str]:
-    return {} if obj is None else obj["metadata"].get("labels") or {}

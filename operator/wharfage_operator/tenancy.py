@@ -18,12 +18,12 @@ from wharfage_autoscaler.supply import OfferKey
 
 from wharfage_operator.cache import Cache, owner_of
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_DEPLOYMENTS, NODES, Object
+from wharfage_operator.plan import over
 from wharfage_operator.pools import described
 
 TEAM = "team"
 """Label of a deployment that names the team that pays for it."""
 
-_OVER = frozenset({"Succeeded", "Failed"})
 
 Priced = Callable[[Pool, Machine | None], tuple[float, bool]]
 """Dollars per hour of a pool's machine, and whether they are a guess; by what was known of that machine before."""
@@ -65,7 +65,7 @@ class Tenancy:
         ended = [each for each in left if each.at_s > meter.mark_s]
         nodes = {each.obj["metadata"]["name"]: each.obj for each in ended}
         nodes |= {node["metadata"]["name"]: node for node in self.cache.all(NODES)}
-        stays: list[tuple[Object, float | None]] = [(pod, None) for pod in pods if _runs(pod)]
+        stays: list[tuple[Object, float | None]] = [(pod, None) for pod in pods if not over(pod)]
         stays += [(each.obj, each.at_s) for each in gone if each.at_s > meter.mark_s]
         found: dict[str, Machine] = {}
         for pod, until_s in stays:
@@ -144,10 +144,6 @@ class Tenancy:
 
     def _at_s(self, text: str | None) -> float | None:
         return self.own_s(datetime.fromisoformat(text).timestamp()) if text else None
-
-
-def _runs(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") not in _OVER
 
 
 @lru_cache(maxsize=4096)

@@ -1,11 +1,11 @@
 """From an LLMBudget to what a look at it needs: the dollars that hold now, its period, its stages."""
 
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wharfage_api.llmbudget import Basis, BudgetMode, LLMBudgetSpec
 from wharfage_api.periods import span
 from wharfage_autoscaler.reckoning import Terms
-from wharfage_autoscaler.stages import Action, Stage
+from wharfage_autoscaler.stages import Stage
 
 
 def terms(spec: LLMBudgetSpec, now_s: float) -> Terms:
@@ -13,9 +13,7 @@ def terms(spec: LLMBudgetSpec, now_s: float) -> Terms:
     period = span(spec.period, ZoneInfo(spec.time_zone), now_s)
     return Terms(
         usd=dollars(spec, now_s),
-        stages=tuple(
-            Stage(Action(each.action.value), float(each.at), each.of is Basis.FORECAST) for each in spec.stages
-        ),
+        stages=tuple(Stage(each.action, float(each.at), each.of is Basis.FORECAST) for each in spec.stages),
         enforced=spec.mode is BudgetMode.ENFORCE,
         begins_s=period.begins_s,
         ends_s=period.ends_s,
@@ -30,3 +28,16 @@ def dollars(spec: LLMBudgetSpec, now_s: float) -> float:
 def overridden(spec: LLMBudgetSpec, now_s: float) -> bool:
     """Whether its override holds now."""
     return spec.override is not None and now_s < spec.override.until.timestamp()
+
+
+def exists(zone: str) -> bool:
+    """Whether the machine's time zone database knows a zone; where there is no database every zone may exist."""
+    return _known(zone) or not _known("UTC")
+
+
+def _known(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):  # OSError for the name of a folder, such as Europe
+        return False
+    return True

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pydantic import ValidationError
 from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.bounds import FREE, Bounds
 from wharfage_autoscaler.projection import HOUR_S, Profile, profiled
@@ -21,7 +20,8 @@ from wharfage_autoscaler.supply import Cap
 from wharfage_operator.budget_gauges import BudgetFigures
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
-from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, Object, key_of
+from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, key_of
+from wharfage_operator.scopes import Scopes
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.terms import terms
 from wharfage_operator.wishes import Cost, Wishes
@@ -29,7 +29,6 @@ from wharfage_operator.wishes import Cost, Wishes
 log = logging.getLogger(__name__)
 _PAST_H = 35 * 24
 _TOLD_EVERY = 5  # looks
-_ECONOMIC = frozenset({Action.PREFER_CHEAPER, Action.FREEZE, Action.FLOOR, Action.STOP})
 
 
 class Books(Protocol):
@@ -42,10 +41,6 @@ class Books(Protocol):
     def hours(self, budget: str, from_s: float, to_s: float) -> Sequence[float]:
         """Dollars of each whole hour between; NaN where nobody kept books."""
         ...
-
-
-Selecting = Callable[[Object], tuple[str, ...]]
-"""The names of the budgets that a deployment is under."""
 
 
 @dataclass(slots=True)
@@ -75,11 +70,8 @@ class Account:
             return frozenset()
         return self.reckoning.standing.actions
 
-    def bound(self, key: Key) -> float | None:
-        """A deployment's part of the cap, in proportion to what it costs now; None where nothing is held down."""
-        cap = self.cap
-        if cap is None:
-            return None
+    def bound(self, key: Key, cap: float) -> float:
+        """A deployment's part of the cap, in proportion to what it costs now."""
         return self.costs[key].ordered * min(1.0, cap / self.ordered) if self.ordered > 0.0 else cap
 
 
@@ -92,7 +84,7 @@ class Treasury:
         books: Books,
         clock: Clock,
         *,
-        selecting: Selecting,
+        scopes: Scopes,
         wake: Callable[[Kind, Key], None],
         renew: Callable[[], None],
         every_s: float = 60.0,
@@ -101,7 +93,7 @@ class Treasury:
         self._cache = cache
         self._books = books
         self._clock = clock
-        self._selecting = selecting
+        self._scopes = scopes
         self._costs: dict[Key, Cost] = {}
         self._wake = wake
         self._renew = renew
@@ -132,7 +124,7 @@ class Treasury:
         self._wishes.forget(bounds.keys())
         selected: dict[str, set[Key]] = {}
         for raw in self._cache.all(LLM_DEPLOYMENTS):
-            for name in self._selecting(raw):
+            for name in self._scopes.selecting(raw):
                 selected.setdefault(name, set()).add(key_of(raw))
         wished = {key: self._wishes.wished(key, cost, held=self._held(key)) for key, cost in self._costs.items()}
         for name, account in self._accounts.items():
@@ -151,29 +143,29 @@ class Treasury:
         """A budget as it was last looked at; None before that."""
         return self._accounts.get(name)
 
-    def accounts(self) -> Mapping[str, Account]:
-        """All of them, by name."""
-        return self._accounts
-
     def caps(self) -> tuple[Cap, ...]:
         """What budgets leave for those whose count follows their load; the others have their part of it already."""
         found = []
         for name, account in sorted(self._accounts.items()):
             led = frozenset(key for key, cost in account.costs.items() if cost.led)
             if account.cap is not None and led:
-                others = sum(account.bound(key) or 0.0 for key in account.costs if key not in led)
+                others = sum(account.bound(key, account.cap) for key in account.costs if key not in led)
                 found.append(Cap(name, led, max(0.0, account.cap - others)))
         return tuple(found)
 
     def bounds(self, key: Key) -> Bounds:
         """What its budgets ask of a deployment; the tightest holds."""
-        ours = {name: each for name, each in self._accounts.items() if key in each.costs and each.cap is not None}
+        ours = [
+            (account.bound(key, account.cap), name)
+            for name, account in self._accounts.items()
+            if account.cap is not None and key in account.costs
+        ]
         if not ours:
             return FREE
-        usd_per_hour, why = min((account.bound(key) or 0.0, name) for name, account in ours.items())
-        stops = sorted(name for name, account in ours.items() if Action.STOP in account.actions)
+        usd_per_hour, why = min(ours)
+        stops = sorted(name for _, name in ours if Action.STOP in self._accounts[name].actions)
         return Bounds(
-            economises=any(account.actions & _ECONOMIC for account in ours.values()),
+            economises=True,  # whatever holds dollars down has it move to what is cheaper
             usd_per_hour=usd_per_hour,
             stopped=_stopped(stops[0], self._accounts[stops[0]]) if stops else "",
             why=f"LLMBudget {why}",
@@ -190,16 +182,10 @@ class Treasury:
         return any(key in account.costs and account.cap is not None for account in self._accounts.values())
 
     def _take_in(self) -> None:
-        """Read the budgets that are there; what cannot be read keeps nobody from anything."""
+        """The budgets that are there now; one that was made again begins anew."""
         found: dict[str, Account] = {}
-        for raw in self._cache.all(LLM_BUDGETS):
-            name, uid = raw["metadata"]["name"], str(raw["metadata"].get("uid", ""))
-            try:
-                spec = LLMBudgetSpec.model_validate(raw["spec"])
-            except ValidationError as error:
-                log.warning("a budget that cannot be read holds nobody", extra={"budget": name, "error": str(error)})
-                continue
-            known = self._accounts.get(name)
+        for name, spec in self._scopes.budgets.items():
+            uid, known = self._cache.uid(LLM_BUDGETS, ("", name)), self._accounts.get(name)
             found[name] = known if known is not None and known.uid == uid else Account(uid, spec)
             found[name].spec = spec
         self._accounts = found

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from wharfage_api.llmbudget import Action, BudgetMode
+from wharfage_api.llmbudget import BudgetMode
+from wharfage_autoscaler.stages import Action
 
 from wharfage_gateway.view import Throttle
 

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, PODS
 
 from tests.cluster.lab import Lab
+from tests.cluster.money import has_spent, lasts
 from tests.cluster.server import Object, condition, eventually, eventually_is
 
 Budget = Callable[..., str]
@@ -45,16 +47,14 @@ def seen(lab: Lab, name: str) -> Object:
     return (lab.server.get(LLM_BUDGETS, "", name) or {}).get("status") or {}
 
 
+def tells(lab: Lab, name: str, words: str) -> bool:
+    """Whether an Event of a budget has these words; it comes after what it tells of."""
+    ours = (each for each in lab.server.all(EVENTS, "default") if each["involvedObject"]["name"] == name)
+    return any(words in each["message"] for each in ours)
+
+
 def replicas(lab: Lab) -> int:
     return sum(row["wanted"] for row in ((lab.llm() or {}).get("status") or {}).get("fleet") or ())
-
-
-def has_spent(lab: Lab, name: str) -> float:
-    return float(seen(lab, name).get("usdSpent") or 0.0)
-
-
-def lasts(lab: Lab, name: str, usd: float) -> None:
-    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"usd": f"{usd:.6f}"}})
 
 
 def test_stages_act_as_the_money_goes_and_end_at_once_when_there_is_more(lab: Lab, budget: Budget) -> None:
@@ -83,10 +83,8 @@ def test_stages_act_as_the_money_goes_and_end_at_once_when_there_is_more(lab: La
     lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"override": override}})
     eventually_is(lambda: replicas(lab), 3, what="there is more")
     eventually(lambda: "stage" not in seen(lab, name), what="no stage is in force")
-    told = [each["message"] for each in lab.server.all(EVENTS, "default") if each["involvedObject"]["name"] == name]
-    for change in ("none -> ", "-> Floor", "Floor -> Stop", "Stop -> none"):
-        assert any(change in message for message in told), (change, told)
-    assert any("override to 1000 usd: the test goes on" in message for message in told)
+    for words in ("none -> ", "-> Floor", "Floor -> Stop", "Stop -> none", "override to 1000 usd: the test goes on"):
+        eventually(partial(tells, lab, name, words), what=f"an Event with {words!r}")
     assert running.tracebacks == []
 
 

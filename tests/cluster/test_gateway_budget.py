@@ -12,6 +12,7 @@ from wharfage_operator.kinds import LLM_BUDGETS
 
 from tests.cluster.brain import BrainProcess
 from tests.cluster.lab import Lab
+from tests.cluster.money import has_spent, lasts
 from tests.cluster.server import eventually
 
 SLOW = {"action": "Throttle", "at": "1.0", "of": "Spent", "tokensPerSecondPerTenant": 1, "burstTokens": 40}
@@ -31,14 +32,6 @@ def budget(lab: Lab) -> Iterator[str]:
     yield lab.namespace
     if lab.server.get(LLM_BUDGETS, "", lab.namespace) is not None:
         lab.server.delete(LLM_BUDGETS, "", lab.namespace)
-
-
-def has_spent(lab: Lab, name: str) -> float:
-    return float(((lab.server.get(LLM_BUDGETS, "", name) or {}).get("status") or {}).get("usdSpent") or 0.0)
-
-
-def lasts(lab: Lab, name: str, usd: float) -> None:
-    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"usd": f"{usd:.6f}"}})
 
 
 def told(lab: Lab) -> Any:

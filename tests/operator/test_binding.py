@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wharfage_api.llmbudget import Action, LLMBudgetSpec
+from wharfage_api.llmbudget import LLMBudgetSpec
+from wharfage_autoscaler.stages import Action
 from wharfage_operator.binding import Staged, binding, staged
 
 SEARCH = {"team": "search"}

@@ -9,9 +9,9 @@ from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.projection import Projection
 from wharfage_autoscaler.reckoning import Reckoning
 from wharfage_autoscaler.stages import Action, Outlook, Standing
-from wharfage_operator.budget import announced, budget_status, exists
+from wharfage_operator.budget import announced, budget_status
 from wharfage_operator.kinds import Object
-from wharfage_operator.terms import dollars, terms
+from wharfage_operator.terms import dollars, exists, terms
 from wharfage_operator.treasury import Account
 from wharfage_operator.wishes import Cost
 

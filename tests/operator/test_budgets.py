@@ -7,6 +7,7 @@ import pytest
 from wharfage_operator.budgets import Budgets
 from wharfage_operator.cache import Cache
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, NAMESPACES, Kind, Object
+from wharfage_operator.scopes import Scopes
 
 BOUND = {"name": "search", "stage": "Freeze", "mode": "Enforce"}
 
@@ -31,7 +32,7 @@ def held(*objects: tuple[Kind, Object]) -> tuple[Budgets, Cache]:
     cache = Cache()
     for kind, obj in objects:
         cache.put(kind, obj)
-    return Budgets(cache), cache
+    return Budgets(cache, Scopes(cache)), cache
 
 
 def test_a_stage_that_begins_recedes_or_goes_with_its_budget_is_to_be_told() -> None:

@@ -78,7 +78,7 @@ def watched(
         town.cache,
         town,
         Clock(),
-        selecting=Scopes(town.cache).selecting,
+        scopes=Scopes(town.cache),
         wake=lambda kind, key: town.woken.append((kind, key)),
         renew=town.renew,
     )
