@@ -12,12 +12,12 @@ from wharfage_operator.kinds import LLM_BUDGETS
 
 from tests.cluster.brain import BrainProcess
 from tests.cluster.lab import Lab
-from tests.cluster.money import has_spent, lasts
+from tests.cluster.money import has_spent, lasts, runs_out
 from tests.cluster.server import eventually
 
 SLOW = {"action": "Throttle", "at": "1.0", "of": "Spent", "tokensPerSecondPerTenant": 1, "burstTokens": 40}
-ENOUGH = 0.004
-"""Dollars: as many more take a quarter of a minute, so that a stage lasts until it is seen."""
+ENOUGH = 0.01
+"""Dollars: a replica takes three quarters of a minute for them, so that a stage lasts until it is seen."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def budget(lab: Lab) -> Iterator[str]:
     spec = {
         "usd": "1000",
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": lab.namespace}},
-        "stages": [{"action": "PreferCheaper", "at": "0.99"}, SLOW, {"action": "Freeze", "at": "2.0"}],
+        "stages": [{"action": "PreferCheaper", "at": "1.0"}, SLOW, {"action": "Freeze", "at": "2.0"}],
     }
     lab.server.create(LLM_BUDGETS, {"metadata": {"name": lab.namespace}, "spec": spec})
     yield lab.namespace
@@ -57,13 +57,12 @@ def test_a_stage_that_throttles_holds_at_the_gateway_as_long_as_it_is_in_force(
     lab.create(routing="Gateway", scaling={"mode": "Manual"}, replicas=1)
     lab.ready()
     eventually(lambda: asked(brain, "red")[0] == 200, what="a request is let in")
-    eventually(lambda: has_spent(lab, budget) > ENOUGH, within_s=90.0, what="what runs is counted")
+    eventually(lambda: has_spent(lab, budget) > ENOUGH, within_s=120.0, what="what runs is counted")
     assert told(lab) is None
 
-    lasts(lab, budget, has_spent(lab, budget))
-    patched_at = time.monotonic()
-    row = eventually(lambda: told(lab), what="the deployment tells of its budget")
-    told_s = time.monotonic() - patched_at
+    runs_out(lab, budget)
+    row = eventually(lambda: told(lab), within_s=90.0, what="the deployment tells of its budget")
+    told_at = time.monotonic()
     assert row == {
         "name": budget,
         "stage": "Throttle",
@@ -72,7 +71,7 @@ def test_a_stage_that_throttles_holds_at_the_gateway_as_long_as_it_is_in_force(
         "burstTokens": 40,
     }
     refused = eventually(lambda: asked(brain, "red")[1], what="a tenant has used its tokens")
-    print(f"told {told_s:.2f} s after the patch, refused after {time.monotonic() - patched_at:.2f} s")
+    print(f"refused {time.monotonic() - told_at:.2f} s after it was told")
     assert refused["code"] == "tokens_exhausted"
     assert f"LLMBudget {budget} is at stage Throttle, 1 tokens per second" in refused["message"]
     assert asked(brain, "blue")[0] == 200, "another tenant has tokens of its own"
