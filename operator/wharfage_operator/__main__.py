@@ -289,6 +289,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
         lookout.tell(telemetry, time.time())
         calibrations.tell(telemetry)
         treasury.tell(telemetry)
+        expectations.tell(telemetry, clock.unix_s)
+        telemetry.prices.show(supply.now().offers)
         for kind in WATCHED:
             telemetry.objects.labels(kind.plural).set(cache.count(kind))
             telemetry.watch_age.labels(kind.plural).set(freshness.age_s(kind))

@@ -12,13 +12,16 @@ Labels = tuple[str, ...]
 class BudgetFigures:
     """One budget's; what is not known is absent, never 0.
 
-    `forecast_usd` is of the whole period, by low, mid and high; `stages` says of each stage whether it is in force.
+    `forecast_usd` is of the whole period, by low, mid and high; `usd_per_hour` is what runs under it now, `ends_s` the
+    period's end (Unix seconds); `stages` says of each stage whether it is in force.
     """
 
     period: str
     limit_usd: float | None = None
     spent_usd: float | None = None
     forecast_usd: Mapping[str, float] = field(default_factory=dict)
+    usd_per_hour: float | None = None
+    ends_s: float | None = None
     cap_usd_per_hour: float | None = None
     stages: Mapping[str, bool] = field(default_factory=dict)
 
@@ -36,8 +39,12 @@ class BudgetGauges:
         self._spent = gauge("spent_usd", "Dollars spent in the period", "period")
         self._forecast = gauge("forecast_usd", "Dollars of the whole period if nothing is held down", "period", "case")
         self._used = gauge("used_ratio", "Share of the period's dollars that is spent", "period")
+        self._pace = gauge("usd_per_hour", "Dollars per hour of what is ordered under it", "period")
+        self._ends = gauge("period_ends_timestamp_seconds", "When its period ends, in Unix seconds", "period")
         self._cap = gauge("cap_usd_per_hour", "Dollars per hour that it leaves; absent where it holds nothing down")
         self._stages = gauge("stage", "1 while a stage is in force", "stage")
+        known = (self._limit, self._spent, self._forecast, self._used, self._pace, self._ends, self._cap, self._stages)
+        self._all = known
 
     def show(self, budgets: Mapping[str, BudgetFigures]) -> None:
         """What holds of all of them now; the series of those that are gone end."""
@@ -45,7 +52,7 @@ class BudgetGauges:
         for name, figures in budgets.items():
             for gauge, labels, value in self._rows(figures):
                 shown.setdefault(gauge, {})[name, *labels] = value
-        for gauge in (self._limit, self._spent, self._forecast, self._used, self._cap, self._stages):
+        for gauge in self._all:
             gauge.clear()
             for labels, value in shown.get(gauge, {}).items():
                 gauge.labels(*labels).set(value)
@@ -59,6 +66,10 @@ class BudgetGauges:
             rows += [(self._limit, of, figures.limit_usd), (self._spent, of, figures.spent_usd)]
             if figures.limit_usd > 0.0:
                 rows.append((self._used, of, figures.spent_usd / figures.limit_usd))
+        if figures.usd_per_hour is not None:
+            rows.append((self._pace, of, figures.usd_per_hour))
+        if figures.ends_s is not None:
+            rows.append((self._ends, of, figures.ends_s))
         if figures.cap_usd_per_hour is not None:
             rows.append((self._cap, (), figures.cap_usd_per_hour))
         return rows

@@ -59,6 +59,16 @@ def events(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[Eve
     return (*_fleet(previous, current), *_conditions(previous, current))
 
 
+def turn(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Where a change of what is wanted leads (Up, Down, Elsewhere), and the reason of its last step; None without."""
+    before, after = _wanted(previous), _wanted(current)
+    steps = (current.get("decision") or {}).get("steps")
+    if before == after or not steps:
+        return None
+    change = sum(after.values()) - sum(before.values())
+    return "Up" if change > 0 else "Down" if change < 0 else "Elsewhere", steps[-1]["reason"]
+
+
 def _fleet(previous: Mapping[str, Any], current: Mapping[str, Any]) -> tuple[Event, ...]:
     before, after = _wanted(previous), _wanted(current)
     decision = current.get("decision") or {}

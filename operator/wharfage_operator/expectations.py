@@ -19,12 +19,15 @@ from wharfage_operator.errands import Foreseeing, Foreseen
 from wharfage_operator.foreman import WorkerFailed
 from wharfage_operator.history import STEP_S, Row, Rows
 from wharfage_operator.kinds import Key
+from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.trouble import Trouble
 
 log = logging.getLogger(__name__)
 _EVERY_S = 60.0
 _RECENT = 24  # rows of which a fitted forecaster is told: two hours
 _STALE_S = 2 * STEP_S
+TOLD = (0.5, 0.95)
+"""Quantiles of a forecast that are shown."""
 
 Foresee = Callable[[Foreseeing], Awaitable[Foreseen]]
 """Raises `WorkerFailed`."""
@@ -82,6 +85,17 @@ class Expectations:
         """Why there was no forecast twice in a row; empty where there was, or nobody asked."""
         subject = self._subjects.get(key)
         return subject.trouble.told if subject is not None else ""
+
+    def tell(self, telemetry: Telemetry, now_s: float) -> None:
+        """Show what was foreseen of the five minutes that run, before they began: what demand is held against."""
+        telemetry.forecast.clear()
+        for key, subject in self._subjects.items():
+            if subject.forecast is None:
+                continue
+            for quantile in TOLD:
+                rate = subject.forecast.highest(quantile, now_s, now_s)
+                if rate is not None:
+                    telemetry.forecast.labels(*key, f"{quantile:g}").set(rate)
 
     def forget(self, key: Key) -> None:
         """The deployment is gone, or its count does not follow the load any more."""

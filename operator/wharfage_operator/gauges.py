@@ -11,7 +11,10 @@ Labels = tuple[str, ...]
 _MEASURED = {
     "requests_per_second": "Requests that come, over the last minute",
     "demand_requests_per_second": "The same in requests of the kind that capacity is told in",
+    "expected_requests_per_second": "What is expected for when a replica ordered now serves, in the same unit",
+    "wanted_requests_per_second": "What replicas are held for, in the same unit",
     "requests_waiting": "Requests that wait in the engines",
+    "prompt_tokens_per_second": "Tokens of the prompts that come, cached ones included, over the last minute",
     "output_tokens_per_second": "Tokens that the engines make, over the last minute",
     "late_ratio": "Share of the answers of five minutes that missed an objective",
     "ttft_p95_seconds": "95th percentile of the time to the first token, over the last minute",

@@ -22,7 +22,7 @@ from wharfage_operator.cache import Cache
 from wharfage_operator.catalog import catalog_status, rejected_status, turns_stale_in_s
 from wharfage_operator.children import ChildSettings, Identity, child_settings
 from wharfage_operator.errors import NotYet, Rejected
-from wharfage_operator.events import events
+from wharfage_operator.events import events, turn
 from wharfage_operator.failures import explained
 from wharfage_operator.figures import figures
 from wharfage_operator.gather import (
@@ -413,6 +413,8 @@ class Reconciler:
             self._written_at[key] = now
             if models != (previous.get("models") or []):
                 self._queue.add_after((LLM_DEPLOYMENTS, key), 0.0)  # the pods that told it may go
+            if (made := turn(previous, fresh)) is not None:
+                self._telemetry.decisions.labels(*key, *made).inc()
             for event in events(previous, fresh):
                 self._writer.event(subject.raw, reason=event.reason, message=event.message, warning=event.warning)
         elif self._cache.get(LLM_DEPLOYMENTS, key) is None:

@@ -13,6 +13,7 @@ from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_operator.budget_gauges import BudgetGauges
 from wharfage_operator.gauges import Figures, Gauges
+from wharfage_operator.price_gauges import PriceGauges
 
 _LONGEST_TEXT = 1024
 _SECRETS = (
@@ -141,6 +142,19 @@ class Telemetry:
             "wharfage_worker_resident_memory_bytes", "Memory of the worker; 0 without one", registry=self.registry
         )
         self._deployments = Gauges(self.registry)
+        self.forecast = Gauge(
+            "wharfage_forecast_requests_per_second",
+            "What was foreseen of the minutes that run, in requests of the kind that capacity is told in",
+            ["namespace", "name", "quantile"],
+            registry=self.registry,
+        )
+        self.decisions = Counter(
+            "wharfage_decisions",
+            "Changes of what is wanted of a deployment, by the reason of the last step",
+            ["namespace", "name", "direction", "reason"],
+            registry=self.registry,
+        )
+        self.prices = PriceGauges(self.registry)
         self.budgets = BudgetGauges(self.registry)
         offer = ["catalog", "offer", "market", "zone"]
         self.lead = Gauge(

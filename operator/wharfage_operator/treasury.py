@@ -256,6 +256,8 @@ def _shown(account: Account) -> BudgetFigures:
         limit_usd=held.usd,
         spent_usd=outlook.spent_usd,
         forecast_usd={"low": forecast.low, "mid": forecast.mid, "high": forecast.high},
+        usd_per_hour=account.ordered,
+        ends_s=held.ends_s,
         cap_usd_per_hour=account.cap,
         stages={action.value: action in reckoning.standing.actions for action in Action},
     )

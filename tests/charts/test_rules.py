@@ -17,6 +17,7 @@ from tests.charts.release import CHART, rendered, the
 from tests.devcluster import build
 
 RULES = CHART / "rules.yaml"
+RUNBOOKS = CHART.parents[1] / "docs" / "reference" / "alerts.md"
 LOADED: dict[str, Any] = yaml.safe_load(RULES.read_text())
 ALL = [rule for group in LOADED["groups"] for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in ALL if "alert" in rule}
@@ -24,7 +25,7 @@ CHAT = 'namespace="shop",name="chat"'
 WHOSE = {"namespace": "shop", "name": "chat"}
 
 Series = Mapping[str, str]
-"""Values by series, in promtool's notation: one a minute for an hour."""
+"""Values by series, in promtool's notation: one each time that rules are evaluated."""
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -34,13 +35,18 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What makes an alert fire by `at`, the labels that it then has beside its severity, and what does not."""
+    """What makes an alert fire by `at`, the labels that it then has beside its severity, and what does not.
+
+    `value` is how its words tell the value; rules are evaluated, and samples come, once in `every`.
+    """
 
     name: str
     told: Series
     silent: Series
     at: str = "30m"
     labels: Mapping[str, str] = field(default_factory=lambda: WHOSE)
+    value: str = "3"
+    every: str = "1m"
 
 
 def says(about: str, status: str, reason: str, values: str = "1x60") -> Series:
@@ -51,6 +57,48 @@ def strikes(market: str, values: str) -> Series:
     return {f'wharfage_offer_strikes{{catalog="aws",offer="g6",market="{market}",zone="a"}}': values}
 
 
+def budget(period: str, *, spent: str, forecast: float, usd_per_hour: str, hours: float) -> Series:
+    """A budget of 1,000 dollars whose period ends so many hours after the beginning."""
+    of = f'budget="search",period="{period}"'
+    return {
+        f"wharfage_budget_limit_usd{{{of}}}": "1000x3000",
+        f"wharfage_budget_spent_usd{{{of}}}": spent,
+        f'wharfage_budget_forecast_usd{{{of},case="mid"}}': f"{forecast}x3000",
+        f"wharfage_budget_usd_per_hour{{{of}}}": usd_per_hour,
+        f"wharfage_budget_period_ends_timestamp_seconds{{{of}}}": f"{3600 * hours:.0f}x3000",
+    }
+
+
+def tokens(cost: str) -> Series:
+    """What a million tokens of the chat cost, every ten minutes of eight days."""
+    return {f"wharfage:cost_per_million_tokens:usd_1h{{{CHAT}}}": cost}
+
+
+def foreseen(rps: float) -> Series:
+    return {
+        f"wharfage_demand_requests_per_second{{{CHAT}}}": "10x180",
+        f'wharfage_forecast_requests_per_second{{{CHAT},quantile="0.5"}}': f"{rps}x180",
+        f'wharfage_forecast_requests_per_second{{{CHAT},quantile="0.95"}}': "100x180",
+    }
+
+
+def price(values: str, *, used: bool = True) -> Series:
+    """Of a spot machine, every ten minutes of two days."""
+    machine = 'offer="g6",market="Spot"'
+    return {
+        f'wharfage_price_usd_per_hour{{catalog="aws",{machine},zone="a",accelerator="L4",accelerators="1"}}': values,
+        f'wharfage_cost_total{{{CHAT},team="",{machine},currency="USD"}}': "0+0.1x300" if used else "5x300",
+    }
+
+
+def kept(ledger: int, *, leads: int = 1) -> Series:
+    return {
+        'wharfage_ledger_kept{instance="a:8080"}': f"{ledger}x60",
+        'wharfage_leader{instance="a:8080"}': f"{leads}x60",
+    }
+
+
+SEARCH = {"budget": "search", "period": "Month"}
 SPOT = {"catalog": "aws", "offer": "g6", "market": "Spot", "zone": "a"}
 LEADS = {'wharfage_leader{pod="a"}': "1x60", 'wharfage_leader{pod="b"}': "0x60"}
 ALARMS = (
@@ -92,6 +140,41 @@ ALARMS = (
         says("ObjectivesMet", "False", "ObjectivesMissed"),
         says("ObjectivesMet", "True", "ObjectivesMet"),
     ),
+    Alarm(  # 600 dollars for 100 hours, at 30 an hour: 20 of the hours
+        "WharfageBudgetBurnsFast",
+        budget("Month", spent="400x3000", forecast=1000, usd_per_hour="30x3000", hours=100),
+        # An hour that was dear, and is over.
+        budget("Month", spent="400x3000", forecast=1000, usd_per_hour="60x40 2x3000", hours=100),
+        at="70m",
+        labels=SEARCH,
+    ),
+    Alarm(  # 600 dollars for 100 hours, at 8 an hour
+        "WharfageBudgetBurnsSlowly",
+        budget("Month", spent="400x3000", forecast=1200, usd_per_hour="8x3000", hours=100),
+        # The same day before a weekend of which the forecast knows.
+        budget("Month", spent="400x3000", forecast=900, usd_per_hour="8x3000", hours=100),
+        at="180m",
+        labels=SEARCH,
+    ),
+    Alarm(
+        "WharfageCostAnomaly",
+        tokens("0.40x1010 0.70x130"),
+        tokens("0.40x2 0.70x130 0.40x876 0.70x130"),  # as dear as in the same hour of the week before
+        at="10150m",
+        value="0.70",
+        every="10m",
+    ),
+    Alarm("WharfageDemandOffForecast", foreseen(4.0), foreseen(7.0), at="100m", value="60%"),
+    Alarm(
+        "WharfageUnitPriceJump",
+        price("1x150 1.3x150"),
+        price("1x150 1.3x150", used=False),
+        at="1600m",
+        labels=SPOT,
+        value="1.30",
+        every="10m",
+    ),
+    Alarm("WharfageLedgerNotKept", kept(0), kept(0, leads=0), labels={"instance": "a:8080"}),
 )
 
 
@@ -124,21 +207,29 @@ def test_every_alert_is_tried_and_says_what_to_do() -> None:
     assert sorted(alarm.name for alarm in ALARMS) == sorted(ALERTS)
     for name, rule in ALERTS.items():
         assert rule["labels"]["severity"] in ("critical", "warning", "info"), name
-        assert rule["annotations"].keys() == {"summary", "description"}, name
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}, name
 
 
-def tried(cases: list[dict[str, Any]], folder: Path) -> None:
+def test_every_alert_has_a_runbook_where_its_link_leads() -> None:
+    headings = re.findall(r"^## (\w+)$", RUNBOOKS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(headings) == sorted(ALERTS)
+    for name, rule in ALERTS.items():
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert (page.rpartition("/main/")[2], anchor) == ("docs/reference/alerts.md", name.lower())
+
+
+def tried(cases: list[dict[str, Any]], folder: Path, every: str = "1m") -> None:
     written = folder / "tests.yaml"
-    written.write_text(
-        json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": cases}), encoding="utf-8"
-    )
+    cases = [{**case, "interval": every} for case in cases]
+    told = {"rule_files": [str(RULES)], "evaluation_interval": every, "tests": cases}
+    written.write_text(json.dumps(told), encoding="utf-8")
     done = promtool("test", "rules", written)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def case(series: Series, **checks: Any) -> dict[str, Any]:
     rows = [{"series": name, "values": values} for name, values in series.items()]
-    return {"interval": "1m", "input_series": rows, **checks}
+    return {"input_series": rows, **checks}
 
 
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: alarm.name)
@@ -153,14 +244,15 @@ def test_an_alert_fires_when_it_should_and_is_silent_else(alarm: Alarm, tmp_path
             case(alarm.silent, alert_rule_test=[{**question, "exp_alerts": []}]),
         ],
         tmp_path,
+        alarm.every,
     )
 
 
 def _filled(annotations: Mapping[str, str], alarm: Alarm) -> dict[str, str]:
     def value(found: re.Match[str]) -> str:
-        return "3" if found[1] == "$value" else alarm.labels[found[1].removeprefix("$labels.")]
+        return alarm.value if found[1] == "$value" else alarm.labels[found[1].removeprefix("$labels.")]
 
-    return {name: re.sub(r"\{\{ (\S+) \}\}", value, text) for name, text in annotations.items()}
+    return {name: re.sub(r"\{\{ (\S+)(?: \| [^}]+)? \}\}", value, text) for name, text in annotations.items()}
 
 
 def test_what_is_recorded_of_a_deployment(tmp_path: Path) -> None:
@@ -187,5 +279,46 @@ def test_what_is_recorded_of_a_deployment(tmp_path: Path) -> None:
     checks = [
         {"expr": labels, "eval_time": "5m", "exp_samples": [{"labels": labels, "value": value}]}
         for labels, value in expected.items()
+    ]
+    tried([case(series, promql_expr_test=checks)], tmp_path)
+
+
+def test_what_is_recorded_of_money(tmp_path: Path) -> None:
+    paid = f'{CHAT},team="",offer="g6",market="Spot"'
+    # Two replicas of the operator have led: what the first one counted stays where it was.
+    series = {
+        f'wharfage_cost_total{{{paid},currency="USD",pod="a"}}': "7x90",
+        f'wharfage_cost_total{{{paid},currency="USD",pod="b"}}': "0+0.2x90",
+        f'wharfage_idle_cost_total{{{paid},pod="b"}}': "0+0.05x90",
+        f"wharfage_requests_per_second{{{CHAT}}}": "10x90",
+        f"wharfage_prompt_tokens_per_second{{{CHAT}}}": "7000x90",
+        f"wharfage_output_tokens_per_second{{{CHAT}}}": "_x10 1000x30 _x10 1000x40",
+        f"wharfage_demand_requests_per_second{{{CHAT}}}": "10x90",
+        f'wharfage_forecast_requests_per_second{{{CHAT},quantile="0.5"}}': "8x90",
+        **budget("Month", spent="400x90", forecast=900, usd_per_hour="8x90", hours=101.5),
+    }
+    usd_per_hour = 0.2 * 60
+    expected = {
+        f"wharfage:spend:usd_per_hour{{{CHAT}}}": usd_per_hour,
+        "wharfage:fleet_spend:usd_per_hour": usd_per_hour,
+        f"wharfage:tokens:per_second{{{CHAT}}}": 8000.0,
+        f"wharfage:cost_per_million_tokens:usd_1h{{{CHAT}}}": 1e6 * usd_per_hour / (8000 * 3600),
+        f"wharfage:cost_per_million_tokens:usd_24h{{{CHAT}}}": 1e6 * usd_per_hour / (8000 * 3600),
+        f"wharfage:cost_per_request:usd_1h{{{CHAT}}}": usd_per_hour / (10 * 3600),
+        f"wharfage:idle:ratio_1h{{{CHAT}}}": 0.25,
+        "wharfage:fleet_idle:ratio_1h": 0.25,
+        f"wharfage:forecast_error:ratio_1h{{{CHAT}}}": 0.2,
+        'wharfage:budget_left:usd{budget="search", period="Month"}': 600.0,
+        'wharfage:budget_left:hours{budget="search", period="Month"}': 100.0,
+        'wharfage:budget_burn:ratio_1h{budget="search", period="Month"}': 8 * 100 / 600,
+    }
+    slowly = f"wharfage:cost_per_million_tokens:usd_24h{{{CHAT}}}"  # a rate that begins is low for five minutes
+    checks = [
+        {
+            "expr": f"abs({name} / {value} - 1) < bool {0.03 if name == slowly else 1e-9}",
+            "eval_time": "90m",
+            "exp_samples": [{"labels": f"{{{name.partition('{')[2]}" if "{" in name else "{}", "value": 1}],
+        }
+        for name, value in expected.items()
     ]
     tried([case(series, promql_expr_test=checks)], tmp_path)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from wharfage_operator.events import Event, events
+from wharfage_operator.events import Event, events, turn
 
 
 def status(
@@ -61,3 +61,21 @@ def test_of_progress_only_a_surge_that_found_no_machine_is_told(reason: str, tol
     before = {"conditions": [{"type": "Progressing", "status": "False", "reason": "Steady", "message": ""}]}
     after = {"conditions": [{"type": "Progressing", "status": "True", "reason": reason, "message": "why"}]}
     assert len(events(before, after)) == told
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "leads"),
+    [
+        pytest.param(0, 2, ("Up", "CheapestOffer"), id="more"),
+        pytest.param(2, 0, ("Down", "CheapestOffer"), id="to zero"),
+        pytest.param(2, 2, None, id="the same"),
+    ],
+)
+def test_a_change_of_what_is_wanted_leads_somewhere(before: int, after: int, leads: tuple[str, str] | None) -> None:
+    assert turn(status(wanted=before), status(wanted=after)) == leads
+
+
+def test_as_many_on_other_machines_are_elsewhere() -> None:
+    moved = status(wanted=2)
+    moved["fleet"] = [{**moved["fleet"][0], "market": "OnDemand"}]
+    assert turn(status(wanted=2), moved) == ("Elsewhere", "CheapestOffer")

@@ -17,6 +17,7 @@ from wharfage_operator.errands import Foreseeing, Foreseen
 from wharfage_operator.expectations import Expectations, worked
 from wharfage_operator.foreman import WorkerFailed
 from wharfage_operator.history import STEP_S, Row, Rows
+from wharfage_operator.telemetry import Telemetry
 
 from tests.builders import offer, variant, wanted
 from tests.operator.objects import UID
@@ -162,3 +163,25 @@ def test_rows_are_work_in_planned_requests_and_gaps_stay_gaps() -> None:
     found = Rows().with_row(0, Row(2.0, 2000.0, 200.0)).with_row(2 * STEP_S, Row(0.0, 0.0, 0.0))
     twice = Work(500.0, 100.0, 1.0, 0.0)
     assert worked(found, twice) == pytest.approx([4.0, math.nan, 0.0], rel=0.01, nan_ok=True)
+
+
+def test_what_was_foreseen_of_now_is_shown_for_as_long_as_it_reaches() -> None:
+    place = Place(weeks=rows(40))
+    end_s = float(place.weeks.end_s)
+    place.seer.forecast = Forecast(end_s, STEP_S, (0.5, 0.95), ((3.0, 4.0), (5.0, 6.0)), "a")
+    place.of()
+    place.turn()
+    told = Telemetry()
+
+    def shown(at_s: float) -> list[float | None]:
+        place.expectations.tell(told, at_s)
+        labels = {"namespace": KEY[0], "name": KEY[1]}
+        name = "wharfage_forecast_requests_per_second"
+        return [told.registry.get_sample_value(name, {**labels, "quantile": each}) for each in ("0.5", "0.95")]
+
+    assert shown(end_s + 10.0) == [3.0, 5.0]
+    assert shown(end_s + STEP_S + 10.0) == [4.0, 6.0]
+    assert shown(end_s + 2 * STEP_S + 10.0) == [None, None]
+    assert shown(end_s + 10.0) == [3.0, 5.0]
+    place.expectations.forget(KEY)
+    assert shown(end_s + 10.0) == [None, None]

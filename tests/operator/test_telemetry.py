@@ -4,8 +4,11 @@ import json
 import logging
 
 import pytest
+from wharfage_autoscaler.offers import Market
 from wharfage_operator.gauges import Figures
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
+
+from tests.builders import offer
 
 CANARIES = [
     "Authorization: Bearer abcdefghijklmnop123",
@@ -85,3 +88,26 @@ def test_what_is_not_measured_any_more_has_no_sample() -> None:
     assert told.registry.get_sample_value("wharfage_requests_per_second", labels) == 2.5
     told.deployment(("shop", "chat"), Figures())
     assert told.registry.get_sample_value("wharfage_requests_per_second", labels) is None
+
+
+def test_prices_are_shown_of_what_can_be_had_and_end_with_it() -> None:
+    told = Telemetry()
+    spot = {"catalog": "cloud", "offer": "g6.xlarge", "market": "Spot", "zone": "a", "accelerator": "L4"}
+    labels = {**spot, "accelerators": "1"}
+    told.prices.show(
+        (
+            offer(market=Market.SPOT, zone="a", usd_per_hour=0.4),
+            offer("g7.none", obtainable=""),
+            offer("g8.unknown", usd_per_hour=0.0),
+        )
+    )
+    assert told.registry.get_sample_value("wharfage_price_usd_per_hour", labels) == 0.4
+    shown = [
+        sample.labels["offer"]
+        for metric in told.registry.collect()
+        for sample in metric.samples
+        if "price_usd" in sample.name
+    ]
+    assert shown == ["g6.xlarge"]
+    told.prices.show(())
+    assert told.registry.get_sample_value("wharfage_price_usd_per_hour", labels) is None
