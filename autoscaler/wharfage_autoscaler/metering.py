@@ -142,17 +142,25 @@ def _swept(course: _Course, row_of: RowOf) -> Iterator[tuple[float, Account, Spe
         if gone:
             heir = max(gone, key=_by_end).account
         price = course.price if begins_s < course.proven_s else course.dearer
-        usd = price * (ends_s - begins_s) / HOUR_S
+        hours = (ends_s - begins_s) / HOUR_S
+        usd = price * hours
         guessed = begins_s >= course.guess_s
         used = sum(stay.part for stay in present)
         scale = 1.0 / used if course.whole and used > 1.0 else 1.0
         for stay in present:
-            yield begins_s, stay.account, _used(stay, stay.part * scale * usd, begins_s, guessed=guessed)
-        idle_usd = max(0.0, 1.0 - used) * usd if course.whole else 0.0
-        if idle_usd <= 0.0:
+            part = stay.part * scale
+            yield begins_s, stay.account, _used(stay, part * usd, begins_s, guessed=guessed)
+            yield begins_s, stay.account, Spend(replica_hours=hours, machine_hours=part * hours)
+        idle = max(0.0, 1.0 - used) if course.whole else 0.0
+        if idle <= 0.0:
             continue
         for account, part in _payers(present, used, heir):
-            yield begins_s, account, Spend(idle=part * idle_usd, estimated=part * idle_usd if guessed else 0.0)
+            idle_usd = part * idle * usd
+            yield (
+                begins_s,
+                account,
+                Spend(idle=idle_usd, estimated=idle_usd if guessed else 0.0, machine_hours=part * idle * hours),
+            )
 
 
 def _cuts(course: _Course, row_of: RowOf) -> Iterator[float]:

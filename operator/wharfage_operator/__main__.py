@@ -213,6 +213,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
         selecting=scopes.selecting,
         rows=scopes.rows,
         proven=lambda: lease.renewed_before,
+        counters=metrics.counters if isinstance(metrics, Scrape) else dict,
+        weigh=lambda account: calibrations.weights((account.payer.namespace, account.payer.name), account.offer),
     )
     rounds = Rounds(solve, lambda: replace(supply.now().shared, caps=treasury.caps()), answered=measured)
     treasury = Treasury(

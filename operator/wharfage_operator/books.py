@@ -12,15 +12,16 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from wharfage_autoscaler.counting import Counters, Mark, Marks
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.offers import Market
-from wharfage_autoscaler.spend import Account, Payer, Spend
+from wharfage_autoscaler.spend import NOBODY, Account, Payer, Served, Spend
 
 from wharfage_operator.kinds import CONFIG_MAPS, Object
 
@@ -30,6 +31,8 @@ FORM = 1
 _PART_S = 6 * 3600.0
 _DATA = "ledger"
 _DIGITS = 9  # of a dollar
+_HOUR_DIGITS = 6
+_TOKEN_DIGITS = 1
 
 
 class Unreadable(ValueError):  # noqa: N818 - the state is the name
@@ -38,12 +41,16 @@ class Unreadable(ValueError):  # noqa: N818 - the state is the name
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """What is not closed: rows, the meter, since when there is a ledger, and the beginning of the first open row."""
+    """What is not closed: rows, the meter, since when there is a ledger, and the beginning of the first open row.
+
+    `marks` are what engines had counted when they were last read.
+    """
 
     meter: Meter
     ledger: Ledger
     since_s: float
     closed_s: float
+    marks: Marks = field(default_factory=dict)
 
 
 def part_name(begins_s: float) -> str:
@@ -66,6 +73,10 @@ def written_open(namespace: str, books: Open) -> Object:
     meter = [books.meter.mark_s, [_machine(uid, each, accounts) for uid, each in sorted(books.meter.machines.items())]]
     rows = _rows(books.ledger, accounts)
     told = {"accounts": accounts.told, "rows": rows, "meter": meter, "since": books.since_s, "closed": books.closed_s}
+    told["marks"] = [
+        [key, accounts.number(mark.account), mark.at_s, *astuple(mark.counters)]
+        for key, mark in sorted(books.marks.items())
+    ]
     return _config_map(namespace, OPEN, told)
 
 
@@ -76,7 +87,11 @@ def read_open(found: Object) -> Open:
         accounts = [_account(each) for each in told["accounts"]]
         mark_s, machines = told["meter"]
         meter = Meter(float(mark_s), dict(_read_machine(each, accounts) for each in machines))
-        return Open(meter, _read_rows(told["rows"], accounts), float(told["since"]), float(told["closed"]))
+        marks = {
+            str(key): Mark(accounts[number], float(at_s), Counters(*map(float, counters)))
+            for key, number, at_s, *counters in told.get("marks", ())
+        }
+        return Open(meter, _read_rows(told["rows"], accounts), float(told["since"]), float(told["closed"]), marks)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise _unreadable(found, error) from error
 
@@ -108,13 +123,15 @@ class _Accounts:
         if account not in self._numbers:
             self._numbers[account] = len(self.told)
             payer = account.payer
-            self.told.append([payer.uid, payer.namespace, payer.name, payer.team, *account.offer, account.budgets])
+            who = [payer.uid, payer.namespace, payer.name, payer.team]
+            self.told.append([*who, *account.offer, account.budgets, payer.model])
         return self._numbers[account]
 
 
 def _account(told: Any) -> Account:
-    uid, namespace, name, team, catalog, offer, market, zone, budgets = told
-    return Account(Payer(uid, namespace, name, team), (catalog, offer, Market(market), zone), tuple(budgets))
+    uid, namespace, name, team, catalog, offer, market, zone, budgets, *model = told
+    payer = Payer(uid, namespace, name, team, *model)
+    return Account(payer, (catalog, offer, Market(market), zone), tuple(budgets))
 
 
 def _rows(ledger: Ledger, accounts: _Accounts) -> list[Any]:
@@ -125,16 +142,25 @@ def _rows(ledger: Ledger, accounts: _Accounts) -> list[Any]:
 
 
 def _figures(spend: Spend) -> Iterable[float]:
-    return (round(usd, _DIGITS) for usd in (spend.serving, spend.idle, spend.startup, spend.estimated))
+    paid = [round(usd, _DIGITS) for usd in (spend.serving, spend.idle, spend.startup, spend.estimated)]
+    hours = [round(each, _HOUR_DIGITS) for each in (spend.replica_hours, spend.machine_hours)]
+    served = [] if spend.served == NOBODY else [round(each, _TOKEN_DIGITS) for each in astuple(spend.served)]
+    return [*paid, *hours, *served]
 
 
 def _read_rows(told: Any, accounts: list[Account]) -> Ledger:
     return Ledger(
         {
-            float(begins_s): {accounts[number]: Spend(*map(float, figures)) for number, *figures in row}
+            float(begins_s): {accounts[number]: _spend(list(map(float, figures))) for number, *figures in row}
             for begins_s, row in told
         }
     )
+
+
+def _spend(figures: list[float]) -> Spend:
+    serving, idle, startup, estimated, replica_hours, machine_hours, *served = figures
+    had = Served(*served) if served else NOBODY
+    return Spend(serving, idle, startup, estimated, replica_hours, machine_hours, had)
 
 
 def _machine(uid: str, machine: Machine, accounts: _Accounts) -> list[Any]:

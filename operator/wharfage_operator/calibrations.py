@@ -25,7 +25,9 @@ from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.snapshot import Snapshot
 from wharfage_autoscaler.steptime import StepTime, Theta
+from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.traffic import Traffic
+from wharfage_autoscaler.worth import USUAL, Weights, weights
 
 from wharfage_operator.gather import Subject, objectives
 from wharfage_operator.kinds import Key
@@ -80,6 +82,7 @@ class _Engine:
     variant: str
     make: Make
     step: StepTime
+    offer: OfferKey
 
 
 @dataclass(slots=True)
@@ -93,6 +96,7 @@ class _Kept:
     """The end of the last one that each make was taught by."""
     reviewed_s: float = -math.inf
     carried: tuple[Carried, ...] = ()
+    weights: Mapping[OfferKey, Weights] = field(default_factory=dict)
 
 
 class Calibrations:
@@ -151,6 +155,13 @@ class Calibrations:
                     kept.lessons = reviewed(kept.lessons, engine.make, engine.step, traffic, wanted)
         if review or kept.lessons is not before:
             kept.carried = tuple(_carried(kept.lessons, each, traffic, wanted) for each in running.values())
+            fresh = {each.offer: _weighed(kept.lessons, each, traffic, wanted) for each in engines.values()}
+            kept.weights = {**kept.weights, **fresh}
+
+    def weights(self, key: Key, offer: OfferKey) -> Weights:
+        """What tokens are worth on a deployment's engines on an offer, as they have taught."""
+        kept = self._kept.get(key)
+        return USUAL if kept is None else kept.weights.get(offer, USUAL)
 
     def told(self, key: Key) -> tuple[str, ...]:
         """What one replica of each kind that runs carries, in sentences."""
@@ -183,7 +194,8 @@ class Calibrations:
                 candidate = _candidate(pool, variant, seen.wanted.max_model_tokens, seen.wanted.max_num_seqs)
                 if candidate is not None:
                     step = _step(candidate.variant, candidate.offer, candidate.fit)
-                    found[pool_hash(pool.key)] = _Engine(pool.variant, make_of(candidate, image), step)
+                    make = make_of(candidate, image)
+                    found[pool_hash(pool.key)] = _Engine(pool.variant, make, step, pool.offer.key)
         return found
 
     def _image_of(self, subject: Subject) -> str:
@@ -264,6 +276,11 @@ def _carried(lessons: Lessons, engine: _Engine, traffic: Traffic, wanted: Object
         found = capacity(engine.step.scaled(theta), traffic, wanted)
         rates.append(found.requests_per_second if isinstance(found, Capacity) else None)
     return Carried(engine.variant, engine.make, rates[0], rates[1], known.accepted, known.theta)
+
+
+def _weighed(lessons: Lessons, engine: _Engine, traffic: Traffic, wanted: Objectives) -> Weights:
+    known = lessons.of(engine.make) or Calibration()
+    return weights(engine.step.scaled(known.theta), traffic, wanted)
 
 
 def _by_make(engines: Mapping[str, _Engine], subject: Subject, stints: Mapping[str, Stint]) -> dict[Make, list[Stint]]:

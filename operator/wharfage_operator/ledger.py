@@ -7,14 +7,16 @@ is charged between two writes is charged again from what is there, should the pr
 import logging
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from wharfage_autoscaler.counting import Counters, Mark, Marks, Weigh, begun, counted, shifted
 from wharfage_autoscaler.ledger import DAY_S, Ledger, Totals, day_of, totals
-from wharfage_autoscaler.meter import Meter
+from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
 from wharfage_autoscaler.spend import NOTHING, Spend
+from wharfage_autoscaler.worth import USUAL
 
 from wharfage_operator.apply import Writer
 from wharfage_operator.books import Open, Unreadable
@@ -39,6 +41,9 @@ _LATE_S = 60.0  # an hour is closed when nothing of it can be heard of any more
 _STEP_S = 1.0  # of a clock that was set
 _MOST_ENDED = 10_000
 
+Counted = Callable[[], Mapping[str, tuple[float, Counters]]]
+"""What engines have counted (`uid/engine`), and how many seconds ago they were read."""
+
 Spent = Callable[[str], tuple[Spend, Spend] | None]
 """What was spent for the deployment of a uid today and this month (UTC); None where nobody knows yet."""
 
@@ -60,11 +65,13 @@ class Bookkeeper:
         selecting: Selecting,
         rows: Callable[[], RowOf],
         proven: Callable[[], str | None],
+        counters: Counted = dict,
+        weigh: Weigh = lambda account: USUAL,
     ) -> None:
         """`selecting` names the budgets of a deployment, `rows` cuts hours where their periods begin.
 
         `everywhere`: whether pods of all namespaces may be listed. `proven` tells until when another process watched,
-        before this one led (RFC 3339); None if nobody knows.
+        before this one led (RFC 3339); None if nobody knows. `counters` are the engines', `weigh` a token's worth.
         """
         self._cache = cache
         self._supply = supply
@@ -73,6 +80,8 @@ class Bookkeeper:
         self._selecting = selecting
         self._rows = rows
         self._proven = proven
+        self._counters = counters
+        self._weigh = weigh
         self._shelves = Shelves(connection, writer, namespace)
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
@@ -184,7 +193,7 @@ class Bookkeeper:
             books = Open(Meter(self._floor_s), Ledger(), since_s=now_s, closed_s=self._floor_s)
         ahead_s = books.meter.mark_s - now_s
         if ahead_s > 0.0:  # a clock was set while nobody watched: what it missed is not known
-            books = replace(books, meter=books.meter.shifted(-ahead_s))
+            books = replace(books, meter=books.meter.shifted(-ahead_s), marks=shifted(books.marks, -ahead_s))
         proven = self._proven()
         proven_s = 0.0 if proven is None else self._clock.own_s(datetime.fromisoformat(proven).timestamp())
         self._told = now_s, self._clock.elapsed_s
@@ -195,7 +204,8 @@ class Bookkeeper:
         books = self._books
         if books is None:
             return
-        meter = self._set(books.meter, now_s)
+        books = self._set(books, now_s)
+        meter = books.meter
         supplied = self._supply.now()
         tenancy = Tenancy(
             self._cache,
@@ -207,23 +217,39 @@ class Bookkeeper:
         )
         await self._neighbours.ask({str(pod["spec"].get("nodeName") or "") for pod in self._cache.all(PODS)} - {""})
         seen = tenancy.machines(meter, self._cache.all(PODS), tuple(self._ended[PODS]), tuple(self._ended[NODES]))
-        meter, charges = charged(meter, seen, now_s, proven_s=proven_s, row_of=self._rows())
+        after, charges = charged(meter, seen, now_s, proven_s=proven_s, row_of=self._rows())
+        marks, served = self._served(books, seen, now_s)
         for ended in self._ended.values():
             ended.clear()
         for (_, account), spend in charges.items():
             self._telemetry.spent(account, spend)
         ledger = books.ledger.posted(_not_before(charges, books.closed_s))
-        self._books = replace(books, meter=meter, ledger=ledger)
+        ledger = ledger.posted(_not_before(served, books.closed_s))
+        self._books = replace(books, meter=after, ledger=ledger, marks=marks)
 
-    def _set(self, meter: Meter, now_s: float) -> Meter:
-        """The meter on a clock that may have been set since the last look."""
+    def _served(self, books: Open, seen: Mapping[str, Machine], now_s: float) -> tuple[Marks, Charges]:
+        """What engines have done since they were last read."""
+        stays = {**_stays(books.meter.machines), **_stays(seen)}
+        found = {}
+        for key, (ago_s, counters) in self._counters().items():
+            uid, mark = key.partition("/")[0], books.marks.get(key)
+            if uid in stays:
+                found[key] = Mark(stays[uid].account, now_s - ago_s, counters)
+            elif mark is not None:  # its pod is gone, and was read once more before that
+                found[key] = Mark(mark.account, now_s - ago_s, counters)
+        began = {uid: stay.since_s if stay.ready_s is None else stay.ready_s for uid, stay in stays.items()}
+        marks = begun(books.marks, found, began)
+        return counted(marks, found, there=stays.keys(), row_of=self._rows(), weigh=self._weigh)
+
+    def _set(self, books: Open, now_s: float) -> Open:
+        """What is open on a clock that may have been set since the last look."""
         elapsed_s = self._clock.elapsed_s
         step_s = (now_s - self._told[0]) - (elapsed_s - self._told[1])
         self._told = now_s, elapsed_s
         if abs(step_s) < _STEP_S:
-            return meter
+            return books
         log.warning("the clock was set", extra={"seconds": round(step_s, 3)})
-        return meter.shifted(step_s)
+        return replace(books, meter=books.meter.shifted(step_s), marks=shifted(books.marks, step_s))
 
     async def _write(self) -> None:
         books = self._books
@@ -243,6 +269,11 @@ class Bookkeeper:
         rest = Ledger({each: row for each, row in books.ledger.rows.items() if each not in over})
         self._closed = (self._closed + totals(closed)).since(books.meter.mark_s - KEPT_S)
         self._books = replace(books, ledger=rest, closed_s=max(books.closed_s, *(row_of(each)[1] for each in over)))
+
+
+def _stays(machines: Mapping[str, Machine]) -> dict[str, Stay]:
+    """By the uid of the pod."""
+    return {uid: stay for machine in machines.values() for uid, stay in machine.stays.items()}
 
 
 def month_of(at_s: float) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
+from wharfage_autoscaler.counting import Counters
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 
@@ -21,7 +22,7 @@ from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Key, Object
 from wharfage_operator.measured import load
 from wharfage_operator.placeholders import is_replica
-from wharfage_operator.readings import Reading, reading
+from wharfage_operator.readings import Engine, Reading, reading
 from wharfage_operator.settings import Settings
 from wharfage_operator.stints import Shift, Stint
 from wharfage_operator.telemetry import Telemetry
@@ -116,6 +117,20 @@ class Scrape:
         pods = self._pods.get(key, {})
         return {uid: pod.shift.last for uid, pod in pods.items() if pod.shift.last is not None}
 
+    def counters(self) -> Mapping[str, tuple[float, Counters]]:
+        """What every engine had counted when it was last read, by its pod's uid and its name there (`uid/0`).
+
+        And how many seconds ago that was.
+        """
+        now_s = self._clock.elapsed_s
+        return {
+            f"{uid}/{name}": (now_s - pod.track.last.at_s, counters(engine))
+            for pods in self._pods.values()
+            for uid, pod in pods.items()
+            if pod.track.last is not None
+            for name, engine in pod.track.last.engines.items()
+        }
+
     async def run(self) -> None:
         """Read all ready pods again and again."""
         timeout = aiohttp.ClientTimeout(total=self._settings.scrape_timeout_s)
@@ -207,6 +222,11 @@ class Scrape:
                 raise ValueError(f"{answer.status} from {host}")
             page = await limited(answer.content, _LONGEST_ANSWER)
         return page.decode("utf-8", errors="replace")
+
+
+def counters(engine: Engine) -> Counters:
+    """What the ledger counts of an engine; what it does not tell of its cache was computed."""
+    return Counters(engine.finished, engine.prompt_tokens, engine.cached_tokens or 0.0, engine.output_tokens)
 
 
 async def limited(stream: aiohttp.StreamReader, longest: int) -> bytes:

@@ -135,7 +135,8 @@ class Tenancy:
         if known is not None and known.payer.uid != uid:
             return known
         team = str((deployment["metadata"].get("labels") or {}).get(TEAM, ""))
-        return Account(Payer(uid, *owner, team), offer, self.selecting(deployment))
+        model = str(((deployment.get("spec") or {}).get("model") or {}).get("source", ""))
+        return Account(Payer(uid, *owner, team, model), offer, self.selecting(deployment))
 
     def _since_s(self, pod: Object, condition: str) -> float | None:
         rows = (pod.get("status") or {}).get("conditions") or ()

@@ -143,6 +143,15 @@ def moved(stay: Stay, delta_s: float) -> Stay:
     )
 
 
+@given(fleets())
+def test_hours_of_machines_times_their_price_are_the_dollars(fleet: Fleet) -> None:
+    """Of machines whose price does not change."""
+    steady = [replace(rented, prices={0: 2.5}) for rented in fleet]
+    _, charges = watched(steady, [0.0, float(ENDS_S)])
+    for spend in charges.values():
+        assert 2.5 * spend.machine_hours == pytest.approx(spend.usd, abs=1e-9)
+
+
 HOUR = 3600.0
 
 
@@ -162,6 +171,8 @@ def test_a_machine_of_our_own_is_paid_for_from_its_creation_to_its_deletion() ->
     stays = {"x": Stay(A, 0.5, since_s=360.0, ready_s=720.0, until_s=1800.0)}
     _, charges = look(Meter(0.0), HOUR, m=Machine(10.0, whole=True, since_s=0.0, stays=stays))
     charges_are(charges, A, Spend(serving=1.5, idle=8.0, startup=0.5))
+    assert spent(charges, A).replica_hours == pytest.approx(0.4)
+    assert spent(charges, A).machine_hours == pytest.approx(1.0)
 
 
 def test_nobody_of_ours_was_on_it_so_it_is_not_ours() -> None:

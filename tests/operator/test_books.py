@@ -3,15 +3,17 @@
 import base64
 import random
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
+from wharfage_autoscaler.counting import Counters, Mark
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Meter
 from wharfage_autoscaler.metering import charged
 from wharfage_autoscaler.offers import Market
-from wharfage_autoscaler.spend import Account, Payer, Spend
+from wharfage_autoscaler.spend import Account, Payer, Served, Spend
 from wharfage_operator.books import (
     OPEN,
     Open,
@@ -28,21 +30,28 @@ from tests.histories import ENDS_S, Fleet, fleets, row_of, seen
 
 HOUR_S = 3600.0
 MIDNIGHT_S = 1_790_000_000.0 // 86400 * 86400
-ACCOUNT = Account(Payer("1", "shop", "chat", "search"), ("cloud", "g6", Market.SPOT, "a"), ("month", "team"))
+ACCOUNT = Account(
+    Payer("1", "shop", "chat", "search", "hf://Qwen/Qwen3-8B"), ("cloud", "g6", Market.SPOT, "a"), ("month", "team")
+)
 
 
 @given(fleets())
 def test_what_is_open_is_read_as_it_was_written(fleet: Fleet) -> None:
     meter, charges = charged(Meter(-1.0), seen(fleet, -1.0, ENDS_S, ENDS_S), ENDS_S, proven_s=ENDS_S, row_of=row_of)
-    books = Open(meter, Ledger().posted(charges), since_s=12.5, closed_s=1800.0)
+    marks = {"pod/0": Mark(ACCOUNT, ENDS_S - 0.5, Counters(1.0, 2.0, 3.0, 4.0))}
+    books = Open(meter, Ledger().posted(charges), since_s=12.5, closed_s=1800.0, marks=marks)
     found = read_open(written_open("system", books))
-    assert (found.meter, found.since_s, found.closed_s) == (meter, 12.5, 1800.0)
+    assert (found.meter, found.since_s, found.closed_s, found.marks) == (meter, 12.5, 1800.0, marks)
     assert found.ledger.spend.usd == pytest.approx(books.ledger.spend.usd, abs=1e-6)
     assert found.ledger.rows.keys() == books.ledger.rows.keys()
 
 
 def test_closed_rows_lie_in_the_quarter_of_their_day() -> None:
-    rows = {MIDNIGHT_S + hour * HOUR_S: {ACCOUNT: Spend(serving=float(hour))} for hour in (0, 5, 6, 23, 24)}
+    served = Served(1.0, 900.0, 90.5, 220.0, 50.5, 0.5)
+    rows = {
+        MIDNIGHT_S + hour * HOUR_S: {ACCOUNT: Spend(serving=float(hour), machine_hours=0.25, served=served)}
+        for hour in (0, 5, 6, 23, 24)
+    }
     found = parts(Ledger(rows))
     assert sorted(sorted(begins_s for begins_s in part.rows) for part in found.values()) == [
         [MIDNIGHT_S, MIDNIGHT_S + 5 * HOUR_S],
@@ -85,8 +94,13 @@ def test_what_cannot_be_read_says_which_and_what_to_do(found: dict[str, Any]) ->
 
 
 def test_a_quarter_of_a_day_of_300_deployments_fits_an_object_twice() -> None:
-    """Three offers each, prices to nine digits; an object of the API server has at most a MiB."""
+    """Three offers each, dollars to nine digits, tokens to one; an object of the API server has at most a MiB."""
     dice = random.Random(1)
+
+    def paid() -> Spend:
+        serving, idle, startup, estimated, replicas, machines = (dice.random() for _ in range(6))
+        return Spend(serving, idle, startup, estimated, replicas, machines)
+
     accounts = [
         Account(Payer(f"{dice.getrandbits(128):032x}", f"team-{each % 20}", f"model-{each}"), offer, ("month", "team"))
         for each in range(300)
@@ -94,7 +108,7 @@ def test_a_quarter_of_a_day_of_300_deployments_fits_an_object_twice() -> None:
     ]
     rows = {
         MIDNIGHT_S + hour * HOUR_S: {
-            each: Spend(dice.random(), dice.random(), dice.random(), dice.random()) for each in accounts
+            each: replace(paid(), served=Served(*(1e6 * dice.random() for _ in range(6)))) for each in accounts
         }
         for hour in range(6)
     }

@@ -10,6 +10,7 @@ from typing import Any, cast
 import aiohttp
 import pytest
 from aiohttp import web
+from wharfage_autoscaler.counting import Counters
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
@@ -135,6 +136,18 @@ async def test_two_readings_make_a_load_and_wake_whose_it_is() -> None:
     assert world.load > 0.0
     assert set(world.woken) == {KEY}
     assert world.outcomes("read") == 2
+
+
+async def test_what_engines_have_counted_is_told_as_it_was_read_last_also_when_they_cannot_be_read_now() -> None:
+    world = World()
+    world.put(replica("a", "127.7.7.1"), replica("b", "127.7.7.2"))
+    async with engine("127.7.7.1", text(page(cached=300.0))), engine("127.7.7.2", text("nothing")):
+        await world.ticks(1)
+    await world.ticks(1)
+    ((name, (ago_s, found)),) = world.scrape.counters().items()
+    assert name == "uid-a/0"
+    assert found == Counters(requests=10.0, prompt_tokens=1000.0, cached_tokens=300.0, output_tokens=500.0)
+    assert ago_s >= PAUSE_S
 
 
 async def test_what_each_pod_has_to_do_is_known_once_it_was_read() -> None:

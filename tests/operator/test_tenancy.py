@@ -52,7 +52,10 @@ def cache(*, deployment_uid: str = "llm-uid", pool_of: str = "llm-uid", pool: bo
     found = Cache()
     found.put(NODES, {**node(), "metadata": {**node()["metadata"], "resourceVersion": "1"}})
     metadata = {"name": "chat", "namespace": "shop", "uid": deployment_uid, "resourceVersion": "2"}
-    found.put(LLM_DEPLOYMENTS, {"metadata": {**metadata, "labels": {"team": "search"}}, "spec": {}})
+    found.put(
+        LLM_DEPLOYMENTS,
+        {"metadata": {**metadata, "labels": {"team": "search"}}, "spec": {"model": {"source": "hf://Qwen/Qwen3-8B"}}},
+    )
     if pool:
         owner = {"kind": "LLMDeployment", "apiVersion": "wharfage.dev/v1alpha1", "name": "chat", "uid": pool_of}
         metadata = {"name": f"chat-{HASH}", "namespace": "shop", "uid": "pool-uid", "resourceVersion": "3"}
@@ -67,7 +70,7 @@ def tenancy(known: Cache, *, shared: bool = False, floor_s: float = 0.0) -> Tena
     )
 
 
-ACCOUNT = Account(Payer("llm-uid", "shop", "chat", "search"), EIGHT.key, ("month",))
+ACCOUNT = Account(Payer("llm-uid", "shop", "chat", "search", "hf://Qwen/Qwen3-8B"), EIGHT.key, ("month",))
 STAY = Stay(ACCOUNT, 0.25, NOON_S + 10, NOON_S + 70)
 MARK = Meter(NOON_S)
 
