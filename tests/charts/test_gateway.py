@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from wharfage_gateway.guard import Patience
 from wharfage_operator.gateways import PORT, SELECTOR
 from wharfage_operator.settings import load
 
@@ -75,6 +76,17 @@ def test_the_brain_is_there_before_envoy_and_after_it() -> None:
     assert brain["restartPolicy"] == "Always"
     assert brain["startupProbe"]["httpGet"]["path"] == "/readyz"
     assert brain["livenessProbe"]["terminationGracePeriodSeconds"] == 1
+
+
+def test_the_kubelet_gives_the_brain_more_time_than_its_guard_does() -> None:
+    (brain,) = gateway()["spec"]["template"]["spec"]["initContainers"]
+    waits = {
+        kind: brain[kind]["periodSeconds"] * brain[kind]["failureThreshold"]
+        for kind in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    guards = Patience()
+    assert waits["readinessProbe"] >= guards.starved_s
+    assert waits["startupProbe"] >= waits["livenessProbe"] >= 2 * (guards.starved_s + guards.start_s)
 
 
 @pytest.mark.parametrize("name", ["brain", "envoy"])
