@@ -180,6 +180,10 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.NOTHING_SELECTED: Fix(
         "The budget selects no deployment.", "Compare spec.selector and spec.namespaceSelector with their labels."
     ),
+    Reason.WEBHOOK_FAILS: Fix(
+        "A budget's webhook does not take what it is told; the budget itself acts as written.",
+        "Mend what the message names: what happened in the last day is told then.",
+    ),
     Reason.WITHIN_LIMIT: Fix("The cost is below its ceiling."),
     Reason.LIMIT_REACHED: Fix("The cost is at its ceiling.", "Raise limits.usdPerHour, or accept fewer replicas."),
     Reason.NOT_IMPLEMENTED: Fix(

@@ -81,6 +81,7 @@ class Reason(StrEnum):
     BUDGET_SPENT = "BudgetSpent"
     BUDGET_OBSERVES = "BudgetObserves"
     NOTHING_SELECTED = "NothingSelected"
+    WEBHOOK_FAILS = "WebhookFails"
     WITHIN_LIMIT = "WithinLimit"
     LIMIT_REACHED = "LimitReached"
     NOT_IMPLEMENTED = "NotImplemented"

@@ -49,6 +49,7 @@ from wharfage_operator.ledger import Bookkeeper
 from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
+from wharfage_operator.notifier import Notifier
 from wharfage_operator.pilotage import Pilotage
 from wharfage_operator.placeholders import is_replica
 from wharfage_operator.preflight import missing
@@ -226,6 +227,18 @@ async def serve(connection: Connection, settings: Settings) -> int:
         renew=rounds.renew,
         every_s=settings.budgets_every_s,
     )
+    notifier = Notifier(
+        cache,
+        connection,
+        writer,
+        clock,
+        telemetry,
+        scopes=scopes,
+        treasury=treasury,
+        books=bookkeeper,
+        namespace=settings.namespace,
+        secrets=settings.webhook_secrets,
+    )
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)
     calibrations = Calibrations(metrics.stints, image=settings.engine_image)
@@ -319,6 +332,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         when_leading(almanac.run),
         when_leading(bookkeeper.run),
         when_leading(treasury.run),
+        when_leading(notifier.run),
         *(when_leading(partial(knowing, looking)) for _ in range(settings.workers)),
     ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]

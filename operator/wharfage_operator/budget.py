@@ -22,7 +22,7 @@ def budget_status(raw: Mapping[str, Any], account: Account | None, *, now: float
     """The status to write; where nobody has looked at it yet its money stays as it was. `now` is Unix seconds."""
     generation, previous = raw["metadata"].get("generation", 0), raw.get("status") or {}
     zone = str(raw["spec"].get("timeZone", "UTC"))
-    verdicts = (_accepted(zone), *_judged(account))
+    verdicts = (_accepted(zone, account), *_judged(account))
     rows = conditions(verdicts, previous=previous, generation=generation, now=now)
     found: dict[str, Any] = {"observedGeneration": generation, "conditions": rows}
     if account is None or account.reckoning is None:
@@ -53,7 +53,7 @@ def stage_words(reckoning: Reckoning) -> str:
     )
 
 
-def _accepted(zone: str) -> Verdict:
+def _accepted(zone: str, account: Account | None) -> Verdict:
     if not exists(zone):
         return Verdict(
             ConditionType.ACCEPTED,
@@ -61,6 +61,8 @@ def _accepted(zone: str) -> Verdict:
             reason=Reason.INVALID_SPEC,
             message=f"there is no time zone {zone}: write one by its IANA name, such as Europe/Berlin or UTC",
         )
+    if account is not None and account.spec.notify is not None and account.unheard:
+        return Verdict(ConditionType.ACCEPTED, holds=True, reason=Reason.WEBHOOK_FAILS, message=account.unheard)
     return Verdict(ConditionType.ACCEPTED, holds=True, reason=Reason.ACCEPTED, message="The budget is understood.")
 
 

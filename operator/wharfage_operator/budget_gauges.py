@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 Labels = tuple[str, ...]
 
@@ -45,6 +45,13 @@ class BudgetGauges:
         self._stages = gauge("stage", "1 while a stage is in force", "stage")
         known = (self._limit, self._spent, self._forecast, self._used, self._pace, self._ends, self._cap, self._stages)
         self._all = known
+        self._waiting = gauge("notifications_waiting", "Transitions that its webhook is still to be told")
+        self.notifications = Counter(
+            "wharfage_budget_notifications",
+            "Attempts to tell a budget's webhook of a transition: delivered or failed; dropped after a day of them",
+            ["budget", "outcome"],
+            registry=registry,
+        )
 
     def show(self, budgets: Mapping[str, BudgetFigures]) -> None:
         """What holds of all of them now; the series of those that are gone end."""
@@ -56,6 +63,12 @@ class BudgetGauges:
             gauge.clear()
             for labels, value in shown.get(gauge, {}).items():
                 gauge.labels(*labels).set(value)
+
+    def show_waiting(self, counts: Mapping[str, int]) -> None:
+        """How much budgets' webhooks are still to be told; those that are not named have heard all of it."""
+        self._waiting.clear()
+        for name, count in counts.items():
+            self._waiting.labels(name).set(count)
 
     def _rows(self, figures: BudgetFigures) -> list[tuple[Gauge, Labels, float]]:
         of = (figures.period,)

@@ -39,6 +39,7 @@ LLM_BUDGETS = Kind(GROUP, VERSION, "llmbudgets", "LLMBudget", namespaced=False)
 OFFER_CATALOGS = Kind(GROUP, VERSION, "offercatalogs", "OfferCatalog", namespaced=False)
 
 SERVICE_ACCOUNTS = Kind("", "v1", "serviceaccounts", "ServiceAccount")
+SECRETS = Kind("", "v1", "secrets", "Secret")
 CONFIG_MAPS = Kind("", "v1", "configmaps", "ConfigMap")
 SERVICES = Kind("", "v1", "services", "Service")
 DISRUPTION_BUDGETS = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")

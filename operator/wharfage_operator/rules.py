@@ -87,4 +87,8 @@ BY_PROXY = Rule("", "pods/proxy", ("get",), "engines' /metrics through the API s
 
 def rules(settings: Settings) -> tuple[Rule, ...]:
     """What an operator with these settings does; the chart grants as much where it knows them."""
-    return (*RULES, BY_PROXY) if settings.scrape_via == "Proxy" else RULES
+    more = [BY_PROXY] if settings.scrape_via == "Proxy" else []
+    if settings.webhook_secrets:
+        why = "where budgets' webhooks are, with webhook_secrets alone"
+        more.append(Rule("", "secrets", ("get",), why, own_namespace=True, names=settings.webhook_secrets))
+    return (*RULES, *more)

@@ -37,6 +37,9 @@ class Settings:
 
     resync_s: float = _setting(300.0, "every deployment is looked at again after so long, +-20 %")
     budgets_every_s: float = _setting(60.0, "pause between two looks at every budget")
+    webhook_secrets: tuple[str, ...] = _setting(
+        (), "Secrets of the operator's namespace that budgets may name in spec.notify, and no others are read"
+    )
     discovery_s: float = _setting(10.0, "pause between two looks at which APIs of CRDs exist")
     backoff_first_s: float = _setting(0.2, "delay after one failure of a key; doubles with each further one")
     backoff_longest_s: float = _setting(300.0, "upper bound of that delay")

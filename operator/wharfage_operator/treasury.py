@@ -62,6 +62,8 @@ class Account:
     """Dollars that hours would have cost in which it held something down, by their number since 1970."""
     looked_s: float = math.nan
     told_s: float = -math.inf
+    unheard: str = ""
+    """Why its webhook does not hear what happens; empty where it does, or there is none."""
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -142,6 +144,10 @@ class Treasury:
     def account(self, name: str) -> Account | None:
         """A budget as it was last looked at; None before that."""
         return self._accounts.get(name)
+
+    def show(self, name: str) -> None:
+        """Have a budget's status written: something else than its money has changed."""
+        self._wake(LLM_BUDGETS, ("", name))
 
     def caps(self) -> tuple[Cap, ...]:
         """What budgets leave for those whose count follows their load; the others have their part of it already."""

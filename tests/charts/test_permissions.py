@@ -68,6 +68,15 @@ def test_engines_are_read_through_the_api_server_by_those_alone_who_are_told_to(
     assert wanted(rules(settings)) - wanted(rules(Settings())) == more - usual
 
 
+@pytest.mark.parametrize("namespaced", [False, True], ids=["cluster-wide", "in its namespaces alone"])
+def test_secrets_are_read_by_their_names_by_those_alone_who_are_told_to(*, namespaced: bool) -> None:
+    asked = {"operator": {"settings": {"webhook_secrets": "finops, on-call,"}}, "rbac": {"namespaced": namespaced}}
+    usual, more = served(rendered({**asked, "operator": {}})), served(rendered(asked))
+    assert more - usual == {("", "secrets", "get", "finops"), ("", "secrets", "get", "on-call")}
+    settings = Settings(webhook_secrets=("finops", "on-call"))
+    assert wanted(rules(settings)) - wanted(rules(Settings())) == more - usual
+
+
 def served(release: tuple[Manifest, ...]) -> set[Grant]:
     """All that the operator's account is granted."""
     roles = (*of_kind(release, "ClusterRole"), *of_kind(release, "Role"))

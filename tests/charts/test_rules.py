@@ -136,6 +136,12 @@ ALARMS = (
     ),
     Alarm("WharfageScaleIgnored", says("Accepted", "True", "ScaleIgnored"), says("Accepted", "True", "Accepted")),
     Alarm(
+        "WharfageBudgetWebhookFails",
+        {'wharfage_budget_notifications_waiting{budget="all"}': "2x60"},
+        {'wharfage_budget_notifications_waiting{budget="all"}': "2x10 _x60"},
+        labels={"budget": "all"},
+    ),
+    Alarm(
         "WharfageObjectivesMissed",
         says("ObjectivesMet", "False", "ObjectivesMissed"),
         says("ObjectivesMet", "True", "ObjectivesMet"),

@@ -1,16 +1,19 @@
 """A budget on a real control plane: what runs is counted in dollars, and the stages act on what runs."""
 
+import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, PODS
+from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, PODS, SECRETS
 
 from tests.cluster.lab import Lab
 from tests.cluster.money import has_spent, lasts, runs_out
 from tests.cluster.server import Object, condition, eventually, eventually_is
+from tests.operator.servers import Asked, answering, body
 
 Budget = Callable[..., str]
 ENOUGH = 0.03
@@ -117,3 +120,37 @@ def test_one_that_observes_reports_and_does_nothing(lab: Lab, budget: Budget) ->
     assert condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced")["reason"] == "BudgetObserves"
     lab.ready()
     assert replicas(lab) == 2
+
+
+def test_a_webhook_hears_of_each_stage_once_whatever_becomes_of_the_operator(lab: Lab, budget: Budget) -> None:
+    heard: list[dict[str, Any]] = []
+    statuses = iter([503])
+
+    def listen(asked: Asked) -> None:
+        status = next(statuses, 200)
+        if status == 200:
+            heard.append(json.loads(asked.form))
+        body("", status)(asked)
+
+    with answering(listen) as url:
+        data = {"url": base64.b64encode(url.encode()).decode()}
+        lab.server.create(SECRETS, {"metadata": {"name": "hook", "namespace": lab.system}, "data": data})
+        first = lab.start(None, webhook_secrets="hook", **FAST)
+        name = budget("0.000001", stages=[ALL_STAGES[0]], notify={"secretRef": {"name": "hook"}})
+        lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=1, placement={"accelerators": ["L4"]})
+        eventually(lambda: "StageBegan" in [each["occasion"] for each in heard], within_s=120.0, what="it hears of it")
+        eventually(partial(tells, lab, name, "it answered with status 503"), what="the first attempt failed")
+        first.kill()
+        second = lab.start(None, webhook_secrets="hook", **FAST)
+        eventually(lambda: second.ready, what="another operator is there")
+        looked = f'wharfage_budget_stage{{budget="{name}",stage="Notify"}}'
+        eventually(lambda: second.metric(looked) == 1.0, within_s=60.0, what="which has looked at the budget")
+        lasts(lab, name, 1000.0)
+        receded = "StageReceded"
+        eventually(lambda: receded in [each["occasion"] for each in heard], within_s=60.0, what="and of its end")
+    begun = [each for each in heard if each["occasion"] == "StageBegan"]
+    assert len({each["id"] for each in begun}) == 1
+    assert begun[0]["stage"] == "Notify"
+    assert begun[0]["text"].startswith(f"LLMBudget {name}: stage Notify begins.")
+    assert condition(lab.server.get(LLM_BUDGETS, "", name), "Accepted")["reason"] == "Accepted"
+    assert second.tracebacks == []

@@ -26,6 +26,8 @@ async def connected(app: web.Application, folder: Path, monkeypatch: pytest.Monk
     }
     (folder / "kubeconfig").write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
-    async with connect(request_timeout_s=5, connect_timeout_s=5) as connection:
-        yield connection
-    await runner.cleanup()
+    try:
+        async with connect(request_timeout_s=5, connect_timeout_s=5) as connection:
+            yield connection
+    finally:
+        await runner.cleanup()

@@ -77,4 +77,10 @@ a test compares the two.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, patch]
+{{- with get .Values.operator.settings "webhook_secrets" | toString }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ regexSplit "[, ]+" . -1 | compact | toJson }}
+  verbs: [get]
+{{- end }}
 {{- end -}}

@@ -1,0 +1,91 @@
+"""One POST to an address that a Secret names: limited in time, never redirected, never to a machine's metadata.
+
+Whoever writes the Secret must not reach what only the operator's machine can, and an address may itself be a secret
+(Slack's is): no message names it.
+"""
+
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+_WITHIN_S = 10.0
+_METADATA = ipaddress.ip_address("fd00:ec2::254")
+_REDIRECTS = range(300, 400)
+_SUCCESS = range(200, 300)
+
+
+class WebhookError(Exception):
+    """It was not delivered; the message says why, and what to do."""
+
+
+class Webhook:
+    """Sends JSON; use `opened` to make one."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def post(self, url: str, body: Mapping[str, Any]) -> None:
+        """Deliver a body, which an answer from 200 to 299 confirms; WebhookError for anything else."""
+        _check(url)
+        headers = {"Content-Type": "application/json", "User-Agent": "wharfage"}
+        try:
+            async with self._session.post(
+                url, data=orjson.dumps(body), headers=headers, allow_redirects=False
+            ) as answer:
+                status = answer.status
+        except TimeoutError as error:
+            raise WebhookError(f"it did not answer within {_WITHIN_S:g} s") from error
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError) as error:
+            raise _no_address() from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise WebhookError(f"it cannot be reached: {_cause(error)}") from error
+        if status in _REDIRECTS:
+            raise WebhookError(f"it redirects (status {status}), which is not followed: write where it leads to")
+        if status not in _SUCCESS:
+            raise WebhookError(f"it answered with status {status}")
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Webhook]:
+    """A way to send, as long as it is needed."""
+    connector = aiohttp.TCPConnector(socket_factory=_socket, limit=16)
+    timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        yield Webhook(session)
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError as error:
+        raise _no_address() from error
+    if not named:
+        raise _no_address()
+
+
+def _no_address() -> WebhookError:
+    return WebhookError("its key url is no address of a server: write http(s)://HOST[:PORT][/PATH] into it")
+
+
+def _socket(found: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
+    """A socket for an address that a name has led to."""
+    family, kind, protocol, _, place = found
+    address = ipaddress.ip_address(str(place[0]).partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if mapped.is_link_local or mapped == _METADATA:
+        raise OSError("its host is a link-local address, where machines keep their credentials: name another host")
+    return socket.socket(family, kind, protocol)
+
+
+def _cause(error: BaseException) -> str:
+    """The system's own words, which know of hosts, never of paths."""
+    inner = getattr(error, "os_error", None) or error
+    return str(getattr(inner, "strerror", None) or inner or type(error).__name__)

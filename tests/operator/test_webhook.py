@@ -1,0 +1,59 @@
+"""One POST: what counts as delivered, where it is never sent, and that no message betrays the address."""
+
+import socket
+
+import pytest
+from wharfage_operator.webhook import WebhookError, opened
+
+from tests.operator.hook import hooked
+
+BODY = {"id": "1", "text": "LLMBudget all: stage Freeze begins."}
+
+
+async def test_a_body_arrives_as_json() -> None:
+    async with hooked() as hook, opened() as webhook:
+        hook.status = 204
+        await webhook.post(hook.url, BODY)
+        assert hook.heard == [BODY]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (404, "it answered with status 404"),
+        (503, "it answered with status 503"),
+        (307, r"it redirects \(status 307\), which is not followed"),
+    ],
+)
+async def test_any_other_answer_is_none(status: int, words: str) -> None:
+    async with hooked() as elsewhere, hooked() as hook, opened() as webhook:
+        hook.status, hook.location = status, elsewhere.url
+        with pytest.raises(WebhookError, match=words):
+            await webhook.post(hook.url, BODY)
+        assert len(hook.heard) == 1
+        assert elsewhere.heard == []
+
+
+@pytest.mark.parametrize(
+    "url", ["", "hooks.example.com/x", "file:///etc/passwd", "http://", "http://h:99999/", "http://[/"]
+)
+async def test_what_is_no_address_of_a_server_is_said(url: str) -> None:
+    async with opened() as webhook:
+        with pytest.raises(WebhookError, match="its key url is no address of a server: write http"):
+            await webhook.post(url, BODY)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[fd00:ec2::254]"])
+async def test_where_machines_keep_their_credentials_nothing_is_sent(host: str) -> None:
+    async with opened() as webhook:
+        with pytest.raises(WebhookError, match="its host is a link-local address"):
+            await webhook.post(f"http://{host}/latest/meta-data", BODY)
+
+
+async def test_a_server_that_is_not_there_is_said_without_its_path() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        async with opened() as webhook:
+            with pytest.raises(WebhookError, match="it cannot be reached") as raised:
+                await webhook.post(f"http://127.0.0.1:{held.getsockname()[1]}/services/secret", BODY)
+    assert "secret" not in str(raised.value)
