@@ -2,8 +2,9 @@
 
 A profile of the hours of the week, in which each week counts 0.7 of the one after it, times how far the last day was
 off it. That deviation is believed less the further ahead: it halves every 96 hours. What the last minutes were off by
-halves every 3. An hour's deviation is mostly its day's, so what is left over is that of whole days, each by itself,
-plus 0.8 of it for all of them in common. (A bootstrap of whole days was off by more: docs/design/0026-budgets.md.)
+halves every 3, and adds at no later hour more dollars than now. An hour's deviation is mostly its day's, so what is
+left over is that of whole days, each by itself, plus 0.8 of it for all of them in common. (A bootstrap of whole days
+was off by more: docs/design/0026-budgets.md.)
 
 It is of the *unrestricted* course: hours in which a budget held dollars down come in as what they would have cost.
 """
@@ -63,7 +64,7 @@ def profiled(hours: Sequence[float], first_s: float) -> Profile:
     known = [usd for usd in hours if not math.isnan(usd)]
     if not known:
         return Profile()
-    week = [_of_week(hours, first, place) for place in range(_WEEK)]
+    week = [of_week(hours, first, place) for place in range(_WEEK)]
     by_day = [_mean(week[hour::_DAY]) for hour in range(_DAY)]  # for hours of the week that were not seen yet
     everything = fmean(known)
     usual = tuple(
@@ -76,40 +77,64 @@ def profiled(hours: Sequence[float], first_s: float) -> Profile:
 
 def projection(profile: Profile, *, rate: float, now_s: float, ends_s: float) -> Projection:
     """Dollars between `now_s` and `ends_s` (Unix seconds); `rate` is dollars per hour now."""
+    mid, squares = expected_usd(profile.usual, profile.deviation, rate, now_s, ends_s)
+    off = _Z90 * profile.spread * math.sqrt(squares + (_COMMON * mid) ** 2)
+    return Projection(max(0.0, mid - off), mid, mid + off)
+
+
+def expected_usd(
+    usual: Sequence[float], deviation: float, rate: float, now_s: float, ends_s: float
+) -> tuple[float, float]:
+    """Dollars between both moments, and the sum of the squares of those of each day.
+
+    Plain numbers, because the simulator compiles it as it stands: thousands of periods are replayed in minutes.
+    """
     left_h = max(0.0, ends_s - now_s) / HOUR_S
-    if not left_h:
-        return Projection(0.0, 0.0, 0.0)
-    usual_now = profile.at(now_s) * profile.deviation
-    near = rate / usual_now if usual_now > 0.0 else math.nan
-    days = [0.0] * (int(left_h / _DAY) + 1)
+    usual_now = usual[int(now_s // HOUR_S) % _WEEK] * deviation if len(usual) > 0 else 0.0
+    off = rate - usual_now
+    mid = squares = of_day = 0.0
+    day = 0
     at_h = 0.0
     while at_h < left_h:
         step_h = min(left_h - at_h, 1.0 - (now_s / HOUR_S + at_h) % 1.0)  # to the end of the clock's hour
         middle_h = at_h + step_h / 2
         expected = rate  # where nothing says otherwise it goes on as it is
-        if not math.isnan(near):
-            expected = profile.at(now_s + middle_h * HOUR_S) * _faded(profile.deviation, middle_h, _DAY_HALVES_H)
-            expected *= _faded(near, middle_h, _NOW_HALVES_H)
-        days[min(len(days) - 1, int(middle_h / _DAY))] += step_h * expected
+        if usual_now > 0.0:
+            expected = usual[int((now_s + middle_h * HOUR_S) // HOUR_S) % _WEEK]
+            expected *= 1.0 + (deviation - 1.0) * math.exp2(-middle_h / _DAY_HALVES_H)
+            # In proportion, but never by more dollars than now: ten times a quiet hour is not ten times a busy one.
+            part = expected / usual_now if off < 0.0 else min(1.0, expected / usual_now)
+            expected += off * part * math.exp2(-middle_h / _NOW_HALVES_H)
+        if int(middle_h / _DAY) > day:
+            squares += of_day**2
+            day, of_day = int(middle_h / _DAY), 0.0
+        of_day += step_h * expected
+        mid += step_h * expected
         at_h += max(step_h, _SHORTEST_H)
-    mid = sum(days)
-    off = _Z90 * profile.spread * math.sqrt(sum(usd**2 for usd in days) + (_COMMON * mid) ** 2)
-    return Projection(max(0.0, mid - off), mid, mid + off)
+    return mid, squares + of_day**2
 
 
-def allowance(remaining_usd: float, ahead_usd: float, rate: float) -> float:
+def allowance(remaining_usd: float, ahead_usd: float, rate: float, floor: float = 0.0, left_h: float = 0.0) -> float:
     """Dollars per hour that may be spent now, so that what remains lasts for what is expected.
 
-    `ahead_usd` is what the rest of the period costs if nothing is held down, at `rate` dollars per hour now. It follows
-    the demand: an hour that would cost twice as much gets twice as much of what remains.
+    `ahead_usd` is what the rest of the period, `left_h` hours, costs if nothing is held down, at `rate` dollars per
+    hour now. `floor` is paid every hour whatever is allowed, so it is set aside first; the rest follows the demand: an
+    hour that would cost twice as much above the floor gets twice as much of it.
     """
     if remaining_usd <= 0.0:
         return 0.0
-    return math.inf if ahead_usd <= 0.0 else rate * remaining_usd / ahead_usd
+    aside_usd = floor * left_h
+    if ahead_usd <= aside_usd:
+        return math.inf if remaining_usd >= ahead_usd else floor
+    share = max(0.0, remaining_usd - aside_usd) / (ahead_usd - aside_usd)
+    return floor + max(0.0, rate - floor) * share
 
 
-def _of_week(hours: Sequence[float], first: int, place: int) -> float:
-    """Of one hour of the week the mean over the weeks, later ones counting more; NaN where none is known."""
+def of_week(hours: Sequence[float], first: int, place: int) -> float:
+    """Of one hour of the week the mean over the weeks, later ones counting more; NaN where none is known.
+
+    `first` is the number of the first hour since 1970. The simulator compiles it, too.
+    """
     usd = weights = 0.0
     for at in range((place - first) % _WEEK, len(hours), _WEEK):
         if not math.isnan(hours[at]):
@@ -133,11 +158,6 @@ def _ratios(hours: Sequence[float], first: int, usual: Sequence[float]) -> list[
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return fmean(known) if known else math.nan
-
-
-def _faded(ratio: float, ahead_h: float, halves_h: float) -> float:
-    """What is left of a deviation that far ahead."""
-    return 1.0 + (ratio - 1.0) * math.exp2(-ahead_h / halves_h)
 
 
 def _spread(ratios: Sequence[float]) -> float:

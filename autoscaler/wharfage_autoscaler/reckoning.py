@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wharfage_autoscaler.projection import Profile, Projection, allowance, projection
+from wharfage_autoscaler.projection import HOUR_S, Profile, Projection, allowance, projection
 from wharfage_autoscaler.stages import Action, Outlook, Stage, Standing, climbed
 
+RESERVE = 0.005
+"""Of the budget, given to nobody: what the last replicas drain for, and caps that follow in steps, come out of it."""
 _RESTRICTING = frozenset({Action.PREFER_CHEAPER, Action.FREEZE, Action.FLOOR, Action.STOP})
 
 
@@ -25,7 +27,8 @@ class Terms:
 class Spending:
     """What its deployments spend, in dollars and dollars per hour.
 
-    `ordered` is what runs, starts or drains; `wished` is what would be ordered if no budget held anything down.
+    `ordered` is what runs, starts or drains; `wished` is what would be ordered if no budget held anything down. `floor`
+    is what the least replicas cost, which are paid for whatever a budget says.
     """
 
     spent_usd: float
@@ -33,6 +36,7 @@ class Spending:
     wished: float
     profile: Profile = field(default_factory=Profile)
     """Of the unrestricted course."""
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,9 @@ def reckoned(terms: Terms, spending: Spending, before: Reckoning | Standing, now
         frozen = None
     elif frozen is None:
         frozen = spending.ordered
-    left_usd = max(0.0, terms.usd - spending.spent_usd)
-    return Reckoning(outlook, forecast, allowance(left_usd, ahead.mid, spending.wished), standing, frozen)
+    left_usd, left_h = max(0.0, (1.0 - RESERVE) * terms.usd - spending.spent_usd), (terms.ends_s - now_s) / HOUR_S
+    allowed = allowance(left_usd, ahead.mid, spending.wished, min(spending.floor, spending.wished), left_h)
+    return Reckoning(outlook, forecast, allowed, standing, frozen)
 
 
 def news(before: Sequence[float | None], now: Sequence[float | None], *, share: float = 0.02) -> bool:

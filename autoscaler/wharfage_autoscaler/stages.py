@@ -14,7 +14,7 @@ HYSTERESIS = 0.05
 """Of the budget, below which a stage recedes."""
 DWELL_S = 1800.0
 """For so long it must have been there; in short periods for a tenth of them."""
-_DWELL_SHARE = 0.1
+DWELL_SHARE = 0.1
 
 
 class Action(StrEnum):
@@ -87,7 +87,7 @@ def climbed(
     Where somebody has `raised` the dollars those that may recede do so at once: that is what was wanted.
     """
     new_period = outlook.period_begins_s != standing.period_begins_s
-    dwell_s = 0.0 if raised else min(DWELL_S, _DWELL_SHARE * outlook.period_s)
+    dwell_s = 0.0 if raised else min(DWELL_S, DWELL_SHARE * outlook.period_s)
     found: dict[Action, float | None] = {}
     for stage in stages:
         share = outlook.share(stage)

@@ -6,7 +6,7 @@ missed for: the harshest stage is in the budget's status.
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.bounds import FREE, Bounds
 from wharfage_autoscaler.projection import HOUR_S, Profile, profiled
 from wharfage_autoscaler.reckoning import Reckoning, Spending, Terms, news, reckoned
+from wharfage_autoscaler.sharing import shared
 from wharfage_autoscaler.stages import Action, Standing, resumed
 from wharfage_autoscaler.supply import Cap
 
@@ -29,6 +30,7 @@ from wharfage_operator.wishes import Cost, Wishes
 log = logging.getLogger(__name__)
 _PAST_H = 35 * 24
 _TOLD_EVERY = 5  # looks
+_USUAL_PRIORITY = 100
 
 
 class Books(Protocol):
@@ -58,8 +60,10 @@ class Account:
     """Dollars per hour of all of them."""
     profile: Profile = field(default_factory=Profile)
     hour: int = -1
-    wished: dict[int, float] = field(default_factory=dict)
-    """Dollars that hours would have cost in which it held something down, by their number since 1970."""
+    saved: dict[int, float] = field(default_factory=dict)
+    """Dollars that hours would have cost more had it held nothing down, by their number since 1970."""
+    parts: Mapping[Key, float] = field(default_factory=dict)
+    """Of the cap, for each deployment."""
     looked_s: float = math.nan
     told_s: float = -math.inf
     unheard: str = ""
@@ -71,10 +75,6 @@ class Account:
         if self.reckoning is None or self.terms is None or not self.terms.enforced:
             return frozenset()
         return self.reckoning.standing.actions
-
-    def bound(self, key: Key, cap: float) -> float:
-        """A deployment's part of the cap, in proportion to what it costs now."""
-        return self.costs[key].ordered * min(1.0, cap / self.ordered) if self.ordered > 0.0 else cap
 
 
 class Treasury:
@@ -102,6 +102,8 @@ class Treasury:
         self._every_s = every_s
         self._wishes = Wishes()
         self._accounts: dict[str, Account] = {}
+        self._told_bounds: dict[Key, Bounds] = {}
+        self._told_caps: dict[str, float | None] = {}
 
     def noted(self, key: Key, cost: Cost) -> None:
         """What was just decided for a deployment costs so much."""
@@ -120,26 +122,23 @@ class Treasury:
 
     async def turn(self, now_s: float) -> None:
         """Look at every budget once; `now_s` in Unix seconds of the clock."""
-        bounds, caps = {key: self.bounds(key) for key in self._cache.keys(LLM_DEPLOYMENTS)}, self._caps()
         self._take_in()
-        self._costs = {key: cost for key, cost in self._costs.items() if key in bounds}
-        self._wishes.forget(bounds.keys())
+        weights: dict[Key, float] = {}
         selected: dict[str, set[Key]] = {}
         for raw in self._cache.all(LLM_DEPLOYMENTS):
+            weights[key_of(raw)] = max(1.0, float((raw.get("spec") or {}).get("priority", _USUAL_PRIORITY)))
             for name in self._scopes.selecting(raw):
                 selected.setdefault(name, set()).add(key_of(raw))
+        self._costs = {key: cost for key, cost in self._costs.items() if key in weights}
+        self._wishes.forget(weights.keys())
         wished = {key: self._wishes.wished(key, cost, held=self._held(key)) for key, cost in self._costs.items()}
         for name, account in self._accounts.items():
             try:
                 self._look(name, account, selected.get(name, set()), wished, now_s)
+                account.parts = _parts(account, wished, weights)
             except Exception:  # one budget's is no reason to look at no other
                 log.exception("a budget could not be looked at", extra={"budget": name})
-        for key, before in bounds.items():
-            if _differ(before, self.bounds(key)):
-                self._wake(LLM_DEPLOYMENTS, key)
-        after = self._caps()
-        if caps.keys() != after.keys() or news([*caps.values()], [after[name] for name in caps]):
-            self._renew()
+        self._tell_news(weights.keys())
 
     def account(self, name: str) -> Account | None:
         """A budget as it was last looked at; None before that."""
@@ -155,16 +154,16 @@ class Treasury:
         for name, account in sorted(self._accounts.items()):
             led = frozenset(key for key, cost in account.costs.items() if cost.led)
             if account.cap is not None and led:
-                others = sum(account.bound(key, account.cap) for key in account.costs if key not in led)
+                others = sum(part for key, part in account.parts.items() if key not in led)
                 found.append(Cap(name, led, max(0.0, account.cap - others)))
         return tuple(found)
 
     def bounds(self, key: Key) -> Bounds:
         """What its budgets ask of a deployment; the tightest holds."""
         ours = [
-            (account.bound(key, account.cap), name)
+            (account.parts[key], name)
             for name, account in self._accounts.items()
-            if account.cap is not None and key in account.costs
+            if account.cap is not None and key in account.parts
         ]
         if not ours:
             return FREE
@@ -180,6 +179,19 @@ class Treasury:
     def tell(self, telemetry: Telemetry) -> None:
         """Show where every budget stands."""
         telemetry.budgets.show({name: _shown(account) for name, account in self._accounts.items()})
+
+    def _tell_news(self, keys: Set[Key]) -> None:
+        """Wake what is bound otherwise than it was last told: small steps add up, and each by itself is no news."""
+        self._told_bounds = {key: told for key, told in self._told_bounds.items() if key in keys}
+        for key in keys:
+            now = self.bounds(key)
+            if _differ(self._told_bounds.get(key, FREE), now):
+                self._told_bounds[key] = now
+                self._wake(LLM_DEPLOYMENTS, key)
+        told, caps = self._told_caps, self._caps()
+        if told.keys() != caps.keys() or news([*told.values()], [caps[name] for name in told]):
+            self._told_caps = caps
+            self._renew()
 
     def _caps(self) -> dict[str, float | None]:
         return {cap.name: cap.usd_per_hour for cap in self.caps()}
@@ -216,6 +228,7 @@ class Treasury:
             spent_usd=spent_usd,
             ordered=account.ordered,
             wished=wish,
+            floor=sum(cost.floor for cost in account.costs.values()),
             profile=account.profile,
         )
         before = account.reckoning
@@ -236,19 +249,20 @@ class Treasury:
         return resumed(held.stages, known, reckoned(held, spending, Standing(), now_s).outlook)
 
     def _remember(self, account: Account, wished: float, now_s: float) -> None:
-        """What this minute would have cost, where it is held down."""
+        """What this minute would have cost more, where it is held down."""
         passed_s = now_s - account.looked_s
         account.looked_s = now_s
         if account.cap is not None and 0.0 < passed_s <= HOUR_S:
             hour = int(now_s // HOUR_S)
-            account.wished[hour] = account.wished.get(hour, 0.0) + wished * passed_s / HOUR_S
-            for old in [each for each in account.wished if each < hour - _PAST_H]:
-                del account.wished[old]
+            saved = max(0.0, wished - account.ordered) * passed_s / HOUR_S
+            account.saved[hour] = account.saved.get(hour, 0.0) + saved
+            for old in [each for each in account.saved if each < hour - _PAST_H]:
+                del account.saved[old]
 
     def _profile(self, name: str, account: Account) -> Profile:
         first = account.hour - _PAST_H
         hours = self._books.hours(name, first * HOUR_S, account.hour * HOUR_S)
-        unrestricted = [_most(usd, account.wished.get(first + at)) for at, usd in enumerate(hours)]
+        unrestricted = [usd + account.saved.get(first + at, 0.0) for at, usd in enumerate(hours)]
         return profiled(unrestricted, first * HOUR_S)
 
 
@@ -269,8 +283,13 @@ def _shown(account: Account) -> BudgetFigures:
     )
 
 
-def _most(spent_usd: float, wished_usd: float | None) -> float:
-    return spent_usd if wished_usd is None or math.isnan(spent_usd) else max(spent_usd, wished_usd)
+def _parts(account: Account, wished: Mapping[Key, float], weights: Mapping[Key, float]) -> dict[Key, float]:
+    """What each deployment may cost of the cap; nothing while it holds nothing down."""
+    if account.cap is None:
+        return {}
+    keys = sorted(account.costs)
+    claims = [account.costs[key].claim(wished[key], weights[key]) for key in keys]
+    return dict(zip(keys, shared(claims, account.cap), strict=True))
 
 
 def _stopped(name: str, account: Account) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from wharfage_autoscaler.projection import profiled
-from wharfage_autoscaler.reckoning import Reckoning, Spending, Terms, news, reckoned
+from wharfage_autoscaler.reckoning import RESERVE, Reckoning, Spending, Terms, news, reckoned
 from wharfage_autoscaler.stages import Action, Stage, Standing
 
 DAY_S, HOUR_S = 86_400.0, 3600.0
@@ -37,7 +37,7 @@ def test_a_budget_that_lasts_holds_nothing_down() -> None:
 def test_one_that_does_not_last_is_spread_over_what_is_expected() -> None:
     found = looked(12, 120.0, 20.0, 20.0)
     assert found.standing.actions == {Action.PREFER_CHEAPER}
-    assert found.cap(enforced=True) == pytest.approx(10.0)
+    assert found.cap(enforced=True) == pytest.approx((240.0 * (1 - RESERVE) - 120.0) / 12)
     assert found.cap(enforced=False) is None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from wharfage_autoscaler.bounds import FREE
+from wharfage_autoscaler.reckoning import RESERVE
 from wharfage_autoscaler.stages import Action
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
@@ -20,6 +21,8 @@ CHAT, CODE = ("shop", "chat"), ("shop", "code")
 DAY_S, HOUR_S = 86_400.0, 3600.0
 MIDNIGHT = 1_790_035_200.0
 DAY = {"period": "Day", "usd": "240"}
+LEFT_AT_NOON = 240.0 * (1 - RESERVE) - 120.0
+"""Of a budget half of which is spent."""
 
 
 def budget(name: str, *, status: Mapping[str, Any] | None = None, **spec: Any) -> Object:
@@ -65,7 +68,10 @@ class Watched:
 
 
 def watched(
-    *budgets: Object, costs: Mapping[Key, Cost], labels: Mapping[Key, Mapping[str, str]] | None = None
+    *budgets: Object,
+    costs: Mapping[Key, Cost],
+    labels: Mapping[Key, Mapping[str, str]] | None = None,
+    specs: Mapping[Key, Mapping[str, Any]] | None = None,
 ) -> Watched:
     town = Town(dict(costs))
     for each in budgets:
@@ -73,7 +79,8 @@ def watched(
     for namespace, name in costs:
         metadata: dict[str, Any] = {"name": name, "namespace": namespace, "uid": f"uid-{name}", "resourceVersion": "7"}
         metadata["labels"] = dict((labels or {}).get((namespace, name), {}))
-        town.cache.put(LLM_DEPLOYMENTS, {"metadata": metadata, "spec": {}})
+        spec = dict((specs or {}).get((namespace, name), {}))
+        town.cache.put(LLM_DEPLOYMENTS, {"metadata": metadata, "spec": spec})
     treasury = Treasury(
         town.cache,
         town,
@@ -99,8 +106,8 @@ def test_one_that_does_not_is_a_cap_for_those_that_follow_their_load_and_a_bound
     seen.look(12, all=120.0)
     (cap,) = seen.treasury.caps()
     assert (cap.name, cap.keys) == ("all", frozenset({CHAT}))
-    assert cap.usd_per_hour == pytest.approx(7.5)
-    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(2.5)
+    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(2.0)
+    assert cap.usd_per_hour == pytest.approx(LEFT_AT_NOON / 12 - 2.0)
     assert seen.treasury.bounds(CHAT).economises
     assert {(LLM_DEPLOYMENTS, CHAT), (LLM_DEPLOYMENTS, CODE)} <= set(seen.town.woken)
     assert seen.town.renewed == 1
@@ -132,10 +139,10 @@ def test_of_two_budgets_the_tightest_holds() -> None:
     team = budget("team", usd="120", selector={"matchLabels": {"team": "search"}})
     seen = watched(budget("all"), team, costs={CHAT: Cost(10.0), CODE: Cost(10.0)}, labels={CHAT: {"team": "search"}})
     seen.look(12, all=120.0, team=90.0)
-    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(5.0)
+    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(4.0)
     chat = seen.treasury.bounds(CHAT)
     assert chat.why == "LLMBudget team"
-    assert chat.usd_per_hour == pytest.approx(2.5)
+    assert chat.usd_per_hour == pytest.approx((120.0 * (1 - RESERVE) - 90.0) / 12)
 
 
 def test_one_that_observes_does_nothing() -> None:
@@ -204,3 +211,49 @@ def test_what_is_held_down_is_wished_for_by_its_demand_at_the_price_of_before() 
     assert wishes.wished(CHAT, Cost(10.0, 10.0), held=True) == pytest.approx(20.0)
     assert wishes.wished(CHAT, Cost(10.0, 4.0), held=True) == 10.0
     assert wishes.wished(CODE, Cost(7.0), held=True) == 7.0
+
+
+def test_what_is_held_down_is_wished_for_at_dearer_prices_but_never_at_cheaper_ones() -> None:
+    wishes = Wishes()
+    wishes.wished(CHAT, Cost(20.0, 10.0, 1.6), held=False)
+    assert wishes.wished(CHAT, Cost(10.0, 10.0, 3.2), held=True) == pytest.approx(40.0)
+    assert wishes.wished(CHAT, Cost(10.0, 10.0, 0.8), held=True) == pytest.approx(20.0)
+
+
+def test_a_count_that_no_load_leads_is_wished_for_as_its_user_asks_not_as_a_budget_left_it() -> None:
+    seen = watched(budget("all"), costs={CODE: Cost(20.0, seat_usd=5.0, wanted=20.0)})
+    seen.look(11.9, all=118.0)
+    for minute in range(60):
+        seen.town.costs[CODE] = Cost(5.0, seat_usd=5.0, wanted=20.0)
+        seen.look(12 + minute / 60, all=120.0 + minute / 12)
+    assert seen.treasury.bounds(CODE).usd_per_hour == pytest.approx(10.0), "two of four replicas; not all four again"
+
+
+def test_who_ranks_higher_is_given_dollars_first_and_floors_come_before_all() -> None:
+    costs = {CHAT: Cost(10.0, floor=2.0), CODE: Cost(10.0)}
+    seen = watched(budget("all"), costs=costs, specs={CODE: {"priority": 1000}})
+    seen.look(12, all=120.0)
+    chat, code = (seen.treasury.bounds(key).usd_per_hour for key in (CHAT, CODE))
+    assert chat is not None
+    assert code is not None
+    assert chat >= 2.0
+    assert code > 7.0
+
+
+def test_small_steps_add_up_to_news() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    for minute in range(30):
+        seen.look(12 + minute / 60, all=120.0 + minute * 0.6)
+    told = seen.town.renewed
+    assert 2 < told < 20, "a cap that falls by one in a hundred each minute is told every third"
+
+
+def test_what_half_an_hour_saved_is_added_to_what_the_hour_cost() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    seen.look(12, all=120.0)
+    account = seen.treasury.account("all")
+    assert account is not None
+    for minute in range(1, 31):
+        seen.town.costs[CHAT] = Cost(10.0, 10.0)
+        seen.look(12 + minute / 60, all=120.0 + minute / 6)
+    assert account.saved == {int(MIDNIGHT // HOUR_S) + 12: pytest.approx(5.0)}
