@@ -66,6 +66,11 @@ FIXES: Mapping[Reason, Fix] = {
         "An older deployment of the namespace is called the same by the gateway's clients.",
         "Write another model.servedName, or delete one of the two.",
     ),
+    Reason.BUDGET_REQUIRED: Fix(
+        "The operator's setting require_budget wants every deployment under an LLMBudget that acts, and this one is "
+        "not. Nothing is made for it; what runs of it stays as it is.",
+        "Have an LLMBudget with mode: Enforce select it, by its labels or its namespace's.",
+    ),
     Reason.UNKNOWN_CATALOG: Fix(
         "placement.catalogs names an OfferCatalog that does not exist.",
         "Correct the name (`kubectl get offers`) or create the catalog.",

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NO_GATEWAY = "NoGateway"
     SERVED_NAME_CONFLICT = "ServedNameConflict"
     UNKNOWN_CATALOG = "UnknownCatalog"
+    BUDGET_REQUIRED = "BudgetRequired"
     READING_MODEL_CONFIG = "ReadingModelConfig"
     UNKNOWN_SHAPE = "UnknownShape"
     MODEL_DOES_NOT_FIT = "ModelDoesNotFit"

@@ -267,7 +267,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         lookout=lookout,
         testimony=Testimony(connection, after_s=settings.events_after_s, every_s=settings.events_every_s),
         scalers=Scalers(connection, every_s=settings.conflict_every_s),
-        budgets=Budgets(cache, scopes),
+        budgets=Budgets(cache, scopes, required=settings.require_budget),
         treasury=treasury,
         sync=sync,
         adoptions=adoptions,

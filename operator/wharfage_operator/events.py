@@ -24,6 +24,7 @@ _ACTIONABLE = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.UNKNOWN_CATALOG,
+        Reason.BUDGET_REQUIRED,
         Reason.UNKNOWN_SHAPE,
         Reason.MODEL_DOES_NOT_FIT,
         Reason.CAPACITY_UNAVAILABLE,

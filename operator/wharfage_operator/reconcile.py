@@ -197,6 +197,8 @@ class Reconciler:
         failure: Exception | None = None
         try:
             require_catalog(subject, supply)
+            if subject.adopted is None:
+                self._budgets.require(raw)
             inquiry = self._inquiry(subject, supply, now=now)
             decision = self._decision(subject, supply, inquiry, now=now)
             wrote = await self._act(subject, decision, supply, inquiry, now=now)

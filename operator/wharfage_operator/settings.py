@@ -37,6 +37,9 @@ class Settings:
 
     resync_s: float = _setting(300.0, "every deployment is looked at again after so long, +-20 %")
     budgets_every_s: float = _setting(60.0, "pause between two looks at every budget")
+    require_budget: bool = _setting(
+        False, "refuse deployments that no LLMBudget with mode Enforce selects; what runs of them stays as it is"
+    )
     webhook_secrets: tuple[str, ...] = _setting(
         (), "Secrets of the operator's namespace that budgets may name in spec.notify, and no others are read"
     )

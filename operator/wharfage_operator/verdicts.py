@@ -38,6 +38,7 @@ _NOT_ACCEPTED = frozenset(
         Reason.IMAGE_NOT_ALLOWED,
         Reason.NOT_IMPLEMENTED,
         Reason.NO_GATEWAY,
+        Reason.BUDGET_REQUIRED,
         Reason.SERVED_NAME_CONFLICT,
     }
 )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, PODS, SECRETS
+from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, LLM_DEPLOYMENTS, PODS, SECRETS
 
 from tests.cluster.lab import Lab
 from tests.cluster.money import has_spent, lasts, runs_out
@@ -154,3 +154,31 @@ def test_a_webhook_hears_of_each_stage_once_whatever_becomes_of_the_operator(lab
     assert begun[0]["text"].startswith(f"LLMBudget {name}: stage Notify begins.")
     assert condition(lab.server.get(LLM_BUDGETS, "", name), "Accepted")["reason"] == "Accepted"
     assert second.tracebacks == []
+
+
+def test_where_a_budget_is_required_nothing_starts_without_one_and_nothing_that_runs_ends(
+    lab: Lab, budget: Budget
+) -> None:
+    running = lab.start(None, require_budget="true", **FAST)
+    lab.create(scaling={"mode": "Manual"}, replicas=1, placement={"accelerators": ["L4"]})
+    said = lab.blocked("BudgetRequired", about="Accepted", within_s=60.0)
+    assert "have an LLMBudget with mode: Enforce select chat" in said["message"]
+    assert lab.pools() == []
+    name = budget("1000")
+    lab.ready(within_s=60.0)
+    (pool,) = lab.pools()
+
+    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"mode": "Observe"}})
+    lab.blocked("BudgetRequired", about="Accepted")
+    lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"replicas": 3}})
+    current = lab.llm()
+    assert current is not None
+    generation = current["metadata"]["generation"]
+    eventually_is(
+        lambda: condition(lab.llm(), "Accepted")["observedGeneration"], generation, what="the edit was looked at"
+    )
+    assert [each["metadata"]["uid"] for each in lab.pools()] == [pool["metadata"]["uid"]]
+    assert lab.pools()[0]["spec"]["replicas"] == 1
+    lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"mode": "Enforce"}})
+    eventually_is(lambda: lab.pools()[0]["spec"]["replicas"], 3, what="it is served again")
+    assert running.tracebacks == []

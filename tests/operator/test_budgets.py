@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from wharfage_operator.budgets import Budgets
 from wharfage_operator.cache import Cache
+from wharfage_operator.errors import Rejected
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, NAMESPACES, Kind, Object
 from wharfage_operator.scopes import Scopes
 
@@ -28,11 +29,11 @@ def namespace(version: int, **labels: str) -> Object:
     return {"metadata": metadata, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
 
 
-def held(*objects: tuple[Kind, Object]) -> tuple[Budgets, Cache]:
+def held(*objects: tuple[Kind, Object], required: bool = False) -> tuple[Budgets, Cache]:
     cache = Cache()
     for kind, obj in objects:
         cache.put(kind, obj)
-    return Budgets(cache, Scopes(cache)), cache
+    return Budgets(cache, Scopes(cache), required=required), cache
 
 
 def test_a_stage_that_begins_recedes_or_goes_with_its_budget_is_to_be_told() -> None:
@@ -69,3 +70,29 @@ def test_a_budget_that_cannot_be_read_binds_nobody_and_is_named_in_the_log(caplo
     with caplog.at_level(logging.WARNING):
         assert budgets.binding(chat(2)) is None
     assert [getattr(record, "budget", "") for record in caplog.records] == ["search"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"selector": {"matchLabels": {"team": "x"}}}, "no LLMBudget selects it: have an LLMBudget with mode: Enforce"),
+        ({"mode": "Observe"}, "LLMBudget search only observes, or is not accepted"),
+        ({"timeZone": "Europe/Atlantis"}, "LLMBudget search only observes, or is not accepted"),
+    ],
+)
+def test_where_everybody_needs_a_budget_that_acts_one_without_is_refused(spec: dict[str, Any], words: str) -> None:
+    theirs = (LLM_BUDGETS, budget(1, stage=None, **spec)), (LLM_DEPLOYMENTS, chat(2))
+    held(*theirs)[0].require(chat(2))
+    budgets, _ = held(*theirs, required=True)
+    with pytest.raises(Rejected, match=words):
+        budgets.require(chat(2))
+    assert budgets.misstated() == [("shop", "chat")]
+
+
+def test_a_refusal_ends_when_a_budget_selects_it() -> None:
+    refused = {**chat(2), "status": {"conditions": [{"type": "Accepted", "reason": "BudgetRequired"}]}}
+    budgets, cache = held((LLM_DEPLOYMENTS, refused), required=True)
+    assert budgets.misstated() == []
+    cache.put(LLM_BUDGETS, budget(3, stage=None))
+    assert budgets.misstated() == [("shop", "chat")]
+    budgets.require(refused)
