@@ -78,6 +78,8 @@ class Spend:
     estimated: float = 0.0
     replica_hours: float = 0.0
     machine_hours: float = 0.0
+    interruptions: float = 0.0
+    """Replicas that ended because their spot machine was taken back."""
     served: Served = NOBODY
 
     @property
@@ -94,6 +96,7 @@ class Spend:
             self.estimated + other.estimated,
             self.replica_hours + other.replica_hours,
             self.machine_hours + other.machine_hours,
+            self.interruptions + other.interruptions,
             self.served + other.served,
         )
 

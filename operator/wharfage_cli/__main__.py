@@ -15,6 +15,7 @@ from wharfage_cli.explanation import explanation, lines
 from wharfage_cli.offers.commands import offers
 from wharfage_cli.options import Options
 from wharfage_cli.output import print_value, show
+from wharfage_cli.reporting.commands import command as report
 from wharfage_cli.simulation.commands import compare, simulate
 from wharfage_cli.status import line, total_usd_per_hour
 
@@ -113,6 +114,7 @@ def explain(
 cli.add_command(budget)
 cli.add_command(compare)
 cli.add_command(offers)
+cli.add_command(report)
 cli.add_command(simulate)
 
 

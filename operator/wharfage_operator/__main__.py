@@ -216,6 +216,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         proven=lambda: lease.renewed_before,
         counters=metrics.counters if isinstance(metrics, Scrape) else dict,
         weigh=lambda account: calibrations.weights((account.payer.namespace, account.payer.name), account.offer),
+        lost=lambda pod: (notice := lookout.notices.of(pod)) is not None and notice.is_loss,
     )
     rounds = Rounds(solve, lambda: replace(supply.now().shared, caps=treasury.caps()), answered=measured)
     treasury = Treasury(

@@ -145,7 +145,7 @@ def _figures(spend: Spend) -> Iterable[float]:
     paid = [round(usd, _DIGITS) for usd in (spend.serving, spend.idle, spend.startup, spend.estimated)]
     hours = [round(each, _HOUR_DIGITS) for each in (spend.replica_hours, spend.machine_hours)]
     served = [] if spend.served == NOBODY else [round(each, _TOKEN_DIGITS) for each in astuple(spend.served)]
-    return [*paid, *hours, *served]
+    return [*paid, *hours, spend.interruptions, *served]
 
 
 def _read_rows(told: Any, accounts: list[Account]) -> Ledger:
@@ -158,9 +158,9 @@ def _read_rows(told: Any, accounts: list[Account]) -> Ledger:
 
 
 def _spend(figures: list[float]) -> Spend:
-    serving, idle, startup, estimated, replica_hours, machine_hours, *served = figures
+    serving, idle, startup, estimated, replica_hours, machine_hours, interruptions, *served = figures
     had = Served(*served) if served else NOBODY
-    return Spend(serving, idle, startup, estimated, replica_hours, machine_hours, had)
+    return Spend(serving, idle, startup, estimated, replica_hours, machine_hours, interruptions, had)
 
 
 def _machine(uid: str, machine: Machine, accounts: _Accounts) -> list[Any]:

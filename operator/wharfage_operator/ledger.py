@@ -15,6 +15,7 @@ from wharfage_autoscaler.counting import Counters, Mark, Marks, Weigh, begun, co
 from wharfage_autoscaler.ledger import DAY_S, Ledger, Totals, day_of, totals
 from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
+from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import NOTHING, Spend
 from wharfage_autoscaler.worth import USUAL
 
@@ -67,11 +68,13 @@ class Bookkeeper:
         proven: Callable[[], str | None],
         counters: Counted = dict,
         weigh: Weigh = lambda account: USUAL,
+        lost: Callable[[Object], bool] = lambda pod: False,
     ) -> None:
         """`selecting` names the budgets of a deployment, `rows` cuts hours where their periods begin.
 
         `everywhere`: whether pods of all namespaces may be listed. `proven` tells until when another process watched,
         before this one led (RFC 3339); None if nobody knows. `counters` are the engines', `weigh` a token's worth.
+        `lost` tells of a pod that has gone whether its spot machine was taken back.
         """
         self._cache = cache
         self._supply = supply
@@ -82,6 +85,7 @@ class Bookkeeper:
         self._proven = proven
         self._counters = counters
         self._weigh = weigh
+        self._lost = lost
         self._shelves = Shelves(connection, writer, namespace)
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
@@ -219,13 +223,25 @@ class Bookkeeper:
         seen = tenancy.machines(meter, self._cache.all(PODS), tuple(self._ended[PODS]), tuple(self._ended[NODES]))
         after, charges = charged(meter, seen, now_s, proven_s=proven_s, row_of=self._rows())
         marks, served = self._served(books, seen, now_s)
+        losses = self._losses(_stays(seen))
         for ended in self._ended.values():
             ended.clear()
         for (_, account), spend in charges.items():
             self._telemetry.spent(account, spend)
-        ledger = books.ledger.posted(_not_before(charges, books.closed_s))
-        ledger = ledger.posted(_not_before(served, books.closed_s))
+        ledger = books.ledger
+        for each in (charges, served, losses):
+            ledger = ledger.posted(_not_before(each, books.closed_s))
         self._books = replace(books, meter=after, ledger=ledger, marks=marks)
+
+    def _losses(self, stays: Mapping[str, Stay]) -> Charges:
+        """Replicas that ended with their spot machine."""
+        found: Charges = {}
+        for each in self._ended[PODS]:
+            stay = stays.get(str(each.obj["metadata"]["uid"]))
+            if stay is not None and stay.account.offer[2] is Market.SPOT and self._lost(each.obj):
+                row = self._rows()(each.at_s)[0], stay.account
+                found[row] = found.get(row, NOTHING) + Spend(interruptions=1.0)
+        return found
 
     def _served(self, books: Open, seen: Mapping[str, Machine], now_s: float) -> tuple[Marks, Charges]:
         """What engines have done since they were last read."""

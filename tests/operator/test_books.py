@@ -49,7 +49,9 @@ def test_what_is_open_is_read_as_it_was_written(fleet: Fleet) -> None:
 def test_closed_rows_lie_in_the_quarter_of_their_day() -> None:
     served = Served(1.0, 900.0, 90.5, 220.0, 50.5, 0.5)
     rows = {
-        MIDNIGHT_S + hour * HOUR_S: {ACCOUNT: Spend(serving=float(hour), machine_hours=0.25, served=served)}
+        MIDNIGHT_S + hour * HOUR_S: {
+            ACCOUNT: Spend(serving=float(hour), machine_hours=0.25, interruptions=1.0, served=served)
+        }
         for hour in (0, 5, 6, 23, 24)
     }
     found = parts(Ledger(rows))
