@@ -33,12 +33,16 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What the count law saw, what it wants in requests per second, what it holds (its target), and how that went."""
+    """What the count law saw, what it wants in requests per second, what it holds (its target), and how that went.
+
+    `unrestricted_rps` is what it would want if no budget held dollars down; None where that is the same.
+    """
 
     signals: Signals
     wanted_rps: float
     held: Held
     tempo: Tempo = Tempo()  # noqa: RUF009 - immutable
+    unrestricted_rps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,9 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     signals = signals_of(seen, allotment, dict(memory.rates))
     wanted = wanted_rps(seen.law, signals, memory.held)
     reason, message = _because(seen.law, signals, memory.held, wanted, _worth(seen))
-    demand = Demand(signals, wanted, memory.held, memory.tempo)
+    if seen.usual_law is not None:
+        message += "; less headroom than usual while a budget holds dollars down"
+    demand = Demand(signals, wanted, memory.held, memory.tempo, _unrestricted_rps(seen, signals, memory.held))
     return replace(decision.amended(decision.target, reason, message), demand=demand)
 
 
@@ -109,12 +111,24 @@ def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, flo
     )
 
 
-def expected_rps(seen: Snapshot) -> float | None:
-    """The forecast's quantile for the moment when what is ordered now serves: all that is ever asked of a forecast."""
-    if seen.forecast is None or seen.allotment is None or seen.law.level <= 0.0:
+def expected_rps(seen: Snapshot, law: Law | None = None) -> float | None:
+    """The forecast's quantile for the moment when what is ordered now serves: all that is ever asked of a forecast.
+
+    `law` says which quantile; by default the one that holds does.
+    """
+    level = (law or seen.law).level
+    if seen.forecast is None or seen.allotment is None or level <= 0.0:
         return None
     at_s = seen.now + _lead_s(seen.allotment)
-    return seen.forecast.highest(seen.law.level, at_s, at_s)
+    return seen.forecast.highest(level, at_s, at_s)
+
+
+def _unrestricted_rps(seen: Snapshot, signals: Signals, held: Held) -> float | None:
+    """What the usual law would want, where another one holds: what a budget saves must not end its stage."""
+    if seen.usual_law is None:
+        return None
+    expected = expected_rps(seen, seen.usual_law)
+    return wanted_rps(seen.usual_law, signals._replace(expected_rps=_or(expected, UNKNOWN)), held)
 
 
 def _lead_s(allotment: Allotment) -> float:

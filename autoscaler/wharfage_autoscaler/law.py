@@ -46,6 +46,20 @@ class Law(NamedTuple):
     panic_s: float = 300.0
 
 
+_THRIFTY_LEVEL = 0.8
+_THRIFTY_SHARE = 0.5
+
+
+def thrifty(law: Law) -> Law:
+    """The law while a budget holds dollars down: half the headroom, a lower quantile, and down twice as fast."""
+    return law._replace(
+        headroom=1.0 + _THRIFTY_SHARE * (law.headroom - 1.0),
+        level=min(law.level, _THRIFTY_LEVEL),
+        down_share=2.0 * law.down_share,
+        down_least=2.0 * law.down_least,
+    )
+
+
 class Signals(NamedTuple):
     """One deployment at one instant; rates in requests per second, counts in replicas."""
 

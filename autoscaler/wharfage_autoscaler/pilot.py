@@ -19,6 +19,7 @@ from dataclasses import replace
 from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.experience import Entry, Experience
+from wharfage_autoscaler.law import thrifty
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.sight import Sight
@@ -63,7 +64,8 @@ def snapshot(experience: Experience, sight: Sight, charter: Charter, forecast: E
         load=_load(sight, experience.lately.worth),
         allotment=None if answer is None else answer.allotment,
         forecast=forecast,
-        law=experience.law,
+        law=thrifty(experience.law) if charter.economises else experience.law,
+        usual_law=experience.law if charter.economises else None,
         elsewhere=None if answer is None else answer.elsewhere,
     )
 

@@ -44,6 +44,7 @@ class Snapshot:
     allotment: Allotment | None = None  # None: nobody has looked at all deployments together yet
     forecast: Expectation | None = None
     law: Law = LAW
+    usual_law: Law | None = None  # that would hold if no budget held dollars down; None: `law` does
     elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
     kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
     idle: Idle | None = None  # None: it never goes to zero

@@ -1,6 +1,6 @@
 """All that one decision looked at, kept so that it can be written down, taken elsewhere and decided again.
 
-A forecast is asked once in a decision, for its quantile at one moment; that number is kept in its stead.
+A forecast is asked for its quantile at one moment, under a budget for two of them; what it said is kept in its stead.
 """
 
 import hashlib
@@ -18,26 +18,35 @@ from wharfage_operator.values import Notation
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One answer in a forecast's stead: what is left of one, or what the user expects before there is any."""
+    """One answer in a forecast's stead: what is left of one, or what the user expects before there is any.
+
+    `usual` is another one, and the quantile that it was asked for.
+    """
 
     rps: float | None
+    usual: tuple[float, float | None] | None = None
 
     def highest(self, level: float, from_s: float, to_s: float) -> float | None:
-        """That answer, whatever is asked."""
-        return self.rps
+        """That answer, whatever is asked, but for the other quantile."""
+        return self.usual[1] if self.usual is not None and self.usual[0] == level else self.rps
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What was seen, without the forecast; what that said, in requests per second; what was remembered."""
+    """What was seen, without the forecast; what that said, in requests per second; what was remembered.
+
+    `usually_rps` is what it said at the quantile of the law that would hold if no budget held dollars down.
+    """
 
     seen: Snapshot
     expected_rps: float | None
     memory: Memory
+    usually_rps: float | None = None
 
     def decided(self) -> tuple[Decision, Memory]:
         """The decision, and what it leaves for the next."""
-        return decide(replace(self.seen, forecast=Said(self.expected_rps)), self.memory)
+        usual = None if self.seen.usual_law is None else (self.seen.usual_law.level, self.usually_rps)
+        return decide(replace(self.seen, forecast=Said(self.expected_rps, usual)), self.memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,8 @@ _NOTATION = Notation(Account, left_out=frozenset({"forecast"}))
 
 def accounted(seen: Snapshot, memory: Memory) -> Grounds:
     """The grounds of a decision that is about to be taken."""
-    return Grounds(replace(seen, forecast=None), expected_rps(seen), memory)
+    usually_rps = None if seen.usual_law is None else expected_rps(seen, seen.usual_law)
+    return Grounds(replace(seen, forecast=None), expected_rps(seen), memory, usually_rps)
 
 
 def replayed(account: Account) -> Decision:

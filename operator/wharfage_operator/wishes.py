@@ -57,7 +57,8 @@ def cost(seen: Snapshot, decision: Decision, ahead: Fleet) -> Cost:
     if decision.demand is None:
         count = target.replicas if seen.adopted else min(replicas_wanted(seen)[0], seen.wanted.max_replicas)
         return Cost(ordered, seat_usd=replica, wanted=replica * count, floor=floor)
-    wanted, unit_rps = decision.demand.wanted_rps, decision.demand.signals.unit_rps
+    demand, unit_rps = decision.demand, decision.demand.signals.unit_rps
+    wanted = demand.wanted_rps if demand.unrestricted_rps is None else demand.unrestricted_rps
     seat_usd = replica / unit_rps if unit_rps > 0.0 else math.nan
     return Cost(ordered, 0.0 if math.isnan(wanted) else wanted, seat_usd, floor=floor)
 

@@ -8,8 +8,9 @@ from wharfage_autoscaler.allotment import Allotment, Portion
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, Pool
+from wharfage_autoscaler.forecast import Forecast
 from wharfage_autoscaler.ladder import Shares
-from wharfage_autoscaler.law import Held, Law
+from wharfage_autoscaler.law import Held, Law, thrifty
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.offers import Market, Offer
@@ -94,6 +95,22 @@ def test_what_is_held_against_the_demand_is_said() -> None:
     assert decision.target.replicas == 12
     (step,) = [each for each in decision.steps if each.reason is Reason.STEADY]
     assert step.message == "6.0 replicas asked for, 12 replicas held: down only after 300 s, by 10 % in 60 s"
+
+
+def test_while_a_budget_holds_dollars_down_there_is_less_headroom_and_what_is_wished_for_stays() -> None:
+    usual, rising = seen(10.0), Forecast(0.0, 300.0, (0.5, 0.8, 0.9), ((9.0,) * 9, (10.5,) * 9, (14.0,) * 9), "test")
+    held_down = replace(usual, law=thrifty(usual.law), usual_law=usual.law)
+    for forecast, wanted_usually, wanted_less in ((None, 12.0, 11.0), (rising, 14.0, 11.0)):
+        before, _ = decide(replace(usual, forecast=forecast, now=0.0), TWELVE)
+        after, _ = decide(replace(held_down, forecast=forecast, now=0.0), TWELVE)
+        assert before.demand is not None
+        assert after.demand is not None
+        assert before.demand.wanted_rps == pytest.approx(wanted_usually)
+        assert before.demand.unrestricted_rps is None
+        assert after.demand.wanted_rps == pytest.approx(wanted_less)
+        assert after.demand.unrestricted_rps == pytest.approx(wanted_usually)
+        assert "less headroom than usual while a budget holds dollars down" in after.steps[0].message
+        assert "headroom than usual" not in before.steps[0].message
 
 
 def test_without_metrics_and_forecast_the_count_stays() -> None:

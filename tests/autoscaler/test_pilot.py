@@ -12,6 +12,7 @@ from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.enquiry import answered, due, enquiry
 from wharfage_autoscaler.experience import Experience
+from wharfage_autoscaler.law import thrifty
 from wharfage_autoscaler.move import Forced
 from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Market
@@ -98,6 +99,14 @@ def test_a_snapshot_says_what_is_not_known_and_what_cannot_be_had() -> None:
     measured = snapshot(NEW, sight(SMALL, LARGE, rps=3.0), CHARTER).load
     assert measured is not None
     assert measured.bad_share_5m is None
+
+
+def test_a_budget_that_holds_dollars_down_has_another_law_hold_and_the_tuned_one_is_kept() -> None:
+    usual, view = snapshot(Experience(), sight(), CHARTER), sight()
+    held_down = snapshot(Experience(), view, replace(CHARTER, economises=True))
+    assert usual.usual_law is None
+    assert held_down.usual_law == usual.law
+    assert held_down.law == thrifty(usual.law)
 
 
 def test_a_move_that_is_decided_is_what_holds_from_then_on_until_something_serves_there() -> None:

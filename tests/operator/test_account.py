@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wharfage_autoscaler.decision import Decision, Rejected, Step
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.forecast import Forecast
+from wharfage_autoscaler.law import thrifty
 from wharfage_autoscaler.move import Ahead
 from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.account import Account, accounted, digest, read, replayed, written
@@ -93,6 +94,18 @@ def test_the_number_that_a_forecast_said_is_enough_to_repeat_what_it_led_to() ->
     decision, _ = (ahead := accounted(replace(grounds.seen, forecast=rising), grounds.memory)).decided()
     assert ahead.expected_rps == 17.0
     assert {step.reason for step in decision.steps} & {Reason.DEMAND_FORECAST}
+    assert replayed(through_json(Account(ahead))) == decision
+
+
+def test_under_a_budget_both_numbers_that_a_forecast_said_are_repeated() -> None:
+    grounds = told(ticked({"scaling": {"maxReplicas": 40}}, 40, 1.0)).account.grounds
+    rising = Forecast(grounds.seen.now, 300.0, (0.5, 0.8, 0.9), ((9.0,) * 12, (15.0,) * 12, (17.0,) * 12), "test")
+    law = grounds.seen.law
+    held_down = replace(grounds.seen, forecast=rising, law=thrifty(law), usual_law=law)
+    decision, _ = (ahead := accounted(held_down, grounds.memory)).decided()
+    assert decision.demand is not None
+    assert (ahead.expected_rps, ahead.usually_rps) == (15.0, 17.0)
+    assert (decision.demand.wanted_rps, decision.demand.unrestricted_rps) == (15.0, 17.0)
     assert replayed(through_json(Account(ahead))) == decision
 
 
