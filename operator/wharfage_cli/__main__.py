@@ -12,6 +12,7 @@ from wharfage_cli.budget_commands import budget
 from wharfage_cli.connection import Refused, Unreachable
 from wharfage_cli.doctor import Level
 from wharfage_cli.explanation import explanation, lines
+from wharfage_cli.money import tightest
 from wharfage_cli.offers.commands import offers
 from wharfage_cli.options import Options
 from wharfage_cli.output import print_value, show
@@ -28,6 +29,8 @@ STATUS_COLUMNS = {
     "fleet": "FLEET",
     "usd_per_hour": "$/H",
     "usd_per_million_tokens": "$/M-TOK",
+    "usd_this_month": "$/MONTH",
+    "budget": "BUDGET",
     "lead_time": "LEAD",
     "waiting_for": "WAITING FOR",
 }
@@ -55,7 +58,8 @@ def status(options: Options, name: str | None, all_namespaces: bool) -> None:
     """Say of each deployment: is it serving, with what, at what cost, and what is it waiting for."""
     connection = options.connection()
     found = examination.deployments(connection, name=name, everywhere=all_namespaces)
-    lines = [line(each) for each in found]
+    budgets, namespaces, now = examination.budgets(connection), examination.namespaces(connection), datetime.now(UTC)
+    lines = [line(each, budget=tightest(each, budgets, namespaces, now=now)) for each in found]
     if not lines and options.form == "table":
         where = "any namespace" if all_namespaces else f"namespace {connection.namespace}"
         click.echo(f"No LLMDeployment in {where}.", err=True)
@@ -71,7 +75,7 @@ def status(options: Options, name: str | None, all_namespaces: bool) -> None:
 @click.option("--service-account", help="NAMESPACE/NAME: ask for its permissions instead of your own.")
 @click.pass_obj
 def doctor(options: Options, operator_namespace: str, watched: tuple[str, ...], service_account: str | None) -> None:
-    """Check permissions, API versions, the operator's life, price age and obtainable offers."""
+    """Check permissions, API versions, the operator's life, price age, obtainable offers, budgets and the ledger."""
     findings = examination.findings(
         options.connection(),
         operator_namespace=operator_namespace,

@@ -6,9 +6,10 @@ from typing import Any
 
 from wharfage_api import GROUP, VERSION
 from wharfage_api.schema import definitions
+from wharfage_operator.books import OPEN, Unreadable, read_open
 from wharfage_operator.permissions import Permission, absent_groups, permissions, review
 
-from wharfage_cli import doctor
+from wharfage_cli import doctor, money
 from wharfage_cli.connection import Connection, Refused
 from wharfage_cli.doctor import Finding, Level
 from wharfage_cli.installation import SELECTOR, Installation, installations
@@ -52,12 +53,45 @@ def findings(
         found += doctor.operator(lease(connection, operator_namespace), now)
     except Refused as refused:
         found.append(Finding(Level.WARNING, "operator", f"its Lease cannot be read: {refused}"))
-    if "OfferCatalog" not in served:
-        return found
+    if "OfferCatalog" in served:
+        try:
+            found += doctor.catalogs(connection.get(f"{API}/offercatalogs")["items"], now)
+        except Refused as refused:
+            found.append(Finding(Level.WARNING, "offers", f"cannot be read: {refused}"))
+    return found + of_money(connection, operator_namespace, now)
+
+
+def of_money(connection: Connection, operator_namespace: str, now: datetime) -> list[Finding]:
+    """Whether budgets do what they say, and whether the ledger is kept."""
+    found = money.of_budgets(budgets(connection), now)
     try:
-        return found + doctor.catalogs(connection.get(f"{API}/offercatalogs")["items"], now)
+        raw = connection.get(f"/api/v1/namespaces/{operator_namespace}/configmaps/{OPEN}")
+        return found + money.of_ledger(read_open(raw), operator_namespace, now)
+    except Unreadable as unreadable:
+        fix = "until then nothing is charged, and budgets that select by dollars stand still"
+        return [*found, Finding(Level.ERROR, "ledger", str(unreadable), fix)]
     except Refused as refused:
-        return [*found, Finding(Level.WARNING, "offers", f"cannot be read: {refused}")]
+        if refused.status == 404:
+            return found + money.of_ledger(None, operator_namespace, now)
+        return [*found, Finding(Level.WARNING, "ledger", f"it cannot be read: {refused}")]
+
+
+def budgets(connection: Connection) -> list[dict[str, Any]]:
+    """All LLMBudgets; none where they may not be listed, or the kind is not there."""
+    try:
+        items: list[dict[str, Any]] = connection.get(f"{API}/llmbudgets")["items"]
+    except Refused:
+        return []
+    return items
+
+
+def namespaces(connection: Connection) -> dict[str, dict[str, str]]:
+    """The labels of namespaces by their names; none where they may not be listed."""
+    try:
+        items = connection.get("/api/v1/namespaces")["items"]
+    except Refused:
+        return {}
+    return {each["metadata"]["name"]: each["metadata"].get("labels") or {} for each in items}
 
 
 def access(

@@ -13,6 +13,8 @@ from wharfage_api import VERSION
 from wharfage_operator.account import Account, Grounds, digest, read, replayed
 from wharfage_operator.telling import differences, fleet_words, outcome
 
+from wharfage_cli.money import spent
+
 _STARTS = 10
 _WORTH_SAYING = 0.05
 
@@ -62,6 +64,8 @@ def lines(told: Explanation, deployment: Mapping[str, Any]) -> Iterator[str]:
     yield f"{told.namespace}/{told.name}: {told.decided['fleet']} at {_usd(told.decided['usd_per_hour'])}"
     if summary:
         yield f"  now: {summary.get('fleet') or 'nothing'}, ready {summary.get('replicas', 'unknown')}"
+    if said := spent(deployment):
+        yield f"  spent: {said}"
     if told.account is not None:
         yield ""
         yield from _seen(told.account)

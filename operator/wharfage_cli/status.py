@@ -23,12 +23,14 @@ class Line:
     fleet: str
     usd_per_hour: str
     usd_per_million_tokens: str
+    usd_this_month: str
+    budget: str
     lead_time: str
     waiting_for: str
 
 
-def line(deployment: dict[str, Any]) -> Line:
-    """Read one `LLMDeployment` as the API server returned it."""
+def line(deployment: dict[str, Any], *, budget: str = "") -> Line:
+    """Read one `LLMDeployment` as the API server returned it; `budget` is the tightest, in words."""
     status = deployment.get("status") or {}
     summary = status.get("summary") or {}
     ready = condition(status, "Ready")
@@ -46,6 +48,8 @@ def line(deployment: dict[str, Any]) -> Line:
         fleet=summary.get("fleet") or UNKNOWN,
         usd_per_hour=summary.get("usdPerHour", UNKNOWN),
         usd_per_million_tokens=(status.get("cost") or {}).get("usdPerMillionTokens", UNKNOWN),
+        usd_this_month=(status.get("cost") or {}).get("usdThisMonth", UNKNOWN),
+        budget=budget or UNKNOWN,
         lead_time=summary.get("leadTime", UNKNOWN),
         waiting_for=waiting_for(status, blocking),
     )

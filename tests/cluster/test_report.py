@@ -102,6 +102,10 @@ def test_tokens_of_engines_that_serve_are_in_the_ledger_and_in_the_report(lab: L
     assert served.requests > 0.0
     assert served.output_tokens > served.requests
     assert served.prompt_work > 0.0
+    checked = wharfage(lab, "-o", "json", "doctor", "--operator-namespace", lab.system)
+    assert [each["level"] for each in json.loads(checked.stdout) if each["subject"] == "ledger"] == ["ok"]
+    (shown,) = json.loads(wharfage(lab, "-o", "json", "status").stdout)
+    assert float(shown["usd_this_month"]) > 0.0
     total = told(lab)["total"]
     assert total["usd"] > 0.0
     assert total["output_tokens"] >= served.output_tokens - 1.0
