@@ -15,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds format check test test-gateway test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
+.PHONY: help setup crds dashboards format check test test-gateway test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ $(BENCH): $(READY)
 	@if command -v uv >/dev/null; then uv pip install --quiet --python $(PYTHON) --group bench; \
 	else $(PYTHON) -m pip install --quiet --disable-pip-version-check --group bench; fi
 	@touch $@
+
+dashboards: $(READY) ## Write the chart's Grafana dashboards and the reference of their panels from tools/dashboards
+	@$(PYTHON) -m tools.dashboards
 
 crds: $(READY) ## Write the CRDs, the chart's copy of them, its schema and the API reference from the types
 	@$(PYTHON) -m wharfage_api

@@ -32,14 +32,19 @@ def serving(samples: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def scraping(
-    targets: Mapping[str, Mapping[str, str]], folder: Path, *, every_s: int = 1, rules: Path | None = None
+    targets: Mapping[str, Mapping[str, str]],
+    folder: Path,
+    *,
+    every_s: int = 1,
+    rules: Path | None = None,
+    honoured: bool = True,
 ) -> Iterator[str]:
     """The address of a server that scrapes these HOST:PORTs, each with labels of its own, every so many seconds.
 
-    Labels that a page tells itself hold against those, and `rules` are evaluated as often.
+    Labels that a page tells itself hold against those, if `honoured`; `rules` are evaluated as often.
     """
     static = [{"targets": [target], "labels": dict(labels)} for target, labels in targets.items()]
-    job = {"job_name": "engines", "static_configs": static, "honor_labels": True}
+    job = {"job_name": "engines", "static_configs": static, "honor_labels": honoured}
     often = {"scrape_interval": f"{every_s}s", "evaluation_interval": f"{every_s}s"}
     loaded = [] if rules is None else [str(rules)]
     with _running(folder, {"global": often, "scrape_configs": [job], "rule_files": loaded}) as url:

@@ -134,6 +134,11 @@ CHECKS = (
         "the chart's schema knows every setting of the operator",
         tool("python", "-m", "tools.settings_schema", "--check"),
     ),
+    Check(
+        "dashboards",
+        "the chart's dashboards are what their builders make",
+        tool("python", "-m", "tools.dashboards", "--check"),
+    ),
     Check("import-linter", "who may import whom", tool("lint-imports", "--no-cache")),
     Check(
         "zizmor",

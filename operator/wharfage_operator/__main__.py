@@ -58,6 +58,7 @@ from wharfage_operator.refusals import Refusals
 from wharfage_operator.rounds import Rounds, Unsolved
 from wharfage_operator.scalers import Scalers
 from wharfage_operator.scopes import Scopes
+from wharfage_operator.sensors import Sensors
 from wharfage_operator.settings import Settings, load
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
@@ -243,6 +244,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)
     calibrations = Calibrations(metrics.stints, image=settings.engine_image)
+    sensors = Sensors(cache, settings, telemetry)
     lookout = Lookout(cache, clock, wait_least_s=settings.machine_patience_s)
     almanac = Almanac(lookout, cache, connection, writer, settings.namespace)
     pilotage = Pilotage(
@@ -317,7 +319,9 @@ async def serve(connection: Connection, settings: Settings) -> int:
         telling = pilotage.telling(key)
         if telling is None:
             return f"nothing is decided for an LLMDeployment {key[1]} in namespace {key[0]}: is there one, and served?"
-        return {**page(telling), "engines": calibrations.told(key)}
+        load = load_of(key)
+        gpus = sensors.told(key, None if load is None else load.output_tokens_per_second)
+        return {**page(telling), "engines": (*calibrations.told(key), *gpus)}
 
     health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
     background = [
@@ -339,6 +343,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
     if settings.scrape_every_s > 0:
         background += [when_leading(metrics.run), when_leading(adoptions.run), when_leading(gateways.run)]
+    if settings.prometheus_url:
+        background.append(when_leading(sensors.run))
     if archiving:
         background.append(when_leading(archive.run))
     ending = asyncio.Event()

@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
@@ -71,10 +72,7 @@ class Prometheus:
 
     async def run(self) -> None:
         """Ask for ever."""
-        timeout = aiohttp.ClientTimeout(total=self._settings.prometheus_timeout_s)
-        context = authority(self._settings.prometheus_ca_file) or True
-        connector = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=context)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        async with connected(self._settings) as session:
             while True:
                 await self.tick(session)
                 await asyncio.sleep(self._settings.scrape_every_s)
@@ -85,28 +83,20 @@ class Prometheus:
         self._ticks += 1
         figures = [figure for figure in self._questions if figure != _FIRST and (slow or figure not in SLOW)]
         turns = asyncio.Semaphore(_AT_ONCE)
-        headers = authorization(self._settings.prometheus_token_file)
-        problems = {_FIRST: await self._ask(session, _FIRST, headers, turns)}
+        problems = {_FIRST: await self._ask(session, _FIRST, turns)}
         if not problems[_FIRST]:  # a server that hangs is waited for once a tick
-            answers = await asyncio.gather(*(self._ask(session, figure, headers, turns) for figure in figures))
+            answers = await asyncio.gather(*(self._ask(session, figure, turns) for figure in figures))
             problems |= dict(zip(figures, answers, strict=True))
         self._say(problems)
         for key in set().union(*(answer.keys() for answer in self._answers.values())):
             self._fresh(key)
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, figure: str, headers: Mapping[str, str], turns: asyncio.Semaphore
-    ) -> str:
+    async def _ask(self, session: aiohttp.ClientSession, figure: str, turns: asyncio.Semaphore) -> str:
         """Put one question; returns what went wrong, or nothing."""
-        url = f"{self._settings.prometheus_url.rstrip('/')}/api/v1/query"
-        form = {"query": self._questions[figure], "timeout": f"{self._settings.prometheus_timeout_s:g}s"}
         async with turns:
             try:
-                async with session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
-                    if answer.status != 200:
-                        raise ValueError(f"HTTP {answer.status}")
-                    body = await limited(answer.content, _LONGEST_ANSWER)
-                self._answers[figure] = answered(orjson.loads(body), self._settings.prometheus_label)
+                body = await posed(session, self._settings, self._questions[figure])
+                self._answers[figure] = answered(body, self._settings.prometheus_label)
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 self._telemetry.questions.labels("failed").inc()
                 return str(error) or type(error).__name__
@@ -128,6 +118,28 @@ class Prometheus:
 
     def _about(self, failed: Collection[str], said: str) -> dict[str, object]:
         return {"server": self._settings.prometheus_url, "failed": len(failed), "error": said}
+
+
+def connected(settings: Settings) -> aiohttp.ClientSession:
+    """A session with the Prometheus of the settings. ValueError for a `prometheus_ca_file` that is of no use."""
+    timeout = aiohttp.ClientTimeout(total=settings.prometheus_timeout_s)
+    connector = aiohttp.TCPConnector(limit=_AT_ONCE, ssl=authority(settings.prometheus_ca_file) or True)
+    return aiohttp.ClientSession(timeout=timeout, connector=connector)
+
+
+async def posed(session: aiohttp.ClientSession, settings: Settings, question: str) -> Any:
+    """The parsed JSON of the answer to one question.
+
+    Raises `aiohttp.ClientError`, TimeoutError and OSError for a server that is away, ValueError for one that refuses or
+    answers with what is no JSON, or too much of it.
+    """
+    url = f"{settings.prometheus_url.rstrip('/')}/api/v1/query"
+    form = {"query": question, "timeout": f"{settings.prometheus_timeout_s:g}s"}
+    headers = authorization(settings.prometheus_token_file)
+    async with session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+        if answer.status != 200:
+            raise ValueError(f"HTTP {answer.status}")
+        return orjson.loads(await limited(answer.content, _LONGEST_ANSWER))
 
 
 def authority(ca_file: str) -> ssl.SSLContext | None:

@@ -13,6 +13,7 @@ from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_operator.budget_gauges import BudgetGauges
 from wharfage_operator.gauges import Figures, Gauges
+from wharfage_operator.gpu_gauges import GpuGauges
 from wharfage_operator.price_gauges import PriceGauges
 
 _LONGEST_TEXT = 1024
@@ -155,6 +156,7 @@ class Telemetry:
             registry=self.registry,
         )
         self.prices = PriceGauges(self.registry)
+        self.gpus = GpuGauges(self.registry)
         self.budgets = BudgetGauges(self.registry)
         offer = ["catalog", "offer", "market", "zone"]
         self.lead = Gauge(

@@ -1,0 +1,272 @@
+"""One deployment: what is asked of it, what was foreseen, what it can carry, what was decided, and what that costs."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+
+from tools.dashboards.panels import (
+    RATIO,
+    RPS,
+    SECONDS,
+    USD,
+    USD_PER_HOUR,
+    Asked,
+    dashboard,
+    figure,
+    lines,
+    marks,
+    table,
+    variable,
+)
+
+_OURS = 'namespace="$namespace", name="$name"'
+_WANTED = f'wharfage_replicas{{{_OURS}, state="wanted"}}'
+_NO_FORECAST = "less than some hours of load are known, or scaling.forecast is off"
+_NO_ANSWERS = "too few requests were answered in the last minute"
+_NO_EXPORTER = "no DCGM exporter is read by the Prometheus of setting prometheus_url"
+_NOT_LED = "its count does not follow its load"
+
+
+def _gauge(name: str, *, by: str = "", where: str = "") -> str:
+    """The value that the leader tells; a standby tells none, and one that led before stops."""
+    chosen = f"{_OURS}, {where}" if where else _OURS
+    return f"max by ({by}) (wharfage_{name}{{{chosen}}})" if by else f"max(wharfage_{name}{{{chosen}}})"
+
+
+def _grown(counter: str) -> str:
+    """What a counter of rare things grew by. One that was not there before has grown from nothing to what it is."""
+    interval = "$__rate_interval"
+    grown = f"increase({counter}[{interval}]) > 0 or ({counter} unless {counter} offset {interval})"
+    return f"sum by (direction, reason) ({grown})"
+
+
+def _recorded(name: str, where: str = "") -> str:
+    return f"wharfage:{name}{{{_OURS}{', ' + where if where else ''}}}"
+
+
+def deployment() -> Dashboard:
+    """The dashboard."""
+    board = (
+        dashboard(
+            "Deployment", "wharfage-deployment", "One LLMDeployment: demand, forecast, capacity, decisions, cost."
+        )
+        .with_variable(variable("namespace", "Namespace", "label_values(wharfage_replicas, namespace)"))
+        .with_variable(variable("name", "Deployment", 'label_values(wharfage_replicas{namespace="$namespace"}, name)'))
+        .annotation(marks("Wanted replicas changed", f"changes({_WANTED}[1m]) > 0", "orange"))
+    )
+    return _cost(_answers(_course(_figures(board))))
+
+
+def _figures(board: Dashboard) -> Dashboard:
+    return (
+        board.with_panel(figure("Ready", "Replicas that serve.", _gauge("replicas", where='state="ready"')))
+        .with_panel(figure("Wanted", "Replicas that are aimed for.", _gauge("replicas", where='state="wanted"')))
+        .with_panel(
+            figure("Ordered", "Dollars per hour of its fleet.", _recorded("cost:usd_per_hour"), unit=USD_PER_HOUR)
+        )
+        .with_panel(
+            figure(
+                "Spent",
+                "Dollars booked in the time range that is shown.",
+                f"sum(increase(wharfage_cost_total{{{_OURS}}}[$__range]))",
+                unit=USD,
+            )
+        )
+        .with_panel(
+            figure(
+                "Per million tokens",
+                "Dollars, prompts and answers together, over the last hour.",
+                _recorded("cost_per_million_tokens:usd_1h"),
+                unit=USD,
+                empty_while="no engine of it has made a token in the last hour",
+            )
+        )
+        .with_panel(
+            figure(
+                "Used capacity",
+                "Demand by what the ready replicas carry within the objectives.",
+                _recorded("utilisation:ratio"),
+                unit=RATIO,
+            )
+        )
+    )
+
+
+def _course(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("Demand, forecast, capacity, decisions"))
+        .with_panel(
+            lines(
+                "Demand and capacity",
+                "Requests per second of the kind that capacity is told in: a long one counts for several. Held for: "
+                "what the count law keeps replicas for.",
+                Asked(_recorded("demand:rps"), "demand"),
+                Asked(_recorded("capacity:rps"), "ready replicas carry"),
+                Asked(_gauge("wanted_requests_per_second"), "held for"),
+                unit=RPS,
+                empty_while="no load is known",
+            )
+        )
+        .with_panel(
+            lines(
+                "Demand and forecast",
+                "What was foreseen of the minutes that run: demand stays below the lines half of the time, and in 95 "
+                "of 100 cases. Expected: for when a replica that is ordered now would serve.",
+                Asked(_recorded("demand:rps"), "demand"),
+                Asked(_recorded("forecast:rps", 'quantile="0.5"'), "foreseen, median"),
+                Asked(_recorded("forecast:rps", 'quantile="0.95"'), "foreseen, 95 %"),
+                Asked(_gauge("expected_requests_per_second"), "expected"),
+                unit=RPS,
+                empty_while=_NO_FORECAST,
+            )
+        )
+        .with_panel(
+            lines(
+                "Replicas",
+                "Wanted, and ready.",
+                Asked(_gauge("replicas", by="state"), "{{state}}"),
+                steps=True,
+            )
+        )
+        .with_panel(
+            lines(
+                "Decisions",
+                "Changes of what is wanted, by where they lead and the reason of the last step "
+                "(docs/reference/conditions.md has all reasons).",
+                Asked(_grown(f"wharfage_decisions_total{{{_OURS}}}"), "{{direction}}: {{reason}}"),
+                steps=True,
+                empty_while="nothing else is decided than before",
+            )
+        )
+        .with_panel(
+            lines(
+                "Replicas by machine",
+                "Ready ones, by what they run and on which accelerators.",
+                Asked(
+                    _gauge("engine_replicas", by="variant, accelerator, accelerators"),
+                    "{{accelerator}} x{{accelerators}} {{variant}}",
+                ),
+                stacked=True,
+                steps=True,
+            )
+        )
+        .with_panel(
+            lines(
+                "Forecast error",
+                "Sum of the misses of the last hour by the sum of the demand.",
+                Asked(_recorded("forecast_error:ratio_1h"), "error"),
+                unit=RATIO,
+                empty_while=_NO_FORECAST,
+            )
+        )
+    )
+
+
+def _answers(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("What clients see"))
+        .with_panel(
+            lines(
+                "Requests",
+                "That come, and that wait in the engines.",
+                Asked(_gauge("requests_per_second"), "per second"),
+                Asked(_gauge("requests_waiting"), "waiting"),
+            )
+        )
+        .with_panel(
+            lines(
+                "Tokens per second",
+                "Of prompts, cached ones included, and of answers.",
+                Asked(_gauge("prompt_tokens_per_second"), "prompts"),
+                Asked(_gauge("output_tokens_per_second"), "answers"),
+            )
+        )
+        .with_panel(
+            lines(
+                "Late answers",
+                "Share of the answers of five minutes that missed an objective; the objective is missed above 5 %.",
+                Asked(_gauge("late_ratio"), "late"),
+                unit=RATIO,
+                empty_while=_NO_ANSWERS,
+            )
+        )
+        .with_panel(
+            lines(
+                "Latency, 95th percentile",
+                "Time to the first token, and time per output token after it.",
+                Asked(_recorded("ttft_p95:seconds"), "first token"),
+                Asked(_recorded("tpot_p95:seconds"), "each token"),
+                unit=SECONDS,
+                empty_while=_NO_ANSWERS,
+            )
+        )
+    )
+
+
+def _cost(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("What it costs, and why"))
+        .with_panel(
+            lines(
+                "Dollars per hour",
+                "Ordered: its fleet at the prices of now. Booked: what the ledger charges, whole machines included.",
+                Asked(_recorded("cost:usd_per_hour"), "ordered"),
+                Asked(_recorded("spend:usd_per_hour"), "booked"),
+                unit=USD_PER_HOUR,
+            )
+        )
+        .with_panel(
+            lines(
+                "Dollars per million tokens",
+                "Over the last hour, and over the last day.",
+                Asked(_recorded("cost_per_million_tokens:usd_1h"), "hour"),
+                Asked(_recorded("cost_per_million_tokens:usd_24h"), "day"),
+                unit=USD,
+                empty_while="no engine of it has made a token",
+            )
+        )
+        .with_panel(
+            lines(
+                "GPUs busy",
+                "Share of the time in which any kernel ran, as NVIDIA's DCGM exporter tells it.",
+                Asked(_gauge("gpu_busy_ratio"), "busy"),
+                unit=RATIO,
+                empty_while=_NO_EXPORTER,
+            )
+        )
+        .with_panel(
+            lines(
+                "Power of GPUs",
+                "All of them together.",
+                Asked(_gauge("gpu_power_watts"), "power"),
+                unit="watt",
+                empty_while=_NO_EXPORTER,
+            )
+        )
+        .with_panel(
+            lines(
+                "Energy per token",
+                "Of the GPUs, per token of answers.",
+                Asked(f"{_gauge('gpu_power_watts')} / ({_gauge('output_tokens_per_second')} > 0)", "energy"),
+                unit="joule",
+                empty_while=_NO_EXPORTER,
+            )
+        )
+        .with_panel(
+            lines(
+                "What one replica carries",
+                "Within the objectives: by the model of its engine alone, and as its engines have taught.",
+                Asked(
+                    _gauge("capacity_requests_per_second", by="accelerator, accelerators, variant, calibrated"),
+                    "{{accelerator}} x{{accelerators}} {{variant}} taught: {{calibrated}}",
+                ),
+                unit=RPS,
+                empty_while=_NOT_LED,
+            )
+        )
+        .with_panel(
+            table(
+                "Conditions",
+                "What its conditions say now.",
+                _gauge("condition", by="type, status, reason"),
+            )
+        )
+    )
