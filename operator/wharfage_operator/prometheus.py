@@ -7,7 +7,7 @@ an answer that is too large, or does not end, is not waited for.
 
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,6 +85,14 @@ class Server:
             except (KeyError, TypeError, ValueError) as error:
                 raise self._no_prometheus() from error
         return tuple(found)
+
+    def instant(self, query: str) -> tuple[tuple[Mapping[str, str], float], ...]:
+        """Every series that a query gives now: its labels and its value. `PrometheusError` where none can be had."""
+        result = self._asked(self.client.custom_query, query)
+        try:
+            return tuple((dict(row["metric"]), float(row["value"][1])) for row in result)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise self._no_prometheus() from error
 
     def values(self, label: str, selectors: Sequence[str], *, first_s: int, last_s: int) -> tuple[str, ...]:
         """What a label is in the series of any of the selectors during a time."""

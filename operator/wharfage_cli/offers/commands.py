@@ -3,6 +3,7 @@
 import gzip
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,6 +21,7 @@ from wharfage_cli.offers.catalog import MOST_OFFERS, NoCatalog, layout
 from wharfage_cli.offers.change import report
 from wharfage_cli.offers.hunt import PROVIDERS, Hunted, NoPrices, hunt
 from wharfage_cli.offers.listing import lines, nothing, summary
+from wharfage_cli.offers.opencost import NoOpenCost, repriced, running
 from wharfage_cli.offers.price import Problem
 from wharfage_cli.offers.table import UnreadableTable, table
 from wharfage_cli.options import Options
@@ -80,6 +82,7 @@ def offers(ctx: click.Context, accelerators: Sequence[str], obtainable: bool, no
 @click.option("--spot-advisor", type=click.Path(path_type=Path), help="AWS's spot-advisor-data.json, or a CSV.")
 @click.option("--spot-origin", help="Where the advice is from, for the annotation; default: its file's name.")
 @click.option("--no-estimate", multiple=True, metavar="PATTERN", help="Machines without estimated spot price: 'p5*'.")
+@click.option("--opencost", metavar="URL", help="A Prometheus that reads OpenCost: its prices of what runs hold.")
 @click.option("--max-offers", type=click.IntRange(1, MOST_OFFERS), default=MOST_OFFERS, show_default=True)
 @click.option("--skip-bad-rows", is_flag=True, help="List rows that are wrong, and go on without them.")
 @click.option("-o", "output", type=click.Path(path_type=Path), metavar="FILE", help="Write the YAML there.")
@@ -92,7 +95,7 @@ def build_command(
     options: Options, /, *,
     provider: str, region: str, source: str, name: str | None, origin: str | None,
     observed_at: str | None, max_age_days: int, usd_per_unit: str,
-    spot_advisor: Path | None, spot_origin: str | None, no_estimate: Sequence[str],
+    spot_advisor: Path | None, spot_origin: str | None, no_estimate: Sequence[str], opencost: str | None,
     max_offers: int, skip_bad_rows: bool,
     output: Path | None, write: bool, dry_run: bool, force_conflicts: bool, accept_large_changes: bool,
 ) -> None:  # fmt: skip
@@ -101,6 +104,8 @@ def build_command(
         raise click.UsageError("--dry-run, --force-conflicts and --accept-large-changes go with --apply")
     try:
         found = _found(source, provider)
+        if opencost is not None:
+            found = _paid(found, opencost, region, usd_per_unit)
         request = Request(
             provider=provider,
             region=region,
@@ -116,7 +121,7 @@ def build_command(
             not_estimated=tuple(no_estimate),
         )
         built = build(found.records, request)
-    except (NoPrices, UnreadableTable, UnreadableAdvice, NoCatalog) as error:
+    except (NoOpenCost, NoPrices, UnreadableTable, UnreadableAdvice, NoCatalog) as error:
         raise click.ClickException(str(error)) from error
     _tell(built, skip_bad_rows=skip_bad_rows)
     text = layout(built.manifest, built.comments)
@@ -164,6 +169,18 @@ def _found(source: str, provider: str) -> Hunted:
     if read.unknown_columns:
         click.echo(f"columns that mean nothing here: {', '.join(read.unknown_columns)}", err=True)
     return Hunted(read.records, path.name)
+
+
+def _paid(found: Hunted, url: str, region: str, usd_per_unit: str) -> Hunted:
+    """The records with OpenCost's prices of what runs; says on stderr of which, and what runs beside them."""
+    if _rate(usd_per_unit) != 1:
+        raise click.UsageError("--opencost goes with prices in dollars: leave --usd-per-unit out")
+    paid = repriced(found.records, running(url), region)
+    for words, machines in (("priced by OpenCost", paid.changed), ("runs, but has no row", paid.unknown)):
+        if machines:
+            names = ", ".join(f"{machine} {market.value}" for machine, _, market in machines)
+            click.echo(f"{words}: {names}", err=True)
+    return replace(found, records=paid.records, source=f"{found.source}; {len(paid.changed)} by OpenCost")
 
 
 def _tell(built: Built, *, skip_bad_rows: bool) -> None:
