@@ -58,7 +58,7 @@ check: $(READY) ## Everything that can be said without running it: style, types,
 	@$(PYTHON) -m tools.check $(ONLY)
 
 test: $(READY) ## Unit tests, and API, operator and chart against a real API server (no root needed)
-	@$(PYTEST) --ignore=tests/gateway --ignore=tests/node --ignore=tests/engine --ignore=tests/peers $(ARGS)
+	@$(PYTEST) --numprocesses=2 --dist=loadscope --ignore=tests/gateway --ignore=tests/node --ignore=tests/engine --ignore=tests/peers $(ARGS)
 
 test-gateway: $(READY) ## A real Envoy, the brain beside it and engines that pretend, on loopback (no root needed)
 	@$(PYTEST) tests/gateway $(ARGS)

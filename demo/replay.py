@@ -22,6 +22,7 @@ from wharfage_simulator.result import Result
 from wharfage_simulator.workload import requests, taken
 
 from demo import two_hours
+from demo.budget_hour import budget_hour
 from demo.course import HEAD, bill, clock, line
 from demo.emulator.__main__ import led_in
 from demo.emulator.stages import DELETE, READY, leaving, loading
@@ -76,18 +77,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.ledger:
             settle(screen, json.loads(options.ledger.read_text(encoding="utf-8")), options.out)
             return 0
-        run(screen, minutes=options.minutes, speed=options.speed, out=options.out)
+        seen = run(screen, minutes=options.minutes, speed=options.speed, out=options.out)
     except (CommandFailed, ClusterError, build.BuildError, TimeoutError) as trouble:
         screen.bad(str(trouble))
         return 1
     except KeyboardInterrupt:
         screen.bad("interrupted; everything this demo started has been stopped")
         return 130
-    return 0
+    return 0 if seen else 1
 
 
-def run(screen: Screen, *, minutes: float, speed: float, out: Path) -> None:
-    """Bring everything up, let the hours pass, write the ledger, say what it cost."""
+def run(screen: Screen, *, minutes: float, speed: float, out: Path) -> bool:
+    """Bring everything up, let the hours pass, write the ledger, say what it cost; whether every stage was seen."""
     screen.step(f"A real Kubernetes with Karpenter; engines from the simulator, {speed:g} times as fast")
     out.mkdir(parents=True, exist_ok=True)
     build.binary()
@@ -107,6 +108,9 @@ def run(screen: Screen, *, minutes: float, speed: float, out: Path) -> None:
             screen.step(f"{minutes:g} minutes, after {LEAD_IN_S / MINUTE_S:g} to find its feet in")
             watch(screen, cluster, kubectl, address, until_s=LEAD_IN_S + minutes * MINUTE_S, speed=speed)
             ledger = asked(address, "ledger")
+            screen.step("An hour with a budget of less than half of what its load asks for (at most three minutes)")
+            screen.say(HEAD)
+            course = budget_hour(screen, kubectl, speed=speed, shown=lambda: show(screen, kubectl, address))
         except BaseException:
             screen.say(f"\nThe operator's last words:\n{last_words(cluster)}")
             raise
@@ -116,6 +120,7 @@ def run(screen: Screen, *, minutes: float, speed: float, out: Path) -> None:
                     (out / f"{name}.log").write_text(cluster.log(name), encoding="utf-8")
     (out / "ledger.json").write_text(json.dumps(ledger, indent=1), encoding="utf-8")
     settle(screen, ledger, out)
+    return not course.missing
 
 
 def prepare(cluster: Cluster, kubectl: Kubectl, speed: float) -> None:
@@ -167,13 +172,18 @@ def watch(screen: Screen, cluster: Cluster, kubectl: Kubectl, address: str, *, u
             )
         if cluster.processes()[PROCESS]["exited"] is not None:
             raise CommandFailed("the operator has ended")
-        status = kubectl.json("get", "llm", "-n", NAMESPACE, NAME).get("status") or {}
-        screen.say(line(row, (status.get("summary") or {}).get("fleet", ""), since_s=LEAD_IN_S))
-        decided = (status.get("decision") or {}).get("summary", "")
+        decided = show(screen, kubectl, address)
         if decided != said:
             said = decided
             screen.say(f"         > {said}")
         time.sleep(EVERY_S / speed)
+
+
+def show(screen: Screen, kubectl: Kubectl, address: str) -> str:
+    """Add a line of the load and the fleet; what the operator decided last, in words."""
+    status = kubectl.json("get", "llm", "-n", NAMESPACE, NAME).get("status") or {}
+    screen.say(line(asked(address, "now"), (status.get("summary") or {}).get("fleet", ""), since_s=LEAD_IN_S))
+    return str((status.get("decision") or {}).get("summary", ""))
 
 
 def settle(screen: Screen, ledger: dict[str, Any], out: Path) -> None:

@@ -19,6 +19,8 @@ SPEED = 40.0
 LEAD_IN_S = 2700.0
 """Every fleet begins at its smallest, and the load grows to its first rate for so long; that is not judged."""
 MINUTES = 120
+AFTERWARDS = 180
+"""Minutes of load after those that are judged: for the hour with a budget, which begins with a full one."""
 MINUTE_S = 60.0
 PROMPT_TOKENS, OUTPUT_TOKENS = 900.0, 200.0
 NOTICE_S = 120.0
@@ -54,9 +56,10 @@ def spike(minute: float) -> float:
 
 
 def trace() -> RateTrace:
-    """The load, a window a minute."""
-    rates = np.array([requests_per_second(minute + 0.5) for minute in range(MINUTES)])
-    lengths = (np.full(MINUTES, PROMPT_TOKENS), np.full(MINUTES, OUTPUT_TOKENS))
+    """The load, a window a minute; after the two hours the swell goes on."""
+    minutes = MINUTES + AFTERWARDS
+    rates = np.array([requests_per_second(minute + 0.5) for minute in range(minutes)])
+    lengths = (np.full(minutes, PROMPT_TOKENS), np.full(minutes, OUTPUT_TOKENS))
     return RateTrace("two-hours", 0.0, MINUTE_S, rates, *lengths)
 
 

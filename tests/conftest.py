@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.devcluster.cluster import Cluster
 
@@ -16,6 +18,21 @@ settings.register_profile("wharfage", deadline=None, derandomize=os.environ.get(
 settings.load_profile("wharfage")
 
 DEFINITIONS = Path(__file__).resolve().parents[1] / "crds"
+
+
+NEEDING_THE_CLUSTER = ("tests/charts/", "tests/cluster/", "tests/crds/", "tests/devcluster/", "tests/faults/")
+
+
+class TwoLanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
+    """Tests of the one cluster go to one process, one after the other; the rest, file by file, to the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "cluster" if nodeid.startswith(NEEDING_THE_CLUSTER) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLanes:
+    """How `make test` divides what it runs between its two processes."""
+    return TwoLanes(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ def test_the_spike_doubles_the_load_within_five_minutes() -> None:
     rates = two_hours.trace().req_per_s
     assert rates[41] == pytest.approx(2 * rates[33], rel=0.15)
     assert rates.argmax() in range(40, 51)
+    assert rates[two_hours.MINUTES :].max() < rates.max()
 
 
 def test_the_load_is_a_trace_file_like_any_other(tmp_path: Path) -> None:
