@@ -15,7 +15,7 @@ PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds dashboards format check test test-gateway test-node test-engine test-peers quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
+.PHONY: help setup crds dashboards format check test test-gateway test-node test-engine test-peers test-focus quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ check: $(READY) ## Everything that can be said without running it: style, types,
 	@$(PYTHON) -m tools.check $(ONLY)
 
 test: $(READY) ## Unit tests, and API, operator and chart against a real API server (no root needed)
-	@$(PYTEST) --numprocesses=2 --dist=loadscope --ignore=tests/gateway --ignore=tests/node --ignore=tests/engine --ignore=tests/peers $(ARGS)
+	@$(PYTEST) --numprocesses=2 --dist=loadscope --ignore=tests/gateway --ignore=tests/node --ignore=tests/engine --ignore=tests/peers --ignore=tests/focus $(ARGS)
 
 test-gateway: $(READY) ## A real Envoy, the brain beside it and engines that pretend, on loopback (no root needed)
 	@$(PYTEST) tests/gateway $(ARGS)
@@ -71,6 +71,9 @@ test-engine: $(READY) ## Real vLLM in the pods that the operator makes, the loop
 
 test-peers: $(READY) ## The peers' own packages against the versions of them that we compare with
 	@$(PYTEST) tests/peers $(ARGS)
+
+test-focus: $(READY) ## The rows of `wharfage report --format focus` before the official validator (Python 3.12)
+	@$(PYTEST) tests/focus $(ARGS)
 
 quickstart: $(READY) ## A model served on machines that Karpenter bought: KEEP=1 leaves it up, KUBE=current uses your cluster
 	@$(PYTHON) -m demo.quickstart $(ARGS)

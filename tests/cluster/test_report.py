@@ -1,5 +1,7 @@
 """Reports from a real API server: of a ledger that lies there, and of one that is kept while engines serve."""
 
+import csv
+import io
 import json
 import shlex
 import time
@@ -77,6 +79,10 @@ def test_every_patch_of_the_wastes_is_one_that_the_api_server_takes(lab: Lab, ca
         assert found.returncode == 0, found.stderr
         assert "\x1b" not in found.stdout
         assert f"{report['total']['usd']}" in found.stdout.replace(",", "") or form == "csv"
+    bill = wharfage(lab, "report", "--operator-namespace", lab.system, "--at", "2026-11-15", "--format", "focus")
+    billed = list(csv.DictReader(io.StringIO(bill.stdout)))
+    assert sum(float(row["EffectiveCost"]) for row in billed) == pytest.approx(report["total"]["usd"], abs=0.01)
+    assert len({row["BillingAccountId"] for row in billed}) == 1
 
 
 def test_without_a_ledger_it_says_where_to_look(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from wharfage_cli import examination
 from wharfage_cli.connection import Connection, Refused
 from wharfage_cli.examination import API
 from wharfage_cli.options import Options
-from wharfage_cli.reporting import rendering
+from wharfage_cli.reporting import focus, rendering
 from wharfage_cli.reporting.periods import Length, before, span
 from wharfage_cli.reporting.prices import prices
 from wharfage_cli.reporting.report import PROFILE_S, By, Question, only, report
@@ -18,7 +18,7 @@ from wharfage_cli.reporting.sections import sections
 from wharfage_cli.reporting.shelf import read
 from wharfage_cli.reporting.wastes import wastes
 
-FORMATS = ("table", "md", "csv", "json", "html")
+FORMATS = ("table", "md", "csv", "json", "html", "focus")
 
 
 class Zone(click.ParamType[ZoneInfo]):
@@ -60,13 +60,16 @@ def command(
     shelf = read(connection, operator_namespace, from_s=from_s, now_s=now_s)
     question = Question(By(by), asked, earlier, shelf.until_s, options.namespace)
     known = prices(_items(connection, "offercatalogs"))
+    period_rows = only(shelf.ledger, question.of).between(asked.begins_s, asked.ends_s)
+    if form == "focus":
+        click.echo(focus.written(focus.rows(period_rows, known, _cluster(connection))), nl=False)
+        return
     found = report(shelf, known, question)
     there = [
         raw
         for raw in examination.deployments(connection, everywhere=options.namespace is None)
         if options.namespace in (None, raw["metadata"]["namespace"])
     ]
-    period_rows = only(shelf.ledger, question.of).between(asked.begins_s, asked.ends_s)
     wasted, budgets = wastes(period_rows, there, known), _items(connection, "llmbudgets")
     if form == "csv":
         click.echo(rendering.table(found), nl=False)
@@ -75,6 +78,15 @@ def command(
     else:
         written = {"table": rendering.text, "md": rendering.markdown, "html": rendering.page}[form]
         click.echo(written(sections(found, wasted, budgets)), nl=False)
+
+
+def _cluster(connection: Connection) -> focus.Cluster:
+    """By the uid of a namespace that every cluster has, as others tell clusters apart; by its address otherwise."""
+    address = str(connection.api.configuration.host)
+    try:
+        return focus.Cluster(str(connection.get("/api/v1/namespaces/kube-system")["metadata"]["uid"]), address)
+    except Refused:
+        return focus.Cluster(address, address)
 
 
 def _items(connection: Connection, kind: str) -> list[dict[str, Any]]:
