@@ -1,4 +1,4 @@
-"""How exact the ledger is over restarts: 50 of them at random moments, with the codec that ships.
+"""How exact the ledger is over restarts: 50 of them at random moments, with the codec that ships. And what budgets do.
 
     python -m benchmarks.ledger --json ledger.json
 
@@ -7,10 +7,14 @@ that change. A process watches it, charges at every change, writes its books at 
 killed somewhere in between. The next one reads them (`books.read_open`) and goes on. What went while nobody watched is
 estimated, by design; so the histories here have nobody go within a gap, and all of it is compared with the sum of the
 seconds. The control plane is not part of it: `tests/cluster/test_ledger.py` is.
+
+The rest is in `benchmarks.ledger_budgets`: 10,000 days under a budget, a look at budgets over 300 deployments, and the
+sharing of one among a hundred.
 """
 
 import argparse
 import json
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +26,7 @@ from wharfage_autoscaler.meter import Meter
 from wharfage_autoscaler.metering import charged
 from wharfage_operator.books import Open, read_open, written_open
 
+from benchmarks import ledger_budgets
 from tests.histories import ENDS_S, PAYERS, Fleet, Rented, Visit, added_up, events, news_of_prices, row_of, seen
 
 RESTARTS = 50
@@ -110,10 +115,21 @@ def measured(seed: int) -> dict[str, float]:
 def main() -> None:
     """Print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="file for the figures")
+    json_file, data = os.environ.get("JSON") or None, os.environ.get("DATA") or "../shared/data"
+    parser.add_argument("--json", type=Path, default=json_file, help="file for the figures")
+    parser.add_argument("--data", type=Path, default=data, help="folder of traces")
+    parser.add_argument("--histories", type=int, default=10_000, help="days under a budget (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    figures = json.dumps(measured(arguments.seed), indent=2)
+    if arguments.histories < 1:
+        parser.error(f"--histories {arguments.histories}: at least one day is replayed")
+    found = {
+        **measured(arguments.seed),
+        **ledger_budgets.looking(),
+        **ledger_budgets.sharing(),
+        **ledger_budgets.lasting(arguments.data, arguments.histories, arguments.seed),
+    }
+    figures = json.dumps(found, indent=2)
     print(figures)
     if arguments.json:
         arguments.json.write_text(figures + "\n", encoding="utf-8")
