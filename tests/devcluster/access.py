@@ -28,6 +28,13 @@ def is_ready(url: str, *, ca: Path, token: str) -> bool:
         return False
 
 
+def read(url: str, *, ca: Path, token: str) -> str:
+    """One page of the API server, without starting a program for it. Raises `OSError` where it is refused."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30, context=ssl.create_default_context(cafile=ca)) as answer:
+        return str(answer.read().decode())
+
+
 @dataclass(frozen=True, slots=True)
 class Kubectl:
     """kubectl with one kubeconfig."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.devcluster import build, network, objects, registry
-from tests.devcluster.access import AccessError, Kubectl, is_ready
+from tests.devcluster.access import AccessError, Kubectl, is_ready, read
 from tests.devcluster.assembly import Assembly
 from tests.devcluster.components import Component, Layout, Ports
 from tests.devcluster.node import Node, Programs
@@ -122,6 +122,10 @@ class Cluster:
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl as administrator; returns what it prints. Raises `AccessError` with its words when it fails."""
         return Kubectl(self.kubeconfig).run(*arguments, stdin=stdin)
+
+    def read(self, path: str) -> str:
+        """One page of the API server as administrator, such as a pod's through its proxy; raises `OSError`."""
+        return read(f"{self.url}{path}", ca=self.ca, token=self.admin_token)
 
     def apply(self, manifests: str | Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
         """Apply YAML text, an object or several, server-side."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.engine.figures import Figures
 from tests.engine.lab import MACHINE_LABELS, Lab, open_empty
 from tests.engine.machines import BOTH
 
@@ -15,3 +16,11 @@ def empty_lab() -> Iterator[Lab]:
     around = [manifest for machine in BOTH for manifest in machine.policy()]
     with open_empty(labels=labels, around=around, second_node=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def figures() -> Iterator[Figures]:
+    """What the tests measure, written when the last of them is over."""
+    measured = Figures()
+    yield measured
+    measured.write()

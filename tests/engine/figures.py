@@ -37,6 +37,19 @@ class Figures:
     engine_notice_requests: int | None = None
     """Of all clients, from before the taint until the replacement served; those that failed come next."""
     engine_notice_failed_requests: int | None = None
+    engine_hold_requests: int | None = None
+    """That came through the gateway while nothing ran; those that were not answered come next."""
+    engine_hold_failed: int | None = None
+    engine_hold_cold_start_s: float | None = None
+    """From the first of them until the gateway saw the replica that it had woken open."""
+    engine_hold_first_token_s: float | None = None
+    """From there to the first token of the first, and of the last of them: more than a replica takes up at once."""
+    engine_hold_last_token_s: float | None = None
+    engine_tokens_error: float | None = None
+    """Tokens that the gateway counted against the engine's own, as a share of these: whole streams."""
+    engine_tokens_left_error: float | None = None
+    """The same where clients leave this share of the streams before their end."""
+    engine_tokens_left_share: float | None = None
     engine_measured_rps: float | None = None
     """The most of one replica within its objectives, measured."""
     engine_expected_rps: dict[str, float] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Real vLLM in pods that the operator makes, on a real node: what the demo shows and the suite tests.
 
-`open_lab` brings up cluster, operator and the example deployment of `examples/engine`; the functions after it are what
-one can do with that: ask through the Service, read metrics and prices, scale, keep clients busy while a replica goes.
+`open_empty` brings up cluster, operator and gateway; what follows is what one can do with them and the deployment of
+`examples/engine`: ask through the Service, read metrics and prices, scale, keep clients busy while a replica goes. What
+goes through the gateway is in `front.py`.
 """
 
 import json
@@ -21,7 +22,7 @@ from tests.devcluster.cluster import Cluster
 from tests.engine.clients import Tally
 from tests.engine.environment import environment, tiny_model
 from tests.engine.volumes import claims
-from tests.node.release import Release, operator_image
+from tests.node.release import Release, gateway_image, operator_image
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "engine"
@@ -30,6 +31,7 @@ NAME = "tiny"
 PORT = 8000
 MACHINE_LABELS = {"node.kubernetes.io/instance-type": "cpu-2"}
 READY_WITHIN_S = 600.0
+TAKEN_BACK = "aws-node-termination-handler/spot-itn"
 FIGURES = (
     "vllm:num_requests_running",
     "vllm:num_requests_waiting",
@@ -41,10 +43,24 @@ FIGURES = (
 )
 """What the operator scales on, of the hundred metrics that an engine has."""
 
+KEYS = {"red": "sk-red", "blue": "sk-blue"}
+"""The gateway's tenants, each with its API key."""
+SECRET = "team-keys"
+GATEWAY = (
+    "gateway.enabled=true",
+    f"gateway.namespaces={{{NAMESPACE}}}",
+    f"gateway.keySecrets={{{SECRET}}}",
+    "gateway.replicas=1",
+    "gateway.drainSeconds=30",
+    # The engines take up the machine's two cores nearly whole.
+    "gateway.envoyResources.requests.cpu=50m",
+    "gateway.brainResources.requests.cpu=50m",
+)
 # Seconds where production takes minutes: a test does not wait for a window to fill.
-SETTINGS = tuple(
+PACE = tuple(
     f"operator.settings.{setting}" for setting in ("scrape_every_s=2", "scrape_window_s=20", "status_every_s=2")
 )
+SETTINGS = (*PACE, *GATEWAY)
 
 
 class Late(AssertionError):  # noqa: N818 -- what happened, as the demo prints it
@@ -57,21 +73,9 @@ Announce = Callable[[str], None]
 Manifest = dict[str, Any]
 
 
-def example() -> list[Manifest]:
-    """What a user would apply: the offers and the deployment of `examples/engine`."""
-    return [yaml.safe_load((EXAMPLE / part).read_text(encoding="utf-8")) for part in ("offers.yaml", "tiny.yaml")]
-
-
-@contextmanager
-def open_lab(announce: Announce = print) -> Iterator["Lab"]:
-    """A cluster with a real node, the operator in a pod, and the example applied; everything goes at the end.
-
-    `announce` is told each stage that takes more than a moment.
-    """
-    with open_empty(announce) as lab:
-        announce("kubectl apply -f examples/engine")
-        lab.apply(example())
-        yield lab
+def example(deployment: str = "tiny.yaml") -> list[Manifest]:
+    """What a user would apply: the offers and a deployment of `examples/engine`."""
+    return [yaml.safe_load((EXAMPLE / part).read_text(encoding="utf-8")) for part in ("offers.yaml", deployment)]
 
 
 @contextmanager
@@ -82,15 +86,19 @@ def open_empty(
     around: Sequence[Manifest] = (),
     second_node: bool = False,
 ) -> Iterator["Lab"]:
-    """The same without the example: engines, weights and a namespace for them, and nothing that is served.
+    """A cluster with a real node, operator and gateway in pods, engines and weights, and nothing that is served.
 
-    `labels` are the node's, and a second one's; `around` is what the cluster has before the operator comes.
+    Everything goes at the end. `announce` is told each stage that takes more than a moment. `labels` are the node's,
+    and a second one's; `around` is what the cluster has before the operator comes.
     """
     announce("vLLM's environment and a tiny model (cached after the first time)")
     folders = {"vllm": environment().folder, "weights": tiny_model()}
-    announce("the operator's image, from the Dockerfile")
-    operator = images.project("operator", operator_image())
-    around_engine = images.build(Path(__file__).parent / "image", engine_image())
+    announce("the images of operator and gateway, from the Dockerfile")
+    needed = [
+        images.project("operator", operator_image()),
+        images.project("gateway", gateway_image()),
+        images.build(Path(__file__).parent / "image", engine_image()),
+    ]
     announce("a control plane and a real node")
     with Cluster.up(kwok=False, node=True) as cluster:
         nodes = [cluster.node]
@@ -98,18 +106,20 @@ def open_empty(
             announce("a second node")
             nodes.append(cluster.second_node())
             nodes[-1].start()
-        announce("both images into the node")
+        announce("the images into the node")
         for node in nodes:
-            node.load(operator)
-            node.load(around_engine)
+            for image in needed:
+                node.load(image)
             node.declare({}, labels=labels)
         if around:
             cluster.apply(around)
-        announce("helm install wharfage charts/wharfage --wait")
-        release = Release(cluster)
-        release.install(*SETTINGS)
         cluster.apply((EXAMPLE / "namespace.yaml").read_text(encoding="utf-8"))
         cluster.apply(claims(NAMESPACE, folders))
+        keys = {"metadata": {"name": SECRET, "namespace": NAMESPACE}, "stringData": KEYS}
+        cluster.apply({"apiVersion": "v1", "kind": "Secret", **keys})
+        announce(f"helm install wharfage charts/wharfage --wait --set {','.join(GATEWAY[:3])}")
+        release = Release(cluster)
+        release.install(*SETTINGS)
         yield Lab(cluster, release)
 
 
@@ -225,6 +235,28 @@ class Lab:
     def take_away(self, pod: str) -> None:
         """What the drain of a node does to a pod; returns at once."""
         self.kubectl("delete", "pod", pod, "--wait=false")
+
+    def kill(self, pod: str) -> None:
+        """SIGKILL to the engine in a pod: no hook, no drain, every connection broken."""
+        seen = json.loads(self.kubectl("get", "pod", pod, "-o", "json"))
+        (container,) = seen["status"]["containerStatuses"]
+        name = container["containerID"].removeprefix("containerd://")
+        nodes = (self.cluster.node, self.cluster.second_node())
+        node = next(each for each in nodes if each.name == seen["spec"]["nodeName"])
+        node.ctr("tasks", "kill", "--signal", "SIGKILL", name)
+
+    def node_of(self, pod: str) -> str:
+        """The node that a pod runs on."""
+        return self.kubectl("get", "pod", pod, "-o=jsonpath={.spec.nodeName}")
+
+    def take_back(self, node: str) -> float:
+        """The cloud's notice for a node, as AWS' termination handler writes it; when that was (Unix seconds)."""
+        self.kubectl("taint", "node", node, f"{TAKEN_BACK}=:NoSchedule")
+        return time.time()
+
+    def give_back(self, node: str) -> None:
+        """Another machine under the same name."""
+        self.kubectl("taint", "node", node, f"{TAKEN_BACK}-")
 
     def gone(self, pod: str) -> bool:
         """Whether nothing of a pod is left."""

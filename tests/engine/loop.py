@@ -21,7 +21,6 @@ PROMPT = "import os\n" * 60  # about as many tokens
 CHEAP, DEAR = "0.02", "0.08"
 MOST = 2
 """Replicas; two cores have room for no more."""
-TAKEN_BACK = "aws-node-termination-handler/spot-itn"
 
 _CAPACITY = re.compile(r"^wharfage_capacity_requests_per_second\{(?P<labels>[^}]*)\} (?P<rps>\S+)$", re.MULTILINE)
 
@@ -78,32 +77,10 @@ class Loop:
             "networkPolicy.extraEgress[0].ports[0].protocol=TCP",
         )
 
-    def kill(self, pod: str) -> None:
-        """SIGKILL to the engine in a pod: no hook, no drain, every connection broken."""
-        seen = json.loads(self.lab.kubectl("get", "pod", pod, "-o", "json"))
-        (container,) = seen["status"]["containerStatuses"]
-        name = container["containerID"].removeprefix("containerd://")
-        nodes = (self.lab.cluster.node, self.lab.cluster.second_node())
-        node = next(each for each in nodes if each.name == seen["spec"]["nodeName"])
-        node.ctr("tasks", "kill", "--signal", "SIGKILL", name)
-
     def restarts(self, pod: str) -> int:
         """How often a pod's engine was started again."""
         (container,) = json.loads(self.lab.kubectl("get", "pod", pod, "-o", "json"))["status"]["containerStatuses"]
         return int(container["restartCount"])
-
-    def node_of(self, pod: str) -> str:
-        """The node that a pod runs on."""
-        return self.lab.kubectl("get", "pod", pod, "-o=jsonpath={.spec.nodeName}")
-
-    def take_back(self, node: str) -> float:
-        """The cloud's notice for a node, as AWS' termination handler writes it; when that was (Unix seconds)."""
-        self.lab.kubectl("taint", "node", node, f"{TAKEN_BACK}=:NoSchedule")
-        return time.time()
-
-    def give_back(self, node: str) -> None:
-        """Another machine under the same name."""
-        self.lab.kubectl("taint", "node", node, f"{TAKEN_BACK}-")
 
     def others(self, than: set[str]) -> set[str]:
         """Pods of the deployment that are not among these."""
@@ -151,11 +128,11 @@ def deployment() -> list[Manifest]:
 
 
 @contextmanager
-def closed(lab: Lab) -> Iterator[Loop]:
+def closed(lab: Lab, figures: Figures) -> Iterator[Loop]:
     """The deployment, a Prometheus beside it, and somebody who looks at every pod all the time."""
     recorded = prometheus(lab.cluster)
     with Watching(pods_of(lab.cluster, NAMESPACE, NAME), recorded.scrapes) as watching:
         lab.apply(deployment())
-        yield Loop(lab, watching, recorded, Figures())
+        yield Loop(lab, watching, recorded, figures)
     lab.clear()
     lab.release.upgrade(*SETTINGS)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.benchmark import Bench, Result, benched
+from tests.engine.figures import Figures
 from tests.engine.lab import READY_WITHIN_S, Lab, until
 from tests.engine.loop import CHEAP, DEAR, MOST, OUTPUT_TOKENS, PROMPT_TOKENS, Loop, closed
 from tests.engine.machines import LARGE, SMALL
@@ -36,12 +37,11 @@ BROKEN_WITHIN_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def loop(empty_lab: Lab) -> Iterator[Loop]:
+def loop(empty_lab: Lab, figures: Figures) -> Iterator[Loop]:
     """The first replica serves, on the machine that is cheaper."""
-    with closed(empty_lab) as opened:
+    with closed(empty_lab, figures) as opened:
         until("a small machine serves", lambda: opened.serving(small=1), timeout_s=READY_WITHIN_S)
         yield opened
-        opened.figures.write()
 
 
 def test_a_price_falls_and_the_replicas_move_without_a_moment_of_less_than_is_needed(loop: Loop) -> None:
@@ -85,7 +85,7 @@ def test_an_engine_that_is_killed_takes_down_what_it_had_in_hand_and_nothing_els
         time.sleep(5)
         victim, in_hand = loop.lab.busiest()
         killed_s = time.time()
-        loop.kill(victim)
+        loop.lab.kill(victim)
         until("its engine was started again", lambda: (loop.restarts(victim) == 1, "not yet"), timeout_s=60)
         until("it was seen not to serve", lambda: (loop.fewest(killed_s) < 2, "not yet"), timeout_s=60)
         until("two replicas serve again", lambda: loop.serving(large=2), timeout_s=READY_WITHIN_S)
@@ -103,20 +103,20 @@ def test_an_engine_that_is_killed_takes_down_what_it_had_in_hand_and_nothing_els
 
 def test_a_machine_that_is_taken_back_takes_no_request_with_it(loop: Loop) -> None:
     before = set(loop.lab.ready_pods())
-    assert len({loop.node_of(pod) for pod in before}) == 2, "each replica has a machine of its own"
+    assert len({loop.lab.node_of(pod) for pod in before}) == 2, "each replica has a machine of its own"
     with loop.clients(4) as running, loop.clients(2, tokens=LONG) as streaming:
         time.sleep(5)
         doomed, in_hand = loop.lab.busiest()
-        node = loop.node_of(doomed)
-        told_s = loop.take_back(node)
+        node = loop.lab.node_of(doomed)
+        told_s = loop.lab.take_back(node)
         ordered = until("another is ordered", lambda: (bool(loop.others(before)), loop.decided()), timeout_s=60)
         silent = until("nobody is sent there", lambda: (doomed not in loop.addressed(), loop.decided()), timeout_s=60)
         until("it has drained", lambda: (loop.lab.gone(doomed), "it drains"), timeout_s=180)
         loop.figures.engine_notice_drained_s = time.time() - told_s
         until("two replicas serve again", lambda: loop.serving(large=2), timeout_s=READY_WITHIN_S)
         loop.figures.engine_notice_replaced_s = time.time() - told_s
-        assert node not in {loop.node_of(pod) for pod in loop.lab.ready_pods()}
-        loop.give_back(node)
+        assert node not in {loop.lab.node_of(pod) for pod in loop.lab.ready_pods()}
+        loop.lab.give_back(node)
     tallies = [loop.counted(each.tally) for each in (running, streaming)]
     failures = [failure for tally in tallies for failure in tally.failures]
     loop.figures.engine_notice_to_replacement_s = ordered

@@ -1,10 +1,8 @@
 """What of a deployment's pods serves, looked at twice a second for as long as a block lasts: no gap goes unseen."""
 
 import json
-import ssl
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -97,13 +95,6 @@ def machine_of(pod: Pod) -> str:
 
 def pods_of(cluster: Cluster, namespace: str, name: str) -> Callable[[], Sequence[Pod]]:
     """A look at the engines of a deployment, without starting a program for it."""
-    trusted = ssl.create_default_context(cafile=str(cluster.ca))
     selector = quote(f"wharfage.dev/llmdeployment={name},wharfage.dev/pool")
-    url = f"{cluster.url}/api/v1/namespaces/{namespace}/pods?labelSelector={selector}"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {cluster.admin_token}"})
-
-    def look() -> Sequence[Pod]:
-        with urllib.request.urlopen(request, timeout=30, context=trusted) as answer:
-            return list(json.load(answer)["items"])
-
-    return look
+    path = f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}"
+    return lambda: list(json.loads(cluster.read(path))["items"])
