@@ -81,7 +81,7 @@ quickstart: $(READY) ## A model served on machines that Karpenter bought: KEEP=1
 demo: $(READY) ## Two hours of load in four minutes, with a spike and a spot storm; the bill, and that of the day: demo-two-hours/
 	@$(PYTHON) -m demo.replay $(ARGS)
 
-demo-engine: $(READY) ## Tokens out of a real vLLM in a real pod (root)
+demo-engine: $(READY) ## The gateway before a real vLLM in real pods: woken, counted, drained, throttled (root)
 	@$(PYTHON) -m demo.engine $(ARGS)
 
 bench-operator: $(READY) ## The operator against a bare writer: JSON=file writes the numbers

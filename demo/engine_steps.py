@@ -115,21 +115,20 @@ def drain(screen: Screen, front: Front) -> int:
 
 def throttle(screen: Screen, front: Front) -> None:
     """A budget's stage leaves each tenant a few tokens: who asks for more is refused, the other is not."""
-    screen.step("A budget at stage Throttle: the tenant that floods is refused, the other one is answered")
-    screen.say(f"  The stage is written by hand here, as if the dollars were spent. {BUDGET}:")
+    screen.step("A budget that is spent: the tenant that floods is refused, the other one is answered")
     budget = yaml.safe_load((ROOT / BUDGET).read_text(encoding="utf-8"))
+    name, spec = budget["metadata"]["name"], budget["spec"]
+    (stage,) = spec["stages"]
+    screen.say(f"  ${spec['usd']} an hour; then each tenant keeps {stage['tokensPerSecondPerTenant']} tokens a second")
     screen.command(["kubectl", "apply", "-f", BUDGET])
     front.lab.apply([budget])
-    name, stage = budget["metadata"]["name"], json.dumps({"status": {"stage": "Throttle"}})
-    patch = ["patch", "llmbudget", name, "--subresource=status", "--type=merge", "-p", stage]
-    screen.command(["kubectl", *patch])
-    front.lab.kubectl(*patch)
 
     def reached() -> tuple[str | None, str]:
-        told = front.lab.deployment()["status"].get("budget")
-        return (json.dumps(told) if told else None), "not in the deployment's status yet"
+        told = front.lab.deployment()["status"].get("budget") or {}
+        return (json.dumps(told) if told.get("stage") == stage["action"] else None), f"status.budget {json.dumps(told)}"
 
-    screen.say(f"  status.budget of the model: {screen.wait('it binds the model', reached, timeout_s=60)}")
+    screen.say(f"  status.budget of the model: {screen.wait('its stage has come', reached, timeout_s=120)}")
+    table(screen, front, "get", "llmbudget", name)
     seen = front.streams("--requests", "12", "--per-s", "4", tenants=("red",))
     refused = [each for each in seen if each.ended == REFUSED]
     screen.say(

@@ -50,6 +50,21 @@ class Figures:
     engine_tokens_left_error: float | None = None
     """The same where clients leave this share of the streams before their end."""
     engine_tokens_left_share: float | None = None
+    engine_drain_requests: int | None = None
+    """Through the gateway, from before a machine's notice until its replica was replaced; those that failed next."""
+    engine_drain_failed: int | None = None
+    engine_drain_in_hand: int | None = None
+    """Requests that ran on that replica just before."""
+    engine_drain_heard_s: float | None = None
+    """From the taint until the gateway's page showed the replica closed."""
+    engine_drain_last_request_s: float | None = None
+    """From the last look at that page that showed it open until the replica began to answer its last request."""
+    engine_drain_gone_s: float | None = None
+    """From the taint until its pod was gone."""
+    engine_kill_requests: int | None = None
+    """Through the gateway while an engine was killed; then streams that were cut, and what failed without headers."""
+    engine_kill_cut: int | None = None
+    engine_kill_lost: int | None = None
     engine_measured_rps: float | None = None
     """The most of one replica within its objectives, measured."""
     engine_expected_rps: dict[str, float] = field(default_factory=dict)

@@ -1,6 +1,7 @@
-"""What goes through the gateway of the lab: tenants that ask, and what its own pages tell."""
+"""What goes through the gateways of the lab: tenants that ask, what their pages tell, and what engines wrote down."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -8,21 +9,27 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
+from wharfage_gateway.outcome import ABORTED, ANSWERED, FAILED, REJECTED
 
+from tests.devcluster import build
 from tests.engine.lab import KEYS, NAME, NAMESPACE, ROOT, Lab
 from tests.engine.tenants import PATIENCE_S, Seen
 
 SERVICE = "wharfage-gateway"
 PAGES_PORT = 8081
 EVERY_S = 0.1
+_ASKED = re.compile(r'^(?P<date>\S+?)\.(?P<nanos>\d+)Z .*"POST /v1/completions ')
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the gateway's page told: asked for and read at these Unix seconds, requests and openness by replica."""
+    """What the gateways' pages told: asked for and read at these Unix seconds; by replica the requests, and whether any
+    gateway sends new ones there."""
 
     asked_at: float
     read_at: float
@@ -32,10 +39,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The gateway before the lab's model; `pod` is its only one."""
+    """The gateways before the lab's model; what their pages tell is added up."""
 
     lab: Lab
-    pod: str
+    pods: tuple[str, ...]
 
     @property
     def url(self) -> str:
@@ -70,28 +77,29 @@ class Front:
         return len(ready) == len(pods) == count, f"{len(ready)} of {len(pods)} pods are ready; {self.reason()}"
 
     def look(self) -> Look:
-        """The gateway's page now."""
+        """The gateways' pages now."""
         asked_at = time.time()
         told = self.rows()
-        running, is_open = (
-            {labels["replica"]: value for labels, value in told(f"wharfage_gateway_{name}")}
-            for name in ("running", "open")
-        )
+        running, is_open = (summed(told(f"wharfage_gateway_{name}"), "replica") for name in ("running", "open"))
         return Look(asked_at, time.time(), running, {name: value > 0.0 for name, value in is_open.items()})
 
     def tokens(self) -> dict[str, tuple[int, int]]:
-        """Of prompts and answers by tenant, as the gateway has counted them."""
+        """Of prompts and answers by tenant, as the gateways have counted them."""
         told = self.rows()
         prompt, output = (
-            {labels["tenant"]: int(value) for labels, value in told(f"wharfage_gateway_{name}_tokens_total")}
-            for name in ("prompt", "output")
+            summed(told(f"wharfage_gateway_{name}_tokens_total"), "tenant") for name in ("prompt", "output")
         )
-        return {tenant: (prompt.get(tenant, 0), output.get(tenant, 0)) for tenant in KEYS}
+        return {tenant: (int(prompt.get(tenant, 0)), int(output.get(tenant, 0))) for tenant in KEYS}
+
+    def ended(self) -> dict[str, int]:
+        """How many requests are over, by their ending."""
+        told = summed(self.rows()("wharfage_gateway_ended_total"), "ending")
+        return {how: int(told.get(how, 0)) for how in (ANSWERED, ABORTED, FAILED, REJECTED)}
 
     def rows(self) -> Callable[[str], list[tuple[dict[str, str], float]]]:
-        """The page, read once: gives the rows of a metric."""
-        page = self.lab.cluster.read(f"/api/v1/namespaces/{NAMESPACE}/pods/{self.pod}:{PAGES_PORT}/proxy/metrics")
-        families = list(text_string_to_metric_families(page))
+        """All pages, each read once: gives the rows of a metric."""
+        paths = (f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{PAGES_PORT}/proxy/metrics" for pod in self.pods)
+        families = [each for path in paths for each in text_string_to_metric_families(self.lab.cluster.read(path))]
 
         def rows_of(name: str) -> list[tuple[dict[str, str], float]]:
             return [(row.labels, row.value) for each in families for row in each.samples if row.name == name]
@@ -100,7 +108,7 @@ class Front:
 
     @contextmanager
     def watching(self) -> Iterator["Looking"]:
-        """Looks at the page ten times a second until the block ends."""
+        """Looks at the pages ten times a second until the block ends."""
         with Looking(self.look) as looking:
             yield looking
 
@@ -129,12 +137,32 @@ class Front:
         inside = self.lab.cluster.enter(program)
         return subprocess.Popen(inside, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+    @contextmanager
+    def written_by(self, pod: str, into: Path) -> Iterator[Path]:
+        """What an engine writes, with the time of each line, followed until the pod is gone or the block ends."""
+        command = [str(build.kubectl()), f"--kubeconfig={self.lab.cluster.kubeconfig}", "-n", NAMESPACE]
+        with into.open("w") as file:
+            process = subprocess.Popen(
+                [*command, "logs", "--follow", "--timestamps", pod], stdin=subprocess.DEVNULL, stdout=file
+            )
+            try:
+                yield into
+            finally:
+                _end(process)
+
 
 def front_of(lab: Lab) -> Front:
-    """The gateway of the lab's namespace."""
+    """The gateways of the lab's namespace."""
     selector = "--selector=app.kubernetes.io/component=gateway"
-    pod = lab.kubectl("get", "pods", selector, "-o=jsonpath={.items[0].metadata.name}")
-    return Front(lab, pod)
+    return Front(lab, tuple(lab.kubectl("get", "pods", selector, "-o=jsonpath={.items[*].metadata.name}").split()))
+
+
+def summed(rows: Iterable[tuple[dict[str, str], float]], label: str) -> dict[str, float]:
+    """What rows of a metric come to for each value of a label."""
+    found: dict[str, float] = {}
+    for labels, value in rows:
+        found[labels[label]] = found.get(labels[label], 0.0) + value
+    return found
 
 
 @dataclass(slots=True)
@@ -170,6 +198,10 @@ class Looking:
         if self._trouble is not None:
             raise self._trouble
 
+    def last(self) -> Look:
+        """The newest look; another one is made where there is none yet."""
+        return self.looks[-1] if self.looks else self.look()
+
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             try:
@@ -177,6 +209,16 @@ class Looking:
             except Exception as error:
                 self._trouble = error
                 return
+
+
+def asked_at(log: Path) -> list[float]:
+    """When an engine began to answer each of its requests (Unix seconds), by what it wrote."""
+    found = []
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        if match := _ASKED.match(line):
+            began = datetime.fromisoformat(f"{match['date']}+00:00").timestamp()
+            found.append(began + float(f"0.{match['nanos']}"))
+    return found
 
 
 def _told(process: subprocess.Popen[str]) -> list[Seen]:

@@ -50,7 +50,6 @@ GATEWAY = (
     "gateway.enabled=true",
     f"gateway.namespaces={{{NAMESPACE}}}",
     f"gateway.keySecrets={{{SECRET}}}",
-    "gateway.replicas=1",
     "gateway.drainSeconds=30",
     # The engines take up the machine's two cores nearly whole.
     "gateway.envoyResources.requests.cpu=50m",
@@ -58,7 +57,8 @@ GATEWAY = (
 )
 # Seconds where production takes minutes: a test does not wait for a window to fill.
 PACE = tuple(
-    f"operator.settings.{setting}" for setting in ("scrape_every_s=2", "scrape_window_s=20", "status_every_s=2")
+    f"operator.settings.{setting}"
+    for setting in ("scrape_every_s=2", "scrape_window_s=20", "status_every_s=2", "budgets_every_s=2")
 )
 SETTINGS = (*PACE, *GATEWAY)
 

@@ -1,20 +1,24 @@
-"""Real vLLM behind the gateway: held at zero, and counted to the token.
+"""Real vLLM behind the gateway: held at zero, counted to the token, drained on notice, killed.
 
 The tests are one story and run in their order, since an engine takes a minute to start. They wait with generous limits
 and assert what came before what; how long it took is in `ENGINE_JSON`.
 """
 
+import time
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from wharfage_gateway.outcome import FAILED
 
 from tests.engine.figures import Figures
-from tests.engine.front import Front, front_of
+from tests.engine.front import Front, Look, Looking, asked_at, front_of
 from tests.engine.lab import READY_WITHIN_S, Lab, Manifest, example, until
 from tests.engine.loop import CHEAP, DEAR
 from tests.engine.machines import catalog
-from tests.engine.tenants import LEFT, WHOLE, Seen
+from tests.engine.tenants import CUT, LEFT, LOST, REFUSED, WHOLE, Seen
 
 HELD = 24
 """Requests that come while nothing runs: more than the engine takes up at once."""
@@ -22,7 +26,7 @@ COUNTED = 60
 LEAVE = 0.2
 MOST_ERROR = 0.01
 LONG = 400
-"""Tokens of an answer that takes seconds: its client has the time to leave."""
+"""Tokens of an answer that takes seconds: it is under way when its replica goes."""
 PER_S = "3"
 AT_REST_WITHIN_S = 120.0
 
@@ -80,6 +84,59 @@ def test_tokens_of_streams_that_clients_leave_are_counted_as_far_as_they_came(fr
     assert figures.engine_tokens_left_error <= MOST_ERROR
 
 
+def test_a_replica_on_notice_gets_nothing_new_and_fails_nobody(front: Front, figures: Figures, tmp_path: Path) -> None:
+    front.replicas(least=2, most=2)
+    until("two replicas serve", lambda: front.serving(2), timeout_s=READY_WITHIN_S)
+    before = set(front.lab.ready_pods())
+    assert len({front.lab.node_of(pod) for pod in before}) == 2, "each replica has a machine of its own"
+    with front.watching() as looking, front.streaming("--per-s", PER_S, "--tokens", str(LONG)) as streams:
+        until("both have requests", lambda: (busy(looking, before), str(looking.last())), timeout_s=60)
+        doomed, in_hand = max(looking.last().running.items(), key=lambda row: row[1])
+        node = front.lab.node_of(doomed)
+        with front.written_by(doomed, tmp_path / "engine.log") as log:
+            told_s = front.lab.take_back(node)
+            until("it has drained", lambda: (front.lab.gone(doomed), "it drains"), timeout_s=180)
+            gone_s = time.time()
+            until("another serves", lambda: front.serving(2), timeout_s=READY_WITHIN_S)
+            asked = asked_at(log)
+        front.lab.give_back(node)
+    open_last, closed = closing(looking, doomed)
+    figures.engine_drain_requests = len(streams.seen)
+    figures.engine_drain_failed = len(streams.seen) - len(streams.ended(WHOLE))
+    figures.engine_drain_in_hand = int(in_hand)
+    figures.engine_drain_heard_s = closed.read_at - told_s
+    figures.engine_drain_last_request_s = max(asked) - open_last.asked_at
+    figures.engine_drain_gone_s = gone_s - told_s
+    print(f"{in_hand:g} in hand, {figures}")
+    assert [each.trouble for each in streams.seen if each.ended != WHOLE] == []
+    assert in_hand >= 1, "nothing was put to the test"
+    running = [look.running.get(doomed, 0.0) for look in looking.looks if look.asked_at >= closed.asked_at]
+    assert running == sorted(running, reverse=True), "it was sent more after the gateway had heard of the notice"
+    assert any(each.asked_at > closed.read_at for each in streams.seen), "nobody asked after the notice"
+
+
+def test_an_engine_that_is_killed_cuts_what_had_begun_and_loses_nothing_else(front: Front, figures: Figures) -> None:
+    before = front.ended()
+    with front.watching() as looking, front.streaming("--per-s", PER_S, "--tokens", str(LONG)) as streams:
+        ready = set(front.lab.ready_pods())
+        until("both have requests", lambda: (busy(looking, ready), str(looking.last())), timeout_s=60)
+        victim, in_hand = max(looking.last().running.items(), key=lambda row: row[1])
+        killed_s = time.time()
+        front.lab.kill(victim)
+        until("the gateway sends it nothing", lambda: (not looking.last().open.get(victim), "open"), timeout_s=60)
+        time.sleep(3)
+    figures.engine_kill_requests = len(streams.seen)
+    figures.engine_kill_cut = len(streams.ended(CUT))
+    figures.engine_kill_lost = len(streams.ended(LOST)) + len(streams.ended(REFUSED))
+    print(f"{in_hand:g} in hand, {figures}")
+    assert [each.trouble for each in streams.seen if each.ended in (LOST, REFUSED)] == []
+    cut = streams.ended(CUT)
+    assert cut, "nothing was put to the test"
+    assert all(each.asked_at <= killed_s <= each.ended_at for each in cut), "cut by something else"
+    until("all are over", front.at_rest, timeout_s=AT_REST_WITHIN_S)
+    assert front.ended()[FAILED] - before[FAILED] == len(cut)
+
+
 def counting(front: Front, *options: str) -> tuple[list[Seen], dict[str, tuple[int, int]], tuple[int, int]]:
     """What was seen, and tokens of prompts and answers meanwhile: the gateway's by tenant, and the engine's."""
     (pod,) = front.lab.ready_pods()
@@ -108,3 +165,14 @@ def total(counted: dict[str, tuple[int, int]]) -> tuple[int, int]:
 
 def minus(after: tuple[int, int], before: tuple[int, int]) -> tuple[int, int]:
     return after[0] - before[0], after[1] - before[1]
+
+
+def busy(looking: Looking, pods: set[str]) -> bool:
+    running = looking.last().running
+    return all(running.get(pod, 0.0) >= 1.0 for pod in pods)
+
+
+def closing(looking: Looking, pod: str) -> tuple[Look, Look]:
+    """The last look that shows a replica open, and the next, which shows it closed."""
+    pairs = list(pairwise(looking.looks))
+    return next((last, first) for last, first in reversed(pairs) if last.open.get(pod) and not first.open.get(pod))
