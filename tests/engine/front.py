@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from prometheus_client.parser import text_string_to_metric_families
-from wharfage_gateway.outcome import ABORTED, ANSWERED, FAILED, REJECTED
 
 from tests.devcluster import build
 from tests.engine.lab import KEYS, NAME, NAMESPACE, ROOT, Lab
@@ -90,11 +89,6 @@ class Front:
             summed(told(f"wharfage_gateway_{name}_tokens_total"), "tenant") for name in ("prompt", "output")
         )
         return {tenant: (int(prompt.get(tenant, 0)), int(output.get(tenant, 0))) for tenant in KEYS}
-
-    def ended(self) -> dict[str, int]:
-        """How many requests are over, by their ending."""
-        told = summed(self.rows()("wharfage_gateway_ended_total"), "ending")
-        return {how: int(told.get(how, 0)) for how in (ANSWERED, ABORTED, FAILED, REJECTED)}
 
     def rows(self) -> Callable[[str], list[tuple[dict[str, str], float]]]:
         """All pages, each read once: gives the rows of a metric."""

@@ -51,9 +51,9 @@ GATEWAY = (
     f"gateway.namespaces={{{NAMESPACE}}}",
     f"gateway.keySecrets={{{SECRET}}}",
     "gateway.drainSeconds=30",
-    # The engines take up the machine's two cores nearly whole.
-    "gateway.envoyResources.requests.cpu=50m",
-    "gateway.brainResources.requests.cpu=50m",
+    # Two replicas of 900m, the operator and two gateways are to fit one machine of two cores.
+    "gateway.envoyResources.requests.cpu=25m",
+    "gateway.brainResources.requests.cpu=25m",
 )
 # Seconds where production takes minutes: a test does not wait for a window to fill.
 PACE = tuple(
