@@ -226,10 +226,10 @@ class Bookkeeper:
         losses = self._losses(_stays(seen))
         for ended in self._ended.values():
             ended.clear()
-        for (_, account), spend in charges.items():
-            self._telemetry.spent(account, spend)
         ledger = books.ledger
         for each in (charges, served, losses):
+            for (_, account), spend in each.items():
+                self._telemetry.spend.booked(account, spend)
             ledger = ledger.posted(_not_before(each, books.closed_s))
         self._books = replace(books, meter=after, ledger=ledger, marks=marks)
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
-from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_operator.budget_gauges import BudgetGauges
 from wharfage_operator.gauges import Figures, Gauges
 from wharfage_operator.gpu_gauges import GpuGauges
 from wharfage_operator.price_gauges import PriceGauges
+from wharfage_operator.spend_counters import SpendCounters
 
 _LONGEST_TEXT = 1024
 _SECRETS = (
@@ -26,11 +26,6 @@ _SECRETS = (
     re.compile(r"(?i)(?<=password=)[^\s&\"']+"),
     re.compile(r"(?i)(?<=api-key[= ])[^\s&\"']+"),
 )
-_PARTS = {
-    "idle": "machines cost while or where nobody was on them",
-    "startup": "were spent between a replica's machine and its first answer",
-    "estimated": "rest on a guess",
-}
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -192,14 +187,7 @@ class Telemetry:
             "1 while dollars are written where they last, 0 where the ledger cannot be read",
             registry=self.registry,
         )
-        payer = ["namespace", "name", "team", "offer", "market"]
-        self._cost = Counter(
-            "wharfage_cost", "Dollars spent since this replica leads", [*payer, "currency"], registry=self.registry
-        )
-        self._parts = {
-            part: Counter(f"wharfage_{part}_cost", f"Those of them that {about}", payer, registry=self.registry)
-            for part, about in _PARTS.items()
-        }
+        self.spend = SpendCounters(self.registry)
         self.capacity = Gauge(
             "wharfage_capacity_requests_per_second",
             "What one replica carries within the objectives, by the model alone and as its engines have taught",
@@ -222,14 +210,6 @@ class Telemetry:
     def deployment(self, key: tuple[str, str], figures: Figures) -> None:
         """Show what one deployment runs, carries and costs."""
         self._deployments.show(key, figures)
-
-    def spent(self, account: Account, spend: Spend) -> None:
-        """Count dollars of one account. Its series stay when the deployment goes: they are of the past."""
-        _, offer, market, _ = account.offer
-        labels = account.payer.namespace, account.payer.name, account.payer.team, offer, market.value
-        self._cost.labels(*labels, "USD").inc(spend.usd)
-        for part, counter in self._parts.items():
-            counter.labels(*labels).inc(getattr(spend, part))
 
     def forget_catalog(self, name: str) -> None:
         """A catalog is gone, or cannot be read: nobody knows how old its prices are."""

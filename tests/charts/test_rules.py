@@ -303,13 +303,21 @@ def test_what_is_recorded_of_money(tmp_path: Path) -> None:
         f'wharfage_forecast_requests_per_second{{{CHAT},quantile="0.5"}}': "8x90",
         **budget("Month", spent="400x90", forecast=900, usd_per_hour="8x90", hours=101.5),
     }
+    # A token of the prompt takes a tenth of one of the answer: 6 of 16 parts of the work are the prompts'.
+    for kind, tokens_per_minute, work_per_minute in (("prompt", 60, 6), ("output", 10, 10), ("cached", 0, 0)):
+        series[f'wharfage_tokens_total{{{CHAT},team="",type="{kind}"}}'] = f"0+{tokens_per_minute}x90"
+        series[f'wharfage_work_total{{{CHAT},team="",type="{kind}"}}'] = f"0+{work_per_minute}x90"
     usd_per_hour = 0.2 * 60
+    usd_per_minute = usd_per_hour / 60
+    by_type = "wharfage:cost_per_million_tokens_by_type:usd_24h"
     expected = {
         f"wharfage:spend:usd_per_hour{{{CHAT}}}": usd_per_hour,
         "wharfage:fleet_spend:usd_per_hour": usd_per_hour,
         f"wharfage:tokens:per_second{{{CHAT}}}": 8000.0,
         f"wharfage:cost_per_million_tokens:usd_1h{{{CHAT}}}": 1e6 * usd_per_hour / (8000 * 3600),
         f"wharfage:cost_per_million_tokens:usd_24h{{{CHAT}}}": 1e6 * usd_per_hour / (8000 * 3600),
+        f'{by_type}{{{CHAT},type="prompt"}}': 1e6 * usd_per_minute * 6 / 16 / 60,
+        f'{by_type}{{{CHAT},type="output"}}': 1e6 * usd_per_minute * 10 / 16 / 10,
         f"wharfage:cost_per_request:usd_1h{{{CHAT}}}": usd_per_hour / (10 * 3600),
         f"wharfage:idle:ratio_1h{{{CHAT}}}": 0.25,
         "wharfage:fleet_idle:ratio_1h": 0.25,
@@ -318,10 +326,10 @@ def test_what_is_recorded_of_money(tmp_path: Path) -> None:
         'wharfage:budget_left:hours{budget="search", period="Month"}': 100.0,
         'wharfage:budget_burn:ratio_1h{budget="search", period="Month"}': 8 * 100 / 600,
     }
-    slowly = f"wharfage:cost_per_million_tokens:usd_24h{{{CHAT}}}"  # a rate that begins is low for five minutes
+    slowly = ":usd_24h"  # a rate that begins is low for five minutes
     checks = [
         {
-            "expr": f"abs({name} / {value} - 1) < bool {0.03 if name == slowly else 1e-9}",
+            "expr": f"abs({name} / {value} - 1) < bool {0.03 if slowly in name else 1e-9}",
             "eval_time": "90m",
             "exp_samples": [{"labels": f"{{{name.partition('{')[2]}" if "{" in name else "{}", "value": 1}],
         }

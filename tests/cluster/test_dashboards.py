@@ -26,6 +26,7 @@ from tools.dashboards.__main__ import BUILDERS, panels
 EMPTY = {
     "Cap": "the budget's one stage tells, and holds nothing down",
     "wharfage_gpu_": "kwok has no GPUs, and this Prometheus no exporter",
+    "wharfage_spot_interruptions": "no machine of this run is a spot machine",
     "Offers that were short": "every machine of this run came at once",
     "Refused writes per second": "the API server refuses nothing here",
     "prometheus_questions": "the engines are read themselves",

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.spend import Account, Payer, Served, Spend
 from wharfage_operator.gauges import Figures
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
 
@@ -111,3 +112,23 @@ def test_prices_are_shown_of_what_can_be_had_and_end_with_it() -> None:
     assert shown == ["g6.xlarge"]
     told.prices.show(())
     assert told.registry.get_sample_value("wharfage_price_usd_per_hour", labels) is None
+
+
+def test_what_is_booked_is_counted_each_token_once() -> None:
+    told = Telemetry()
+    account = Account(Payer("u", "shop", "chat", "search"), ("aws", "g6", Market.SPOT, "a"))
+    served = Served(requests=3.0, prompt_tokens=100.0, cached_tokens=40.0, output_tokens=20.0, prompt_work=6.0)
+    told.spend.booked(account, Spend(serving=2.0, idle=1.0, interruptions=1.0, served=served))
+    told.spend.booked(account, Spend(startup=0.5))
+    whose = {"namespace": "shop", "name": "chat", "team": "search"}
+    payer = {**whose, "offer": "g6", "market": "Spot"}
+
+    def shown(counter: str, /, **labels: str) -> float | None:
+        return told.registry.get_sample_value(f"wharfage_{counter}_total", labels)
+
+    assert shown("cost", **payer, currency="USD") == 3.5
+    assert (shown("idle_cost", **payer), shown("startup_cost", **payer)) == (1.0, 0.5)
+    assert shown("spot_interruptions", **payer) == 1.0
+    assert shown("served_requests", **whose) == 3.0
+    assert [shown("tokens", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [60.0, 40.0, 20.0]
+    assert [shown("work", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [6.0, 0.0, 20.0]

@@ -225,6 +225,31 @@ def _cost(board: Dashboard) -> Dashboard:
         )
         .with_panel(
             lines(
+                "Dollars per million tokens, by type",
+                "Over the last day: of prompts, of prompts out of a cache, of answers. Dollars go to each by what its "
+                "tokens take the engines, as calibrated.",
+                Asked(_recorded("cost_per_million_tokens_by_type:usd_24h"), "{{type}}"),
+                unit=USD,
+                empty_while="no engine of it has made a token, or engines are read through a Prometheus",
+            )
+        )
+        .with_panel(
+            lines(
+                "Dollars per million tokens, hours",
+                "Half of the hours that are shown cost less than the median, 95 of 100 less than the upper line.",
+                *(
+                    Asked(
+                        f"quantile_over_time({quantile}, {_recorded('cost_per_million_tokens:usd_1h')}[$__range])",
+                        words,
+                    )
+                    for quantile, words in (("0.5", "median"), ("0.95", "95 %"))
+                ),
+                unit=USD,
+                empty_while="no engine of it has made a token",
+            )
+        )
+        .with_panel(
+            lines(
                 "GPUs busy",
                 "Share of the time in which any kernel ran, as NVIDIA's DCGM exporter tells it.",
                 Asked(_gauge("gpu_busy_ratio"), "busy"),

@@ -157,6 +157,18 @@ def fleet_cost() -> Dashboard:
         )
         .with_panel(
             lines(
+                "Replicas lost with their spot machine",
+                "By offer, in each interval.",
+                Asked(
+                    'sum by (offer) (increase(wharfage_spot_interruptions_total{market="Spot"}[$__rate_interval]))',
+                    "{{offer}}",
+                ),
+                steps=True,
+                empty_while="nothing runs on spot machines",
+            )
+        )
+        .with_panel(
+            lines(
                 "Offers that were short",
                 "How often, less than three hours apart; each time such an offer is left alone for a while.",
                 Asked(
