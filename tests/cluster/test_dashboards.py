@@ -20,6 +20,7 @@ from tests.cluster.emulated import READS, SPEED, EmulatorProcess
 from tests.cluster.lab import Lab
 from tests.cluster.money import has_spent
 from tests.cluster.server import eventually
+from tests.cluster.test_rules import RECORDED
 from tests.prometheus import scraping
 from tools.dashboards.__main__ import BUILDERS, panels
 
@@ -103,6 +104,7 @@ class Reader:
             for panel in panels(board)
             for target in panel["targets"]
         ]
+        asked += [("rules.yaml", "recorded", series) for series in RECORDED]
         asked += [(name, "marks", mark["expr"]) for name, board in self.boards.items() for mark in _marks(board)]
         return [
             f"{name}: {title}: {expression}"
