@@ -15,7 +15,7 @@ _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24}"
     "h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}"
     "th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid #d8dee4;white-space:nowrap}"
-    "th:first-child,td:first-child,td.text{text-align:left}tr:last-child td{border-bottom:0}th{background:#f6f8fa}"
+    ".text{text-align:left}tr:last-child td{border-bottom:0}th{background:#f6f8fa}"
     "pre{background:#f6f8fa;padding:.7rem;overflow-x:auto;white-space:pre-wrap}div{overflow-x:auto}"
 )
 
@@ -31,12 +31,16 @@ def _text_lines(sections: Sequence[Section]) -> Iterator[str]:
         if section.rows:
             cells = [section.headings, *section.rows]
             widths = [max(len(row[place]) for row in cells) for place in range(len(section.headings))]
-            right = [any(is_figure(row[place]) for row in section.rows) for place in range(len(section.headings))]
             for row in cells:
-                aligned = (_aligned(*each) for each in zip(row, widths, right, strict=True))
+                aligned = (_aligned(*each) for each in zip(row, widths, _right(section), strict=True))
                 yield "  " + "   ".join(aligned).rstrip()
         yield from (f"  {note}" for note in section.notes)
         yield ""
+
+
+def _right(section: Section) -> list[bool]:
+    """Which columns stand to the right: those of figures."""
+    return [any(is_figure(row[place]) for row in section.rows) for place in range(len(section.headings))]
 
 
 def _aligned(cell: str, width: int, right: bool) -> str:
@@ -44,7 +48,7 @@ def _aligned(cell: str, width: int, right: bool) -> str:
 
 
 def is_figure(text: str) -> bool:
-    """Whether a cell is a number, with whatever unit: those stand to the right."""
+    """Whether a cell is a number, with whatever unit."""
     first, _, rest = text.removeprefix("+").removeprefix("-").partition(" ")
     return first.replace(",", "").replace(".", "").isdigit() and len(rest) <= 1
 
@@ -60,7 +64,7 @@ def _markdown_lines(sections: Sequence[Section]) -> Iterator[str]:
         yield from ("", f"## {section.title}", "")
         if section.rows:
             yield f"| {' | '.join(section.headings)} |"
-            yield "|---" + "|---:" * (len(section.headings) - 1) + "|"
+            yield "|" + "|".join("---:" if right else "---" for right in _right(section)) + "|"
             yield from (f"| {' | '.join(map(_cell, row))} |" for row in section.rows)
             yield ""
         sentences, commands = _parted(section)
@@ -86,17 +90,17 @@ def page(sections: Sequence[Section]) -> str:
 def _html(section: Section) -> str:
     found = f"<h2>{html.escape(section.title)}</h2>"
     if section.rows:
-        head = "".join(f"<th>{html.escape(each)}</th>" for each in section.headings)
-        rows = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in section.rows)
+        head = _html_row("th", section, section.headings)
+        rows = "".join(f"<tr>{_html_row('td', section, row)}</tr>" for row in section.rows)
         found += f"<div><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     sentences, commands = _parted(section)
     found += "".join(f"<p>{html.escape(note)}</p>" for note in sentences)
     return found + (f"<pre>{html.escape(chr(10).join(commands))}</pre>" if commands else "")
 
 
-def _html_cell(text: str) -> str:
-    kind = "" if is_figure(text) else ' class="text"'
-    return f"<td{kind}>{html.escape(text)}</td>"
+def _html_row(tag: str, section: Section, cells: Sequence[str]) -> str:
+    kinds = ("" if right else ' class="text"' for right in _right(section))
+    return "".join(f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for kind, cell in zip(kinds, cells, strict=True))
 
 
 def _parted(section: Section) -> tuple[list[str], list[str]]:

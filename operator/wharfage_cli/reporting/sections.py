@@ -69,7 +69,7 @@ def _money(line: Line) -> tuple[str, ...]:
         line.name,
         usd(line.usd),
         UNKNOWN if line.before_usd is None else usd(line.before_usd),
-        UNKNOWN if math.isnan(line.change) else f"{100 * line.change:+.0f} %",
+        UNKNOWN if math.isnan(line.change) else f"{round(100 * line.change) + 0:+d} %",
         percent(line.part(spend.idle)),
         percent(line.part(spend.startup)),
         percent(line.part(split.unused)),
