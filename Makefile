@@ -11,11 +11,12 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 BENCH := $(VENV)/.bench
+PAGE := $(VENV)/.page
 PYTEST := $(PYTHON) -m pytest --quiet --durations=10 --durations-min=1
 ARGS ?=
 export NUMBA_CACHE_DIR ?= $(or $(WHARFAGE_CACHE),$(HOME)/.cache/wharfage)/numba
 
-.PHONY: help setup crds dashboards format check test test-gateway test-node test-engine test-peers test-focus quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
+.PHONY: help setup crds dashboards format check test test-gateway test-page test-node test-engine test-peers test-focus quickstart demo demo-engine bench-operator bench-capacity bench-forecast bench-speed bench-loop bench-gateway bench-ledger bench-scaling bench-kernels clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[36m%-15s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,12 @@ $(BENCH): $(READY)
 dashboards: $(READY) ## Write the chart's Grafana dashboards and the reference of their panels from tools/dashboards
 	@$(PYTHON) -m tools.dashboards
 
+$(PAGE): $(READY)
+	@echo "adding what drives a browser"
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(PYTHON) --group page; \
+	else $(PYTHON) -m pip install --quiet --disable-pip-version-check --group page; fi
+	@touch $@
+
 crds: $(READY) ## Write the CRDs, the chart's copy of them, its schema and the API reference from the types
 	@$(PYTHON) -m wharfage_api
 	@$(PYTHON) -m tools.settings_schema
@@ -58,10 +65,13 @@ check: $(READY) ## Everything that can be said without running it: style, types,
 	@$(PYTHON) -m tools.check $(ONLY)
 
 test: $(READY) ## Unit tests, and API, operator and chart against a real API server (no root needed)
-	@$(PYTEST) --numprocesses=2 --dist=loadscope --ignore=tests/gateway --ignore=tests/node --ignore=tests/engine --ignore=tests/peers --ignore=tests/focus $(ARGS)
+	@$(PYTEST) --numprocesses=2 --dist=loadscope --ignore=tests/gateway --ignore=tests/page --ignore=tests/node --ignore=tests/engine --ignore=tests/peers --ignore=tests/focus $(ARGS)
 
 test-gateway: $(READY) ## A real Envoy, the brain beside it and engines that pretend, on loopback (no root needed)
 	@$(PYTEST) tests/gateway $(ARGS)
+
+test-page: $(PAGE) ## The page in a real browser, against a real API server (root once, where Chromium is not installed)
+	@$(PYTEST) tests/page $(ARGS)
 
 test-node: $(READY) ## The operator as a pod on a real node, installed by Helm from the built image (root)
 	@$(PYTEST) tests/node $(ARGS)

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,13 +36,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLane
     return TwoLanes(config, log)
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+@contextmanager
+def defined() -> Iterator[Cluster]:
     """A control plane that serves our kinds and plays the nodes that tests add; nobody buys any."""
     with Cluster.up(karpenter=False, kwok=True) as running:
         for path in sorted(DEFINITIONS.glob("*.yaml")):
             running.apply(path.read_text(encoding="utf-8"))
         running.established()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster of this run."""
+    with defined() as running:
         yield running
 
 

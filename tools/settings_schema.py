@@ -18,7 +18,7 @@ TYPES = {int: "integer", float: "number", bool: "boolean", str: "string", tuple:
 # Given by values of their own, or fixed by the chart's manifests.
 ELSEWHERE = frozenset(
     {
-        "namespace", "identity", "watch_namespaces", "http_host", "http_port", "log_level", "lease_name",
+        "namespace", "identity", "watch_namespaces", "http_host", "http_port", "page_port", "log_level", "lease_name",
         "engine_image", "allowed_images", "platform", "pod_monitors", "node_groups",
     }
 )  # fmt: skip

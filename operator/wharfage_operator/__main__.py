@@ -50,6 +50,7 @@ from wharfage_operator.lookout import Lookout
 from wharfage_operator.loop import Item, work
 from wharfage_operator.metrics import Scrape
 from wharfage_operator.notifier import Notifier
+from wharfage_operator.overview import Replica
 from wharfage_operator.pilotage import Pilotage
 from wharfage_operator.placeholders import is_replica
 from wharfage_operator.preflight import missing
@@ -60,12 +61,15 @@ from wharfage_operator.scalers import Scalers
 from wharfage_operator.scopes import Scopes
 from wharfage_operator.sensors import Sensors
 from wharfage_operator.settings import Settings, load
+from wharfage_operator.spending import Spending
 from wharfage_operator.sync import Sync
 from wharfage_operator.telemetry import Telemetry, log_to_stderr
 from wharfage_operator.telling import page
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.treasury import Treasury
+from wharfage_operator.visitors import Visitors
 from wharfage_operator.watch import WATCHED, Freshness, Streams, watch
+from wharfage_operator.webpage import Page, shown
 from wharfage_operator.workqueue import WorkQueue
 
 log = logging.getLogger("wharfage_operator")
@@ -323,6 +327,20 @@ async def serve(connection: Connection, settings: Settings) -> int:
         gpus = sensors.told(key, None if load is None else load.output_tokens_per_second)
         return {**page(telling), "engines": (*calibrations.told(key), *gpus)}
 
+    spending = Spending(connection, settings.namespace, lambda: clock.unix_s)
+
+    def namespaces() -> set[str]:
+        return {namespace for namespace, _ in cache.keys(LLM_DEPLOYMENTS)}.union(spending.namespaces)
+
+    webpage = Page(
+        cache,
+        scopes,
+        Visitors(connection, namespaces),
+        spending,
+        clock,
+        replica=lambda: Replica(lease.identity, lease.leads, lease.holder),
+        synced=sync.synced,
+    )
     health = Health(longest_lag_s=settings.loop_lag_s, unready=unready)
     background = [
         lease.run(),
@@ -371,6 +389,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
                 decision=decision,
             )
         )
+        if settings.page_port:
+            await parts.enter_async_context(shown(webpage, host=settings.http_host, port=settings.page_port))
         tasks = [asyncio.create_task(part) for part in background]
         watching = asyncio.create_task(
             watch(

@@ -84,6 +84,12 @@ RULES = (
 
 BY_PROXY = Rule("", "pods/proxy", ("get",), "engines' /metrics through the API server, with scrape_via: Proxy alone")
 
+FOR_THE_PAGE = (
+    Rule("authentication.k8s.io", "tokenreviews", ("create",), "who looks at the page", cluster_scoped=True),
+    Rule("authorization.k8s.io", "subjectaccessreviews", ("create",), "what they may see on it", cluster_scoped=True),
+)
+"""With page_port alone."""
+
 
 def rules(settings: Settings) -> tuple[Rule, ...]:
     """What an operator with these settings does; the chart grants as much where it knows them."""
@@ -91,4 +97,4 @@ def rules(settings: Settings) -> tuple[Rule, ...]:
     if settings.webhook_secrets:
         why = "where budgets' webhooks are, with webhook_secrets alone"
         more.append(Rule("", "secrets", ("get",), why, own_namespace=True, names=settings.webhook_secrets))
-    return (*RULES, *more)
+    return (*RULES, *more, *(FOR_THE_PAGE if settings.page_port else ()))

@@ -69,6 +69,7 @@ class Settings:
 
     http_host: str = _setting("0.0.0.0", "address of /healthz, /readyz and /metrics")  # noqa: S104 - probes come from the node
     http_port: int = _setting(8080, "port of the same; 0 picks a free one and logs it")
+    page_port: int = _setting(0, "port of the page of fleet and dollars, on the same address; 0: there is none")
     loop_lag_s: float = _setting(5.0, "/healthz fails when the event loop is late by more than this")
 
     scrape_every_s: float = _setting(15.0, "pause between two readings of the engines' /metrics; 0 turns them off")
@@ -147,6 +148,8 @@ class Settings:
             )
         if not 1.0 <= self.time_scale <= 1000.0:
             raise SettingsError(f"time_scale is {self.time_scale:g}: write 1, or up to 1000 for a demo")
+        if self.page_port and self.page_port == self.http_port:
+            raise SettingsError(f"page_port and http_port are both {self.page_port}: write two ports")
         if self.workers < 1:
             raise SettingsError(f"workers is {self.workers}: at least 1 is needed")
         if self.spot_default not in ("Forbid", "Allow", "Prefer", "Require"):

@@ -56,6 +56,14 @@ a test compares the two.
 - apiGroups: [karpenter.sh]
   resources: [nodepools]
   verbs: [list, watch]
+{{- if .Values.page.enabled }}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
 {{- end -}}
 
 {{- /* In the operator's own namespace: the Lease that only one replica holds, what is known of machines, the ledger. */ -}}

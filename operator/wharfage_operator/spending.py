@@ -1,0 +1,194 @@
+"""What was spent in the last days, read from the ledger's ConfigMaps as any replica can, the one that leads or not.
+
+Only the leader keeps the ledger, and writes what is open when something begins or ends; what has run since then is
+added here. ConfigMaps that have not changed are not read again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.meter import Machine, Meter, machine_parts
+from wharfage_autoscaler.metering import HOUR_S
+from wharfage_autoscaler.spend import NOTHING, Account, Spend
+
+from wharfage_operator.books import LABEL, OPEN, part_name, read_open, read_part
+from wharfage_operator.connection import Connection
+from wharfage_operator.kinds import CONFIG_MAPS, Key, Object
+
+HOURS = 7 * 24
+QUARTER_S = 6 * HOUR_S
+_FRESH_S = 10.0
+_LATE_S = 2 * HOUR_S  # what is open is written once an hour at least
+_AT_ONCE = 4
+
+Rows = Mapping[float, Mapping[Key, Spend]]
+"""Dollars by when a row of the ledger begins (Unix seconds), and the deployment's namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Dollars of the last seven days: `HOURS` hours from `from_s` on (Unix seconds), the one that runs included."""
+
+    from_s: float
+    by_namespace: Mapping[str, tuple[Spend, ...]] = field(default_factory=dict)
+    by_deployment: Mapping[Key, tuple[float, ...]] = field(default_factory=dict)
+    """Of quarters of a day, the last of which ends with the hour that runs."""
+    kept_s: float | None = None
+    """Until when the ledger was kept; None where there is none yet."""
+    late: bool = False
+    """Whether nobody has kept it for hours, so that what runs is missing."""
+
+
+class Spending:
+    """The course of dollars, read anew when it is asked for and older than some seconds."""
+
+    def __init__(self, connection: Connection, namespace: str, now: Callable[[], float]) -> None:
+        """`namespace` is the operator's own; `now` tells Unix seconds by the ledger's clock."""
+        self._connection = connection
+        self._namespace = namespace
+        self._now = now
+        self._reading = asyncio.Lock()
+        self._rows: dict[str, tuple[int, Rows]] = {}
+        self._course: tuple[float, Course] | None = None
+
+    async def course(self) -> Course:
+        """The last seven days.
+
+        Raises:
+            Unreadable: where a ConfigMap of the ledger cannot be read.
+            ApiError: where the API server does not answer.
+
+        """
+        async with self._reading:
+            if self._course is None or time.monotonic() - self._course[0] >= _FRESH_S:
+                self._course = time.monotonic(), await self._read()
+            return self._course[1]
+
+    @property
+    def namespaces(self) -> Collection[str]:
+        """Those that dollars were spent in, by what was read last; of deployments that are gone, too."""
+        return () if self._course is None else self._course[1].by_namespace.keys()
+
+    async def _read(self) -> Course:
+        now_s = self._now()
+        from_s = first_hour(now_s)
+        opened = await self._connection.get(CONFIG_MAPS, (self._namespace, OPEN))
+        await self._closed(from_s)
+        closed = [rows for _, rows in self._rows.values()]
+        return await asyncio.to_thread(_course, opened, closed, from_s, now_s)
+
+    async def _closed(self, from_s: float) -> None:
+        """Read those closed ConfigMaps that are new or have changed, and forget those that are too old or gone."""
+        listed = await self._connection.listing(CONFIG_MAPS, namespace=self._namespace, selector=f"{LABEL}=closed")
+        versions = {
+            name: version
+            for (_, name), (_, version) in ({} if listed is None else listed.found).items()
+            if name >= part_name(from_s)
+        }
+        self._rows = {name: known for name, known in self._rows.items() if name in versions}
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def read(name: str, version: int) -> None:
+            async with turns:
+                found = await self._connection.get(CONFIG_MAPS, (self._namespace, name))
+                if found is not None:
+                    self._rows[name] = version, await asyncio.to_thread(_part, found)
+
+        changed = [each for each in versions.items() if self._rows.get(each[0], (-1,))[0] != each[1]]
+        await asyncio.gather(*(read(name, version) for name, version in changed))
+
+
+def first_hour(now_s: float) -> float:
+    """When the first of the hours begins that are shown now."""
+    return now_s - now_s % HOUR_S - (HOURS - 1) * HOUR_S
+
+
+def by_deployment(ledger: Ledger) -> Rows:
+    """The rows of a ledger by deployment, whatever the offer and the budgets."""
+    found: dict[float, dict[Key, Spend]] = {begins_s: {} for begins_s in ledger.rows}
+    for begins_s, row in ledger.rows.items():
+        for account, spend in row.items():
+            _count(found[begins_s], account, spend)
+    return found
+
+
+def unwritten(meter: Meter, until_s: float) -> Rows:
+    """What has run from the meter's mark until then, as it ran at the mark."""
+    rates: dict[Key, Spend] = {}
+    for machine in meter.machines.values():
+        for account, spend in _per_second(machine):
+            _count(rates, account, spend)
+    found: dict[float, dict[Key, Spend]] = {}
+    begins_s = meter.mark_s
+    while begins_s < until_s:
+        hour_s = begins_s - begins_s % HOUR_S
+        ends_s = min(until_s, hour_s + HOUR_S)
+        found[hour_s] = {key: _times(rate, ends_s - begins_s) for key, rate in rates.items()}
+        begins_s = ends_s
+    return found
+
+
+def course(parts: Iterable[Rows], from_s: float, *, kept_s: float | None, late: bool) -> Course:
+    """The sums of rows that begin at `from_s` or later."""
+    by_namespace: dict[str, list[Spend]] = {}
+    by_key: dict[Key, list[float]] = {}
+    quarters, hours_each = int(HOURS * HOUR_S // QUARTER_S), int(QUARTER_S // HOUR_S)
+    for begins_s, row in (each for part in parts for each in part.items()):
+        at = int((begins_s - from_s) // HOUR_S)
+        if not 0 <= at < HOURS:
+            continue
+        for key, spend in row.items():
+            hours = by_namespace.setdefault(key[0], [NOTHING] * HOURS)
+            hours[at] += spend
+            by_key.setdefault(key, [0.0] * quarters)[at // hours_each] += spend.usd
+    return Course(
+        from_s,
+        {namespace: tuple(hours) for namespace, hours in by_namespace.items()},
+        {key: tuple(each) for key, each in by_key.items()},
+        kept_s,
+        late,
+    )
+
+
+def _part(found: Object) -> Rows:
+    return by_deployment(read_part(found))
+
+
+def _course(opened: Object | None, closed: list[Rows], from_s: float, now_s: float) -> Course:
+    """The course by ConfigMaps; where a row is open and closed, the open one is right."""
+    if opened is None:
+        return course(closed, from_s, kept_s=None, late=False)
+    books = read_open(opened)
+    still = by_deployment(books.ledger)
+    late = now_s - books.meter.mark_s > _LATE_S
+    since = {} if late else unwritten(books.meter, now_s)
+    over = ({begins_s: row for begins_s, row in part.items() if begins_s not in still} for part in closed)
+    return course([*over, still, since], from_s, kept_s=books.meter.mark_s, late=late)
+
+
+def _per_second(machine: Machine) -> Iterable[tuple[Account, Spend]]:
+    """Dollars per second of a machine: of each stay its part, and what is paid beyond them."""
+    rate = machine.usd_per_hour / HOUR_S
+    stays = machine.stays.values()
+    crowded = max(1.0, sum(stay.part for stay in stays)) if machine.whole else 1.0
+    paid = machine_parts(machine)
+    for stay in stays:
+        part = stay.part / crowded
+        paid[stay.account] -= part
+        yield stay.account, Spend(startup=part * rate) if stay.ready_s is None else Spend(serving=part * rate)
+    for account, part in paid.items():
+        yield account, Spend(idle=max(0.0, part) * rate)
+
+
+def _count(row: dict[Key, Spend], account: Account, spend: Spend) -> None:
+    """Add the dollars; what was had for them is not shown."""
+    key = account.payer.namespace, account.payer.name
+    paid = Spend(spend.serving, spend.idle, spend.startup, spend.estimated)
+    row[key] = row[key] + paid if key in row else paid
+
+
+def _times(rate: Spend, seconds: float) -> Spend:
+    return Spend(rate.serving * seconds, rate.idle * seconds, rate.startup * seconds, rate.estimated * seconds)
