@@ -61,7 +61,9 @@ def running(url: str) -> Mapping[Running, Decimal]:
 
 def repriced(records: Iterable[Record], prices: Mapping[Running, Decimal], region: str) -> Repriced:
     """The records with the prices of what runs in a region; one whose market cannot be read stays as it is."""
-    ours = {(machine, market): usd for (machine, where, market), usd in prices.items() if where in ("", region)}
+    ours: dict[tuple[str, Market | None], Decimal] = {
+        (machine, market): usd for (machine, where, market), usd in prices.items() if where in ("", region)
+    }
     found, met = [], set()
     for record in records:
         key = record.text("machine"), _market(record)
