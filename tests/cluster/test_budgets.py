@@ -12,6 +12,7 @@ from wharfage_operator.kinds import EVENTS, LLM_BUDGETS, LLM_DEPLOYMENTS, PODS, 
 
 from tests.cluster.lab import Lab
 from tests.cluster.money import has_spent, lasts, runs_out
+from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, condition, eventually, eventually_is
 from tests.operator.servers import Asked, answering, body
 
@@ -182,3 +183,31 @@ def test_where_a_budget_is_required_nothing_starts_without_one_and_nothing_that_
     lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"mode": "Enforce"}})
     eventually_is(lambda: lab.pools()[0]["spec"]["replicas"], 3, what="it is served again")
     assert running.tracebacks == []
+
+
+def test_of_operators_that_take_turns_each_stage_is_told_once(lab: Lab, budget: Budget) -> None:
+    turns = {**FAST, "lease_name": "turns"}
+    leader = lab.start(None, **turns)
+    name = budget("0.000001", stages=[ALL_STAGES[0]])
+    lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=1, placement={"accelerators": ["L4"]})
+    eventually(lambda: tells(lab, name, "none -> Notify"), within_s=120.0, what="the stage begins")
+    in_force, spent = f'wharfage_budget_stage{{budget="{name}",stage="Notify"}}', 0.0
+    for _ in range(3):
+        standby = lab.start(None, **turns)
+        eventually(partial(is_ready, standby), within_s=60.0, what="the standby is ready")
+        leader.stop()
+        leader = standby
+        eventually_is(partial(leader.metric, in_force), 1.0, within_s=60.0, what="it has looked at the budget")
+        eventually(partial(spends_more, lab, name, spent), within_s=60.0, what="and what is spent grows")
+        spent = has_spent(lab, name)
+    said = [each for each in lab.server.all(EVENTS, "default") if each["involvedObject"]["name"] == name]
+    assert [each["message"].partition(":")[0] for each in said] == ["stage none -> Notify"]
+    assert all(operator.tracebacks == [] for operator in lab.operators)
+
+
+def is_ready(operator: OperatorProcess) -> bool:
+    return operator.ready
+
+
+def spends_more(lab: Lab, name: str, usd: float) -> bool:
+    return has_spent(lab, name) > usd
