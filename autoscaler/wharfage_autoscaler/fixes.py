@@ -185,6 +185,10 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.NOTHING_SELECTED: Fix(
         "The budget selects no deployment.", "Compare spec.selector and spec.namespaceSelector with their labels."
     ),
+    Reason.LEDGER_UNREADABLE: Fix(
+        "A ConfigMap of the ledger cannot be read: what is spent is not booked, and budgets are not looked at.",
+        "Run the version that wrote it, or save the one that the message names elsewhere and delete it.",
+    ),
     Reason.WEBHOOK_FAILS: Fix(
         "A budget's webhook does not take what it is told; the budget itself acts as written.",
         "Mend what the message names: what happened in the last day is told then.",

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     BUDGET_OBSERVES = "BudgetObserves"
     NOTHING_SELECTED = "NothingSelected"
     WEBHOOK_FAILS = "WebhookFails"
+    LEDGER_UNREADABLE = "LedgerUnreadable"
     WITHIN_LIMIT = "WithinLimit"
     LIMIT_REACHED = "LimitReached"
     NOT_IMPLEMENTED = "NotImplemented"

@@ -37,6 +37,7 @@ from wharfage_operator.echoes import Echoes
 from wharfage_operator.errands import Allotting, Foreseeing, Foreseen, Tuning
 from wharfage_operator.errors import ApiError
 from wharfage_operator.expectations import Expectations
+from wharfage_operator.folding import Folding
 from wharfage_operator.foreman import Foreman, WorkerFailed
 from wharfage_operator.gateways import Gateways
 from wharfage_operator.gather import Supply
@@ -67,6 +68,7 @@ from wharfage_operator.telemetry import Telemetry, log_to_stderr
 from wharfage_operator.telling import page
 from wharfage_operator.testimony import Testimony
 from wharfage_operator.treasury import Treasury
+from wharfage_operator.unrestricted import Unrestricted
 from wharfage_operator.visitors import Visitors
 from wharfage_operator.watch import WATCHED, Freshness, Streams, watch
 from wharfage_operator.webpage import Page, shown
@@ -232,6 +234,10 @@ async def serve(connection: Connection, settings: Settings) -> int:
         wake=lambda kind, key: queue.add((kind, key)),
         renew=rounds.renew,
         every_s=settings.budgets_every_s,
+        trouble=lambda: bookkeeper.trouble,
+    )
+    unrestricted = Unrestricted(
+        connection, writer, clock, namespace=settings.namespace, take=treasury.resume, now=treasury.course
     )
     notifier = Notifier(
         cache,
@@ -293,8 +299,8 @@ async def serve(connection: Connection, settings: Settings) -> int:
         await lease.led.wait()
         await run()
 
-    async def knowing(run: Callable[[], Awaitable[None]]) -> None:
-        await almanac.read.wait()
+    async def knowing(run: Callable[[], Awaitable[None]], *, of: asyncio.Event) -> None:
+        await of.wait()
         await run()
 
     def unready() -> list[str]:
@@ -354,9 +360,11 @@ async def serve(connection: Connection, settings: Settings) -> int:
     background += [
         when_leading(almanac.run),
         when_leading(bookkeeper.run),
-        when_leading(treasury.run),
+        when_leading(unrestricted.run),
+        when_leading(partial(knowing, treasury.run, of=unrestricted.read)),
         when_leading(notifier.run),
-        *(when_leading(partial(knowing, looking)) for _ in range(settings.workers)),
+        when_leading(Folding(connection, writer, clock, settings.namespace).run),
+        *(when_leading(partial(knowing, looking, of=almanac.read)) for _ in range(settings.workers)),
     ]
     background += [when_leading(rounds.run), when_leading(expectations.run), when_leading(laws.run)]
     if settings.scrape_every_s > 0:

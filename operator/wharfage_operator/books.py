@@ -36,7 +36,11 @@ _TOKEN_DIGITS = 1
 
 
 class Unreadable(ValueError):  # noqa: N818 - the state is the name
-    """A ConfigMap of the ledger that this version cannot read; whoever gets this must not overwrite it."""
+    """A ConfigMap of the ledger that this version cannot read, as it is; whoever gets this must not overwrite it."""
+
+    def __init__(self, message: str, found: Object) -> None:
+        super().__init__(message)
+        self.found = {**found, "apiVersion": CONFIG_MAPS.api_version, "kind": CONFIG_MAPS.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,30 @@ def part_name(begins_s: float) -> str:
     """The ConfigMap that a closed row belongs to."""
     at = datetime.fromtimestamp(begins_s, UTC)
     return f"wharfage-ledger-{at:%Y%m%d}-{int(begins_s % 86400.0 // _PART_S)}"
+
+
+def day_name(begins_s: float) -> str:
+    """The ConfigMap of the whole day of UTC in which a row begins; it sorts before those of its quarters."""
+    return f"wharfage-ledger-{datetime.fromtimestamp(begins_s, UTC):%Y%m%d}"
+
+
+class Wanted:
+    """Which ConfigMaps to read, asked of each in the order of their names, which the API server lists them in.
+
+    None of days that are over before a moment; no quarter of a day that is there whole.
+    """
+
+    def __init__(self, from_s: float) -> None:
+        """`from_s` is that moment in Unix seconds."""
+        self._first = day_name(from_s)
+        self._whole = "-"
+
+    def __call__(self, found: Object) -> bool:
+        """Whether this one is to be read."""
+        name = found["metadata"]["name"]
+        if len(name) == len(self._first):
+            self._whole = name
+        return name >= self._first and not name.startswith(f"{self._whole}-")
 
 
 def parts(ledger: Ledger) -> dict[str, Ledger]:
@@ -211,5 +239,6 @@ def _unreadable(found: Object, why: object) -> Unreadable:
     namespace, name = found["metadata"].get("namespace", ""), found["metadata"]["name"]
     return Unreadable(
         f"ConfigMap {namespace}/{name} of the ledger cannot be read ({why}): "
-        "run the version that wrote it, or save it elsewhere and delete it"
+        "run the version that wrote it, or save it elsewhere and delete it",
+        found,
     )

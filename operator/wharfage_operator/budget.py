@@ -68,6 +68,11 @@ def _accepted(zone: str, account: Account | None) -> Verdict:
 
 def _judged(account: Account | None) -> tuple[Verdict, Verdict]:
     """Whether its stages act, and whether it is kept."""
+    if account is not None and account.unbooked:
+        return (
+            Verdict(ConditionType.ENFORCED, holds=None, reason=Reason.LEDGER_UNREADABLE, message=account.unbooked),
+            Verdict(ConditionType.WITHIN_BUDGET, holds=None, reason=Reason.LEDGER_UNREADABLE, message=account.unbooked),
+        )
     if account is None or account.reckoning is None or account.terms is None:
         waits = "Nobody has looked at it yet: that happens once a minute."
         return (

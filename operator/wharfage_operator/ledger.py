@@ -16,6 +16,7 @@ from wharfage_autoscaler.ledger import DAY_S, Ledger, Totals, day_of, totals
 from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.spend import NOTHING, Spend
 from wharfage_autoscaler.worth import USUAL
 
@@ -86,6 +87,9 @@ class Bookkeeper:
         self._counters = counters
         self._weigh = weigh
         self._lost = lost
+        self._writer = writer
+        self.trouble = ""
+        """Why the ledger is not kept, in words; empty where it is."""
         self._shelves = Shelves(connection, writer, namespace)
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
@@ -164,14 +168,20 @@ class Bookkeeper:
                 await self._charge(now_s, proven_s=now_s)
             await self._write()
         except Unreadable as error:
-            self._telemetry.ledger_kept.set(0)
-            log.error("the ledger is not kept", extra={"error": str(error)})
+            self._cannot_read(error)
         except (ApiError, NotYet) as error:
             log.info("the ledger waits", extra={"error": str(error)})
             if isinstance(error, ApiError) and error.status == 409:
                 self._books = None  # somebody else wrote it: what they know is right
         except Exception:  # a ledger that waits is no reason to stop serving
             log.exception("the ledger waits")
+
+    def _cannot_read(self, error: Unreadable) -> None:
+        self._telemetry.ledger_kept.set(0)
+        log.error("the ledger is not kept", extra={"error": str(error)})
+        if self.trouble != str(error):
+            self.trouble = str(error)
+            self._writer.event(error.found, reason=Reason.LEDGER_UNREADABLE.value, message=str(error), warning=True)
 
     async def close(self) -> None:
         """Charge and write once more, at a clean exit."""
@@ -278,6 +288,7 @@ class Bookkeeper:
         await self._shelves.write_open(books)
         self._written = books.meter
         self._telemetry.ledger_kept.set(1)
+        self.trouble = ""
         if not over:
             return
         closed = Ledger({each: books.ledger.rows[each] for each in over})

@@ -80,6 +80,7 @@ RULES = (
         names=("wharfage-machines",),
     ),
     Rule("", "configmaps", ("get", "list", "patch"), "the ledger, one for a quarter of a day", own_namespace=True),
+    Rule("", "configmaps", ("delete",), "the same, once a day of it is folded into one", own_namespace=True),
 )
 
 BY_PROXY = Rule("", "pods/proxy", ("get",), "engines' /metrics through the API server, with scrape_via: Proxy alone")

@@ -9,7 +9,7 @@ from wharfage_operator.books import (
     LABEL,
     OPEN,
     Open,
-    part_name,
+    Wanted,
     parts,
     read_open,
     read_part,
@@ -52,9 +52,9 @@ class Shelves:
         self._open = await self._connection.get(CONFIG_MAPS, (self._namespace, OPEN))
         books = None if self._open is None else read_open(self._open)
         rows_open = frozenset() if books is None else books.ledger.rows.keys()
-        sums, last_s = Totals(), 0.0
+        sums, last_s, wanted = Totals(), 0.0, Wanted(from_s)
         async for found in self._connection.all(CONFIG_MAPS, namespace=self._namespace, selector=f"{LABEL}=closed"):
-            if found["metadata"]["name"] < part_name(from_s):
+            if not wanted(found):
                 continue
             rows = read_part(found).rows
             closed = {

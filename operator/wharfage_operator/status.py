@@ -14,7 +14,6 @@ from wharfage_autoscaler.fleet import Fleet, Pool, PoolKey
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
-from wharfage_autoscaler.spend import NOTHING
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.errors import Rejected
@@ -100,6 +99,7 @@ def lasting(status: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: part for name, part in status.items() if name != "load"}
     for name in ("summary", "cost"):
         kept[name] = _still(status.get(name) or {})
+    kept["spends"] = "usdThisMonth" in (status.get("cost") or {})  # the first figure is news
     kept["fleet"] = [_still(row) for row in status.get("fleet") or ()]
     return kept
 
@@ -182,9 +182,11 @@ def _cost(usd_per_hour: float | None, seen: Seen, previous: Mapping[str, Any]) -
 
 
 def _spent(seen: Seen, previous: Mapping[str, Any]) -> Row:
-    """What was spent; absent where nothing was or nobody knows."""
+    """What was spent; absent where nothing was, or nobody ever knew."""
     before = previous.get("cost") or {}
-    today, month = seen.spent or (NOTHING, NOTHING)
+    if seen.spent is None:  # the ledger is read some seconds after a start: what it told before still holds
+        return {name: before[name] for name in ("usdToday", "usdThisMonth") if name in before}
+    today, month = seen.spent
     row = {"usdToday": today.usd, "usdThisMonth": month.usd}
     return {name: figure(usd, before.get(name)) for name, usd in row.items() if month.usd > 0.0}
 

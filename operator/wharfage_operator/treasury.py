@@ -25,6 +25,7 @@ from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, key
 from wharfage_operator.scopes import Scopes
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.terms import terms
+from wharfage_operator.unrestricted import Course
 from wharfage_operator.wishes import Cost, Wishes
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Account:
     """Of the cap, for each deployment."""
     looked_s: float = math.nan
     told_s: float = -math.inf
+    unbooked: str = ""
+    """Why nobody knows what is spent; empty where somebody does, or will soon."""
     unheard: str = ""
     """Why its webhook does not hear what happens; empty where it does, or there is none."""
 
@@ -90,8 +93,13 @@ class Treasury:
         wake: Callable[[Kind, Key], None],
         renew: Callable[[], None],
         every_s: float = 60.0,
+        trouble: Callable[[], str] = str,
     ) -> None:
-        """`wake` asks for a look at an object, `renew` for everything to be allotted anew."""
+        """`wake` asks for a look at an object, `renew` for everything to be allotted anew.
+
+        `trouble` says why the books cannot be read, or nothing.
+        """
+        self._trouble = trouble
         self._cache = cache
         self._books = books
         self._clock = clock
@@ -101,6 +109,9 @@ class Treasury:
         self._renew = renew
         self._every_s = every_s
         self._wishes = Wishes()
+        self._saved: dict[str, dict[int, float]] = {}
+        self._held_before: set[Key] = set()
+        """Deployments that an earlier process held down, until they were looked at."""
         self._accounts: dict[str, Account] = {}
         self._told_bounds: dict[Key, Bounds] = {}
         self._told_caps: dict[str, float | None] = {}
@@ -131,18 +142,37 @@ class Treasury:
                 selected.setdefault(name, set()).add(key_of(raw))
         self._costs = {key: cost for key, cost in self._costs.items() if key in weights}
         self._wishes.forget(weights.keys())
-        wished = {key: self._wishes.wished(key, cost, held=self._held(key)) for key, cost in self._costs.items()}
+        held = {key for key in self._costs if key in self._held_before or self._held(key)}
+        wished = {key: self._wishes.wished(key, cost, held=key in held) for key, cost in self._costs.items()}
         for name, account in self._accounts.items():
             try:
                 self._look(name, account, selected.get(name, set()), wished, now_s)
                 account.parts = _parts(account, wished, weights)
             except Exception:  # one budget's is no reason to look at no other
                 log.exception("a budget could not be looked at", extra={"budget": name})
+        if all(account.reckoning is not None or account.terms is None for account in self._accounts.values()):
+            self._held_before -= self._costs.keys()
         self._tell_news(weights.keys())
 
     def account(self, name: str) -> Account | None:
         """A budget as it was last looked at; None before that."""
         return self._accounts.get(name)
+
+    def resume(self, course: Course) -> None:
+        """What an earlier process knew of the unrestricted course; to be told before the first turn."""
+        self._saved = {uid: dict(hours) for uid, hours in course.saved.items()}
+        uids = {self._cache.uid(LLM_DEPLOYMENTS, key): key for key in self._cache.keys(LLM_DEPLOYMENTS)}
+        known = {uids[uid]: each for uid, each in course.known.items() if uid in uids}
+        self._wishes.resume(known)
+        self._held_before = set(known)
+
+    def course(self) -> Course:
+        """The same as it is now: of budgets that are there, and of the deployments that they hold down."""
+        held = {key for key in self._costs if self._held(key)} | self._held_before
+        uids = {key: self._cache.uid(LLM_DEPLOYMENTS, key) for key in held}
+        known = {uid: each for key, each in self._wishes.known(held).items() if (uid := uids[key])}
+        saved = {each.uid: _worth_keeping(each.saved) for each in self._accounts.values()}
+        return Course({uid: hours for uid, hours in saved.items() if hours}, known)
 
     def show(self, name: str) -> None:
         """Have a budget's status written: something else than its money has changed."""
@@ -204,7 +234,8 @@ class Treasury:
         found: dict[str, Account] = {}
         for name, spec in self._scopes.budgets.items():
             uid, known = self._cache.uid(LLM_BUDGETS, ("", name)), self._accounts.get(name)
-            found[name] = known if known is not None and known.uid == uid else Account(uid, spec)
+            ours = known is not None and known.uid == uid
+            found[name] = known if ours and known is not None else Account(uid, spec, saved=self._saved.pop(uid, {}))
             found[name].spec = spec
         self._accounts = found
 
@@ -217,6 +248,9 @@ class Treasury:
             account.terms = account.reckoning = account.cap = None
             return
         spent_usd = self._books.spent(name, account.terms.begins_s, account.terms.ends_s)
+        if account.unbooked != self._trouble():
+            account.unbooked = self._trouble()
+            self.show(name)
         if math.isnan(spent_usd):  # the ledger is not read yet
             return
         wish = sum(wished[key] for key in account.costs)
@@ -290,6 +324,11 @@ def _parts(account: Account, wished: Mapping[Key, float], weights: Mapping[Key, 
     keys = sorted(account.costs)
     claims = [account.costs[key].claim(wished[key], weights[key]) for key in keys]
     return dict(zip(keys, shared(claims, account.cap), strict=True))
+
+
+def _worth_keeping(saved: Mapping[int, float]) -> dict[int, float]:
+    """To a hundredth of a cent, so that what is read again is the same."""
+    return {hour: rounded for hour, usd in saved.items() if (rounded := round(usd, 4))}
 
 
 def _stopped(name: str, account: Account) -> str:

@@ -6,7 +6,7 @@ that no load leads it is what the user asked for.
 """
 
 import math
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from wharfage_autoscaler.decision import Decision
@@ -64,15 +64,16 @@ def cost(seen: Snapshot, decision: Decision, ahead: Fleet) -> Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """Of a deployment that nothing held down: dollars per hour for each request a second, and for each seat."""
 
     usd_per_rps: float
     seat_usd: float
 
-    def later(self, now: "_Known") -> "_Known":
+    def later(self, now: "Known") -> "Known":
+        """With what one more look tells."""
         seat_usd = self.seat_usd + _NEWEST * (now.seat_usd - self.seat_usd)
-        return _Known(
+        return Known(
             self.usd_per_rps + _NEWEST * (now.usd_per_rps - self.usd_per_rps),
             now.seat_usd if math.isnan(self.seat_usd) else self.seat_usd if math.isnan(now.seat_usd) else seat_usd,
         )
@@ -86,7 +87,7 @@ class Wishes:
     """Remembers what a request a second of each deployment costs, unrestricted."""
 
     def __init__(self) -> None:
-        self._known: dict[Key, _Known] = {}
+        self._known: dict[Key, Known] = {}
 
     def wished(self, key: Key, cost: Cost, *, held: bool) -> float:
         """Dollars per hour; `held` says whether a budget holds it down now."""
@@ -98,9 +99,17 @@ class Wishes:
                 return cost.ordered
             return max(cost.ordered, known.usd_per_rps * known.dearer(cost.seat_usd) * cost.demand_rps)
         if cost.demand_rps > 0.0:
-            now = _Known(cost.ordered / cost.demand_rps, cost.seat_usd)
+            now = Known(cost.ordered / cost.demand_rps, cost.seat_usd)
             self._known[key] = now if known is None else known.later(now)
         return cost.ordered
+
+    def known(self, keys: Set[Key]) -> dict[Key, Known]:
+        """What is known of these."""
+        return {key: known for key, known in self._known.items() if key in keys}
+
+    def resume(self, known: Mapping[Key, Known]) -> None:
+        """What an earlier process knew of those that are held down."""
+        self._known |= known
 
     def forget(self, keys: Set[Key]) -> None:
         """Only these are still there."""

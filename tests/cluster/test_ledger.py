@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import pytest
-from wharfage_autoscaler.ledger import Ledger
-from wharfage_operator.books import OPEN, Open, read_open
-from wharfage_operator.kinds import CONFIG_MAPS, LLM_DEPLOYMENTS, PODS
+from wharfage_autoscaler.ledger import DAY_S, Ledger, by_day
+from wharfage_autoscaler.metering import HOUR_S
+from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.spend import Account, Payer, Spend
+from wharfage_operator.books import OPEN, Open, day_name, part_name, parts, read_open, read_part, written_part
+from wharfage_operator.kinds import CONFIG_MAPS, EVENTS, LLM_DEPLOYMENTS, PODS
 
 from tests.cluster.lab import CATALOG, Lab
 from tests.cluster.machines import pods
@@ -167,3 +170,34 @@ def test_what_cannot_be_read_is_left_alone_and_said(lab: Lab) -> None:
     assert found["data"] == {"form": "99"}
     assert "binaryData" not in found
     assert operator.metric("wharfage_ledger_kept") == 0.0
+    words = f"ConfigMap {lab.system}/{OPEN} of the ledger cannot be read"
+    events = [each["message"] for each in lab.server.all(EVENTS, lab.system) if each["reason"] == "LedgerUnreadable"]
+    assert len(events) == 1
+    assert words in events[0]
+
+
+def test_old_days_are_folded_into_one_each_and_those_of_last_year_go(lab: Lab) -> None:
+    midnight_s = (time.time() - 40 * DAY_S) // DAY_S * DAY_S
+    account = Account(Payer("1", "shop", "chat", "search"), ("cloud", "g6", Market.SPOT, "a"), ("all",))
+    hours = {midnight_s + hour * HOUR_S: {account: Spend(serving=1.0, idle=0.5)} for hour in range(48)}
+    found = {name: written_part(lab.system, name, rows) for name, rows in parts(Ledger(hours)).items()}
+    whole, interrupted = day_name(midnight_s), day_name(midnight_s + DAY_S)
+    rest = {each: row for each, row in hours.items() if each >= midnight_s + DAY_S}
+    found[interrupted] = written_part(lab.system, interrupted, by_day(Ledger(rest)))
+    del found[part_name(midnight_s + DAY_S)]  # a process that died had deleted the first quarter
+    last_year = day_name(midnight_s - 400 * DAY_S)
+    found[last_year] = written_part(lab.system, last_year, Ledger())
+    for each in found.values():
+        lab.server.create(CONFIG_MAPS, each)
+    operator = lab.start()
+
+    def closed() -> dict[str, Object]:
+        every = lab.server.all(CONFIG_MAPS, lab.system)
+        return {each["metadata"]["name"]: each for each in every if each["metadata"].get("labels")}
+
+    eventually(lambda: {*closed()} - {OPEN} == {whole, interrupted}, what="the days are folded", within_s=60)
+    for name, begins_s in ((whole, midnight_s), (interrupted, midnight_s + DAY_S)):
+        (row,) = read_part(closed()[name]).rows.items()
+        assert row[0] == begins_s
+        assert row[1][account] == Spend(serving=24.0, idle=12.0)
+    assert operator.tracebacks == []

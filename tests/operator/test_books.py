@@ -18,6 +18,8 @@ from wharfage_operator.books import (
     OPEN,
     Open,
     Unreadable,
+    Wanted,
+    day_name,
     part_name,
     parts,
     read_open,
@@ -64,6 +66,15 @@ def test_closed_rows_lie_in_the_quarter_of_their_day() -> None:
     for name, part in found.items():
         assert all(part_name(begins_s) == name for begins_s in part.rows)
         assert read_part(written_part("system", name, part)) == part
+
+
+def test_of_a_day_that_is_there_whole_no_quarter_is_read_nor_what_is_over_before() -> None:
+    names = ["20260830", "20260831-3", "20260901", "20260901-0", "20260901-3", "20260902-0", "20260903"]
+    found = [{"metadata": {"name": f"wharfage-ledger-{name}"}} for name in names]
+    noon_s = 1_788_264_000.0
+    assert day_name(noon_s) == "wharfage-ledger-20260901"
+    read = [each["metadata"]["name"].removeprefix("wharfage-ledger-") for each in filter(Wanted(noon_s), found)]
+    assert read == ["20260901", "20260902-0", "20260903"]
 
 
 def broken(**changes: Any) -> dict[str, Any]:

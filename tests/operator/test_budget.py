@@ -55,6 +55,14 @@ def test_a_budget_in_no_time_zone_is_not_accepted_and_says_what_to_write() -> No
     assert status["observedGeneration"] == 3
 
 
+def test_where_the_ledger_cannot_be_read_it_says_so_and_leaves_its_money_as_it_was() -> None:
+    blind = Account("uid", LLMBudgetSpec.model_validate(budget()["spec"]), unbooked="ConfigMap s/x cannot be read")
+    status = budget_status({**budget(), "status": {"usdSpent": "60.00"}}, blind, now=NOW)
+    for about in ("Enforced", "WithinBudget"):
+        assert said(status, about) == ("Unknown", "LedgerUnreadable", "ConfigMap s/x cannot be read")
+    assert status["usdSpent"] == "60.00"
+
+
 def test_it_tells_its_money_and_the_dearest_of_those_it_selects() -> None:
     status = budget_status(budget(), account(Action.NOTIFY, Action.PREFER_CHEAPER), now=NOW)
     assert status["usdSpent"] == "60.00"

@@ -14,6 +14,7 @@ from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.snapshot import Memory
+from wharfage_autoscaler.spend import Spend
 from wharfage_operator.blockers import Blocker
 from wharfage_operator.errors import NotYet, Rejected
 from wharfage_operator.leads import Lead
@@ -367,3 +368,15 @@ def test_the_budget_that_binds_it_is_told_and_written_at_once() -> None:
     assert after["budget"] == row
     assert "budget" not in before
     assert lasting(before) != lasting(after)
+
+
+def test_what_was_spent_holds_while_the_ledger_is_read_and_its_first_figure_is_written_at_once() -> None:
+    unknown = status(deployment(), seen(), now=NOW, previous={})
+    assert unknown["summary"]["month"] == "<none>"
+    first = status(deployment(), seen(spent=(Spend(1.0), Spend(2.0))), now=NOW, previous=unknown)
+    assert first["summary"]["month"] == "2.00"
+    assert lasting(first) != lasting(unknown)
+    restarted = status(deployment(), seen(), now=NOW, previous=first)
+    assert restarted == first
+    later = status(deployment(), seen(spent=(Spend(2.0), Spend(3.0))), now=NOW, previous=first)
+    assert lasting(later) == lasting(first)

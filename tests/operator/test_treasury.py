@@ -4,17 +4,22 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
+from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.bounds import FREE
 from wharfage_autoscaler.reckoning import RESERVE
 from wharfage_autoscaler.stages import Action
+from wharfage_operator.budget import announced, budget_status
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, Object
 from wharfage_operator.scopes import Scopes
+from wharfage_operator.terms import terms
 from wharfage_operator.treasury import Treasury
+from wharfage_operator.unrestricted import Course, read, written
 from wharfage_operator.wishes import Cost, Wishes
 
 CHAT, CODE = ("shop", "chat"), ("shop", "code")
@@ -248,6 +253,35 @@ def test_small_steps_add_up_to_news() -> None:
     assert 2 < told < 20, "a cap that falls by one in a hundred each minute is told every third"
 
 
+@pytest.mark.parametrize("remembers", [True, False])
+def test_what_a_restart_would_forget_of_the_unrestricted_course_is_kept(*, remembers: bool) -> None:
+    first = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    first.look(11.9, all=118.0)
+    for minute in range(60):
+        first.town.costs[CHAT] = Cost(8.0, 10.0)
+        first.look(12 + minute / 60, all=120.0 + minute / 6)
+    course = read(written("wharfage-system", first.treasury.course()))
+    assert course == first.treasury.course()
+    assert course.known.keys() == {"uid-chat"}
+    assert sum(course.saved["uid-all"].values()) == pytest.approx(12.0 * 65 / 60, rel=1e-3)
+
+    second = watched(budget("all", status={"stage": "PreferCheaper"}), costs={CHAT: Cost(8.0, 10.0)})
+    second.treasury.resume(course if remembers else Course())
+    for minute in range(60):
+        second.look(13 + minute / 60, all=130.0 + minute / 6)
+    account = second.treasury.account("all")
+    assert account is not None
+    assert (Action.PREFER_CHEAPER in account.actions) is remembers
+    if remembers:
+        assert second.treasury.course().saved["uid-all"].keys() == {hour + int(MIDNIGHT // HOUR_S) for hour in (12, 13)}
+
+
+def test_of_what_nothing_holds_down_nothing_is_kept() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(5.0, 10.0)})
+    seen.look(12, all=60.0)
+    assert seen.treasury.course() == Course()
+
+
 def test_what_half_an_hour_saved_is_added_to_what_the_hour_cost() -> None:
     seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
     seen.look(12, all=120.0)
@@ -257,3 +291,101 @@ def test_what_half_an_hour_saved_is_added_to_what_the_hour_cost() -> None:
         seen.town.costs[CHAT] = Cost(10.0, 10.0)
         seen.look(12 + minute / 60, all=120.0 + minute / 6)
     assert account.saved == {int(MIDNIGHT // HOUR_S) + 12: pytest.approx(5.0)}
+
+
+def told(seen: Watched, name: str = "all", **spec: Any) -> list[str]:
+    """The Events of a look at a budget, whose status is then written; `spec` is edited before the next."""
+    raw = seen.town.cache.get(LLM_BUDGETS, ("", name))
+    assert raw is not None
+    account = seen.treasury.account(name)
+    said = announced(raw, account)
+    version = str(int(raw["metadata"]["resourceVersion"]) + 1)
+    metadata = {**raw["metadata"], "resourceVersion": version}
+    status = budget_status(raw, account, now=seen.town.now_s)
+    seen.town.cache.put(LLM_BUDGETS, {"metadata": metadata, "spec": {**raw["spec"], **spec}, "status": status})
+    return [each.message.partition(":")[0] for each in said]
+
+
+LADDER = [
+    {"action": "Notify", "at": "0.7"},
+    {"action": "Freeze", "at": "0.95"},
+    {"action": "Floor", "at": "1.0"},
+    {"action": "Stop", "at": "1.1"},
+]
+
+
+def test_a_stage_that_is_reached_to_the_cent_is_told_once() -> None:
+    seen = watched(budget("all", stages=LADDER), costs={CHAT: Cost(1.0, 10.0)})
+    events = []
+    for minute, spent in enumerate((167.99, 168.0, 168.0, 168.01, 227.99, 228.0, 239.99, 240.0, 264.0, 264.0)):
+        seen.look(12 + minute / 60, all=spent)
+        events += told(seen)
+    assert events == [
+        "stage none -> Notify",
+        "stage Notify -> Freeze",
+        "stage Freeze -> Floor",
+        "stage Floor -> Stop",
+    ]
+
+
+def test_two_budgets_that_cross_in_one_look_are_told_once_each() -> None:
+    team = budget("team", usd="120", stages=LADDER)
+    seen = watched(budget("all", stages=LADDER), team, costs={CHAT: Cost(10.0)})
+    for minute in range(3):
+        seen.look(12 + minute / 60, all=230.0, team=121.0)
+        expected = (["stage none -> Freeze"], ["stage none -> Floor"]) if not minute else ([], [])
+        assert (told(seen, "all"), told(seen, "team")) == expected
+    assert seen.treasury.bounds(CHAT).why == "LLMBudget team"
+    assert seen.treasury.bounds(CHAT).usd_per_hour == 0.0
+
+
+def test_dollars_lowered_below_what_is_spent_and_raised_while_stopped_act_at_the_next_look() -> None:
+    seen = watched(budget("all", stages=LADDER), costs={CHAT: Cost(10.0)})
+    seen.look(12, all=120.0)
+    assert told(seen, usd="100") == []
+    seen.look(12.02, all=120.2)
+    assert told(seen, usd="400") == ["stage none -> Stop"]
+    assert seen.treasury.bounds(CHAT).stopped
+    seen.look(12.04, all=120.2)
+    assert told(seen) == ["stage Stop -> none"]
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+def test_after_six_hours_without_an_operator_nothing_happens_at_once_but_what_the_dollars_say() -> None:
+    seen = watched(budget("all", stages=LADDER), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(6, all=60.0)
+    assert told(seen) == []
+    woken = len(seen.town.woken)
+    seen.look(12, all=120.0)
+    assert told(seen) == []
+    assert seen.treasury.bounds(CHAT) == FREE
+    assert seen.town.woken[woken:] == [(LLM_BUDGETS, ("", "all"))]
+    assert not seen.town.renewed
+
+
+@pytest.mark.parametrize("step_h", [1.0, -1.0])
+def test_a_clock_that_is_set_by_an_hour_neither_begins_nor_ends_a_stage(step_h: float) -> None:
+    seen = watched(budget("all", stages=LADDER), costs={CHAT: Cost(1.0, 10.0)})
+    seen.look(12, all=230.0)
+    assert told(seen) == ["stage none -> Freeze"]
+    seen.look(12.0 + step_h, all=230.0)
+    assert told(seen) == []
+    account = seen.treasury.account("all")
+    assert account is not None
+    assert Action.FREEZE in account.actions
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins", "ends"),
+    [
+        ("Pacific/Tongatapu", "2028-01-31T11:00:00+00:00", "2028-02-29T11:00:00+00:00"),
+        ("Pacific/Pago_Pago", "2028-02-01T11:00:00+00:00", "2028-03-01T11:00:00+00:00"),
+    ],
+)
+def test_a_month_with_a_leap_day_ends_when_it_does_there(zone: str, begins: str, ends: str) -> None:
+    begins_s, ends_s = (datetime.fromisoformat(each).timestamp() for each in (begins, ends))
+    spec = LLMBudgetSpec.model_validate({"usd": "100", "period": "Month", "timeZone": zone})
+    for moment_s in (begins_s, ends_s - 1.0):
+        held = terms(spec, moment_s)
+        assert (held.begins_s, held.ends_s) == (begins_s, ends_s)
+    assert terms(spec, ends_s).begins_s == ends_s

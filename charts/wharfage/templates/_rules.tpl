@@ -84,7 +84,7 @@ a test compares the two.
   verbs: [get, patch]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, patch]
+  verbs: [delete, get, list, patch]
 {{- with get .Values.operator.settings "webhook_secrets" | toString }}
 - apiGroups: [""]
   resources: [secrets]

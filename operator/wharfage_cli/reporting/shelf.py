@@ -6,7 +6,7 @@ from typing import Any
 
 from wharfage_autoscaler.ledger import Ledger, Row
 from wharfage_autoscaler.metering import HOUR_S, charged
-from wharfage_operator.books import LABEL, OPEN, Open, Unreadable, part_name, read_open, read_part
+from wharfage_operator.books import LABEL, OPEN, Open, Unreadable, Wanted, read_open, read_part
 
 from wharfage_cli.connection import Connection, Refused
 
@@ -44,9 +44,7 @@ def read(connection: Connection, namespace: str, *, from_s: float, now_s: float)
     open_books = _open(connection, namespace)
     rows: dict[float, Row] = {}
     trouble = []
-    for found in _closed(connection, namespace):
-        if found["metadata"]["name"] < part_name(from_s):
-            continue
+    for found in filter(Wanted(from_s), _closed(connection, namespace)):
         try:
             rows.update(read_part(found).rows)
         except Unreadable as unreadable:
