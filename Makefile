@@ -106,7 +106,7 @@ bench-forecast: $(BENCH) ## Load forecasts against what others do: DATA=folder o
 bench-gateway: $(READY) ## What the gateway adds and takes, and what it must not lose: JSON=file writes the figures
 	@$(PYTHON) -m benchmarks.gateway $(ARGS)
 
-bench-ledger: $(READY) ## How exact the ledger is, and how budgets end over 10,000 days: DATA=folder of traces, JSON=file writes the figures
+bench-ledger: $(PAGE) ## How exact the ledger is, how budgets end over 10,000 days, how soon the page is there: DATA=folder of traces, JSON=file writes the figures
 	@$(PYTHON) -m benchmarks.ledger $(ARGS)
 
 bench-loop: $(READY) ## The closed loop: cost of 300 deployments, spot notices, the replay's bill, real vLLM (root): ARGS='fleet notices replay', JSON=file

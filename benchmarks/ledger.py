@@ -9,7 +9,7 @@ estimated, by design; so the histories here have nobody go within a gap, and all
 seconds. The control plane is not part of it: `tests/cluster/test_ledger.py` is.
 
 The rest is in `benchmarks.ledger_budgets`: 10,000 days under a budget, a look at budgets over 300 deployments, and the
-sharing of one among a hundred.
+sharing of one among a hundred. How soon the page of 300 deployments is there `benchmarks.ledger_page` measures.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from wharfage_autoscaler.meter import Meter
 from wharfage_autoscaler.metering import charged
 from wharfage_operator.books import Open, read_open, written_open
 
-from benchmarks import ledger_budgets
+from benchmarks import ledger_budgets, ledger_page
 from tests.histories import ENDS_S, PAYERS, Fleet, Rented, Visit, added_up, events, news_of_prices, row_of, seen
 
 RESTARTS = 50
@@ -127,6 +127,7 @@ def main() -> None:
         **measured(arguments.seed),
         **ledger_budgets.looking(),
         **ledger_budgets.sharing(),
+        **ledger_page.figures(),
         **ledger_budgets.lasting(arguments.data, arguments.histories, arguments.seed),
     }
     figures = json.dumps(found, indent=2)
