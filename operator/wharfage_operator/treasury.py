@@ -191,7 +191,7 @@ class Treasury:
     def bounds(self, key: Key) -> Bounds:
         """What its budgets ask of a deployment; the tightest holds."""
         ours = [
-            (account.parts[key], name)
+            (account.parts[key] if account.cap > 0.0 else 0.0, name)  # replicas of one machine cost no less if fewer
             for name, account in self._accounts.items()
             if account.cap is not None and key in account.parts
         ]

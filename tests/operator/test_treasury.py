@@ -389,3 +389,9 @@ def test_a_month_with_a_leap_day_ends_when_it_does_there(zone: str, begins: str,
         held = terms(spec, moment_s)
         assert (held.begins_s, held.ends_s) == (begins_s, ends_s)
     assert terms(spec, ends_s).begins_s == ends_s
+
+
+def test_at_the_floor_nothing_is_left_but_the_least_replicas_even_where_fewer_cost_the_same() -> None:
+    seen = watched(budget("all", stages=LADDER), costs={CHAT: Cost(6.4, wanted=6.4, floor=6.4)})
+    seen.look(12, all=241.0)
+    assert seen.treasury.bounds(CHAT).usd_per_hour == 0.0
