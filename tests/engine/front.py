@@ -222,6 +222,6 @@ def _told(process: subprocess.Popen[str]) -> list[Seen]:
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    with process:  # waits for it, and closes what it said
+        if process.poll() is None:
+            process.kill()

@@ -115,8 +115,10 @@ def test_a_replica_on_notice_gets_nothing_new_and_fails_nobody(front: Front, fig
 
 
 def test_an_engine_that_is_killed_cuts_what_had_begun_and_loses_nothing_else(front: Front, figures: Figures) -> None:
+    front.replicas(least=2, most=2)
+    until("two replicas serve", lambda: front.serving(2), timeout_s=READY_WITHIN_S)
+    ready = set(front.lab.ready_pods())
     with front.watching() as looking, front.streaming("--per-s", PER_S, "--tokens", str(LONG)) as streams:
-        ready = set(front.lab.ready_pods())
         until("both have requests", lambda: (busy(looking, ready), str(looking.last())), timeout_s=60)
         victim, in_hand = max(looking.last().running.items(), key=lambda row: row[1])
         before_s = time.time()
