@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from wharfage_autoscaler.demand import wanted_rps
 from wharfage_autoscaler.guard import steadied
-from wharfage_autoscaler.law import Held, Law
+from wharfage_autoscaler.law import Held, Law, thrifty
 
 from wharfage_simulator.compiled import compiled
 from wharfage_simulator.fluid import Floats, Plant, ordered, served, signals
@@ -63,7 +63,7 @@ def run(
     first = float(np.mean(arrivals[: max(1, round(300.0 / plant.tick_s))])) / plant.tick_s
     begin = max(plant.least, math.ceil(first * law.headroom / plant.planned_rps))
     came, price, gone = (np.ascontiguousarray(each, dtype=np.float64) for each in (arrivals, usd_per_hour, lost))
-    return Course(*_course(came, price, gone, law, plant, budget, float(begin), leaving_s, patience_s))
+    return Course(*_course(came, price, gone, law, thrifty(law), plant, budget, float(begin), leaving_s, patience_s))
 
 
 @compiled
@@ -80,6 +80,7 @@ def _course(
     usd_per_hour: Floats,
     lost: Floats,
     law: Law,
+    thrifty_law: Law,
     plant: Plant,
     budget: Budget,
     initial: float,
@@ -120,7 +121,10 @@ def _course(
 
         now = signals(tick, seen, missed, math.nan, plant, ready, starting, waiting)
         demand = _wanted_rps(law, now, held)
-        held = _steadied(law, now, held, demand)
+        if look.cap < math.inf:
+            held = _steadied(thrifty_law, now, held, _wanted_rps(thrifty_law, now, held))
+        else:
+            held = _steadied(law, now, held, demand)
         cap = look.told
         count = affordable(held.replicas, price, cap, plant.least)
         if stopped(budget, in_force):

@@ -12,7 +12,7 @@ from wharfage_autoscaler.bounds import Bounds
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.ladder import Shares
-from wharfage_autoscaler.law import Held, Signals
+from wharfage_autoscaler.law import Held, Signals, thrifty
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.seats import Short
@@ -152,6 +152,7 @@ def shipped(played: Period, usd: float, period: str) -> Shipped:
             course.floor_usd += plant.least * price * plant.tick_s / HOUR_S
         now = fluid.signals(tick, seen, missed, math.nan, plant, ready, starting, waiting)
         offered = offer("g6.xlarge", usd_per_hour=price)
+        bounds = treasury.bounds(KEY) if end_s > played.begins_s else Bounds()
         world = replace(
             base,
             now=now.now_s,
@@ -159,8 +160,9 @@ def shipped(played: Period, usd: float, period: str) -> Shipped:
             fleet=Fleet((Pool(offered, "bf16", int(ready + starting), 1, ready=int(ready)),)),
             load=load(now, waiting),
             allotment=allotment(plant, price, told),
-            law=LAW,
-            bounds=treasury.bounds(KEY) if end_s > played.begins_s else Bounds(),
+            law=thrifty(LAW) if bounds.economises else LAW,
+            usual_law=LAW if bounds.economises else None,
+            bounds=bounds,
         )
         decision, memory = decide(world, memory)
         count = float(decision.target.replicas)
