@@ -6,6 +6,7 @@ seconds while somebody watches. An engine whose counters fell has started again 
 read before counts from its beginning, which is when its replica was first ready.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,8 +14,8 @@ from wharfage_autoscaler.metering import Charges, RowOf
 from wharfage_autoscaler.spend import NOTHING, Account, Served, Spend
 from wharfage_autoscaler.worth import Weights
 
-_MOST_TOKENS_PER_S = 10_000_000.0
-"""No pod does more: what tells more is not believed."""
+_MOST_PER_S = 10_000_000.0
+"""Requests or tokens: no pod does more, and what tells more is not believed."""
 
 Weigh = Callable[[Account], Weights]
 """What tokens are worth on the engines of an account."""
@@ -28,6 +29,11 @@ class Counters:
     prompt_tokens: float = 0.0
     cached_tokens: float = 0.0
     output_tokens: float = 0.0
+
+    @property
+    def all(self) -> tuple[float, float, float, float]:
+        """Every one of them."""
+        return self.requests, self.prompt_tokens, self.cached_tokens, self.output_tokens
 
     def since(self, before: "Counters") -> "Counters":
         """What was counted since then; all of it where the engine has started again."""
@@ -63,12 +69,12 @@ def counted(marks: Marks, seen: Marks, *, there: Collection[str], row_of: RowOf,
     kept = {key: mark for key, mark in marks.items() if key in seen or key.partition("/")[0] in there}
     for key, now in seen.items():
         before = marks.get(key)
-        if before is None or now.at_s <= before.at_s:
+        if before is None or now.at_s <= before.at_s or not all(map(math.isfinite, now.counters.all)):
             continue
         kept[key] = now
         grown = now.counters.since(before.counters)
         seconds = now.at_s - before.at_s
-        if max(grown.prompt_tokens, grown.output_tokens) > _MOST_TOKENS_PER_S * seconds:
+        if max(grown.all) > _MOST_PER_S * seconds:
             continue
         for begins_s, share in _spread(before.at_s, now.at_s, row_of):
             row = begins_s, now.account

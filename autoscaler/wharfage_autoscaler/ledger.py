@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from wharfage_autoscaler.spend import NOTHING, Account, Spend
 
 DAY_S = 86400.0
+HOURLY_S = 200 * DAY_S
+"""So far back there are rows of hours: this quarter and the one before. What is older is kept by the day."""
 
 Row = Mapping[Account, Spend]
 Sums = Mapping[str, Mapping[float, Spend]]

@@ -5,8 +5,9 @@ then. Between two moments at which anything begins, ends or becomes ready, or a 
 constant, so the integral is a sum over those pieces: how often one looks changes nothing.
 
 What can only be guessed is charged as the most that it may have been, and told apart: something that went while nobody
-watched ran until now, and a price that changed meanwhile was the higher of both, as far as the machine is still there
-to tell the new one. `proven_s` is until when somebody watched; who has watched all along proves until now.
+watched ran until now, and a price that changed meanwhile was the higher of both, of a machine that was there before and
+after. One that came meanwhile has the price at which it was first seen, one that went the last that was known.
+`proven_s` is until when somebody watched; who has watched all along proves until now.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -97,7 +98,7 @@ def _course(
     guess_s = proven_s
     if known.guessed:
         guess_s = from_s
-    elif before is not None and seen is not None and seen.usd_per_hour == price:
+    elif seen is not None and seen.usd_per_hour == price:
         guess_s = to_s
     return _Course(from_s, to_s, known.whole, price, dearer, proven_s, guess_s, known.left, stays)
 

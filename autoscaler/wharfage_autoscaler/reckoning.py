@@ -82,8 +82,8 @@ def reckoned(terms: Terms, spending: Spending, before: Reckoning | Standing, now
     standing = climbed(terms.stages, known, outlook, now_s, raised=raised)
     if Action.FREEZE not in standing.actions:
         frozen = None
-    elif frozen is None:
-        frozen = spending.ordered
+    elif frozen is None and (isinstance(before, Reckoning) or spending.ordered > 0.0):
+        frozen = spending.ordered  # after a restart nobody knows it before something is decided
     left_usd, left_h = max(0.0, (1.0 - RESERVE) * terms.usd - spending.spent_usd), (terms.ends_s - now_s) / HOUR_S
     allowed = allowance(left_usd, ahead.mid, spending.wished, min(spending.floor, spending.wished), left_h)
     return Reckoning(outlook, forecast, allowed, standing, frozen)

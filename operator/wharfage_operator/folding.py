@@ -1,8 +1,9 @@
 """Old days of the ledger are folded: the quarters of one become one ConfigMap, a row an account and day.
 
-Budgets and the status read 35 days by the hour; what is older only reports read, by the day. A day is written whole
-before its quarters are deleted, and whoever reads passes over the quarters of a day that is there whole (`books.py`):
-a process that dies in between counts nothing twice, and the next one goes on. After 400 days a day is deleted.
+Budgets read 35 days by the hour, and reports 200: this quarter and the one before. What is older is kept by the day. A
+day is written whole before its quarters are deleted, and whoever reads passes over the quarters of a day that is there
+whole (`books.py`): a process that dies in between counts nothing twice, and the next one goes on. After 400 days a day
+is deleted.
 """
 
 import logging
@@ -10,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import reduce
 
-from wharfage_autoscaler.ledger import DAY_S, Ledger, by_day
+from wharfage_autoscaler.ledger import DAY_S, HOURLY_S, Ledger, by_day
 
 from wharfage_operator.apply import Writer
 from wharfage_operator.books import LABEL, Unreadable, day_name, read_part, written_part
@@ -18,19 +19,17 @@ from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.kinds import CONFIG_MAPS, Object
-from wharfage_operator.ledger import KEPT_S
 from wharfage_operator.shelves import MANAGER
 
 log = logging.getLogger(__name__)
 _EVERY_S = 6 * 3600.0
-_HOURLY_S = KEPT_S + DAY_S
 _DAILY_S = 400 * DAY_S
 _NAME = re.compile(r"(wharfage-ledger-\d{8})(-\d)?")
 
 
 def foldable(names: Iterable[str], now_s: float) -> dict[str, list[str]]:
     """The quarters that nobody reads by the hour any more, by the name of their whole day."""
-    last, found = day_name(now_s - _HOURLY_S), dict[str, list[str]]()
+    last, found = day_name(now_s - HOURLY_S), dict[str, list[str]]()
     for name in sorted(names):
         parts = _NAME.fullmatch(name)
         if parts is not None and parts[2] and parts[1] < last:

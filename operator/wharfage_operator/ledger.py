@@ -173,6 +173,8 @@ class Bookkeeper:
             log.info("the ledger waits", extra={"error": str(error)})
             if isinstance(error, ApiError) and error.status == 409:
                 self._books = None  # somebody else wrote it: what they know is right
+            elif isinstance(error, ApiError):
+                self._telemetry.ledger_kept.set(0)  # until it is written again, at a later turn
         except Exception:  # a ledger that waits is no reason to stop serving
             log.exception("the ledger waits")
 

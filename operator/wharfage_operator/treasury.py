@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wharfage_api.llmbudget import LLMBudgetSpec
+from wharfage_api.llmbudget import BudgetMode, LLMBudgetSpec
 from wharfage_autoscaler.bounds import FREE, Bounds
 from wharfage_autoscaler.projection import HOUR_S, Profile, profiled
 from wharfage_autoscaler.reckoning import Reckoning, Spending, Terms, news, reckoned
@@ -21,6 +21,7 @@ from wharfage_autoscaler.supply import Cap
 from wharfage_operator.budget_gauges import BudgetFigures
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
+from wharfage_operator.conditions import instant
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, key_of
 from wharfage_operator.scopes import Scopes
 from wharfage_operator.telemetry import Telemetry
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 _PAST_H = 35 * 24
 _TOLD_EVERY = 5  # looks
 _USUAL_PRIORITY = 100
+_HARSH = frozenset({Action.FLOOR, Action.STOP})
 
 
 class Books(Protocol):
@@ -115,6 +117,7 @@ class Treasury:
         self._accounts: dict[str, Account] = {}
         self._told_bounds: dict[Key, Bounds] = {}
         self._told_caps: dict[str, float | None] = {}
+        self._looked_s = 0.0
 
     def noted(self, key: Key, cost: Cost) -> None:
         """What was just decided for a deployment costs so much."""
@@ -133,6 +136,7 @@ class Treasury:
 
     async def turn(self, now_s: float) -> None:
         """Look at every budget once; `now_s` in Unix seconds of the clock."""
+        self._looked_s = now_s
         self._take_in()
         weights: dict[Key, float] = {}
         selected: dict[str, set[Key]] = {}
@@ -195,16 +199,43 @@ class Treasury:
             for name, account in self._accounts.items()
             if account.cap is not None and key in account.parts
         ]
+        ours += [(0.0, name) for name in self._spent_without(key)]
         if not ours:
             return FREE
         usd_per_hour, why = min(ours)
-        stops = sorted(name for _, name in ours if Action.STOP in self._accounts[name].actions)
+        stops = sorted(name for _, name in ours if Action.STOP in self._harsh(name, self._accounts[name]))
         return Bounds(
             economises=True,  # whatever holds dollars down has it move to what is cheaper
             usd_per_hour=usd_per_hour,
             stopped=_stopped(stops[0], self._accounts[stops[0]]) if stops else "",
             why=f"LLMBudget {why}",
         )
+
+    def _spent_without(self, key: Key) -> list[str]:
+        """Budgets of which nothing is left, and whose last look did not know the deployment: it is new, or we are."""
+        spent = {
+            name for name, account in self._accounts.items() if key not in account.parts and self._harsh(name, account)
+        }
+        raw = self._cache.get(LLM_DEPLOYMENTS, key) if spent else None
+        return [] if raw is None else [name for name in self._scopes.selecting(raw) if name in spent]
+
+    def _harsh(self, name: str, account: Account) -> frozenset[Action]:
+        """Floor and Stop, where they act; before the first look as an earlier process had them."""
+        if account.reckoning is not None:
+            return account.actions & _HARSH
+        stage = self._stage_before(name, account.spec)
+        acts = account.spec.mode is BudgetMode.ENFORCE
+        return frozenset({stage}) & _HARSH if stage is not None and acts else frozenset()
+
+    def _stage_before(self, name: str, spec: LLMBudgetSpec) -> Action | None:
+        """What an earlier process had in force; of another period nothing is."""
+        status = (self._cache.get(LLM_BUDGETS, ("", name)) or {}).get("status") or {}
+        try:
+            begins_s = terms(spec, self._looked_s).begins_s
+        except (KeyError, OSError, ValueError):
+            return None
+        stage = status.get("stage") if status.get("periodStart") == instant(begins_s) else None
+        return Action(stage) if stage in set(Action) else None
 
     def tell(self, telemetry: Telemetry) -> None:
         """Show where every budget stands."""
@@ -277,9 +308,7 @@ class Treasury:
 
     def _resumed(self, name: str, held: Terms, spending: Spending, now_s: float) -> Standing:
         """What an earlier process had in force."""
-        raw = self._cache.get(LLM_BUDGETS, ("", name)) or {}
-        stage = (raw.get("status") or {}).get("stage")
-        known = Action(stage) if stage in set(Action) else None
+        known = self._stage_before(name, self._accounts[name].spec)
         return resumed(held.stages, known, reckoned(held, spending, Standing(), now_s).outlook)
 
     def _remember(self, account: Account, wished: float, now_s: float) -> None:

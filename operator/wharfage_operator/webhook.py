@@ -54,7 +54,7 @@ class Webhook:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Webhook]:
     """A way to send, as long as it is needed."""
-    connector = aiohttp.TCPConnector(socket_factory=_socket, limit=16)
+    connector = aiohttp.TCPConnector(socket_factory=_socket, limit=0)  # nobody waits for a place behind the dead
     timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield Webhook(session)
@@ -86,6 +86,7 @@ def _socket(found: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
 
 
 def _cause(error: BaseException) -> str:
-    """The system's own words, which know of hosts, never of paths."""
+    """The system's own words, which know of hosts, never of paths; of what has other words its kind alone."""
     inner = getattr(error, "os_error", None) or error
-    return str(getattr(inner, "strerror", None) or inner or type(error).__name__)
+    words = str(inner) if type(inner) is OSError else type(inner).__name__
+    return str(getattr(inner, "strerror", None) or words)

@@ -167,9 +167,9 @@ async def _protect(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _token(request: web.Request) -> str:
-    """The bearer token of a request; empty where there is none."""
+    """The bearer token of a request; empty where there is none, or none that can be one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" and token.isascii() else ""
 
 
 def _unasked(error: ApiError) -> str:

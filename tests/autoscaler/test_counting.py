@@ -1,5 +1,6 @@
 """What engines have served: differences of counters, however often and by whom they are read."""
 
+import math
 from dataclasses import astuple
 
 import pytest
@@ -93,3 +94,13 @@ def test_marks_move_with_a_clock_that_is_set() -> None:
     marks, _ = look({}, 10.0, Counters())
     _, charges = look(shifted(marks, 3 * HOUR_S), 20.0 + 3 * HOUR_S, Counters(output_tokens=9.0))
     assert {row for row, _ in charges} == {3 * HOUR_S}
+
+
+@pytest.mark.parametrize("told", [1e300, float("inf"), float("nan")])
+def test_what_no_engine_can_have_done_is_neither_charged_nor_kept(told: float) -> None:
+    marks, _ = look({}, 1.0, Counters(1.0, 10.0, 0.0, 5.0))
+    marks, charges = look(marks, 2.0, Counters(told, 20.0, 0.0, 9.0))
+    assert total(charges).requests == 0.0
+    marks, charges = look(marks, 3.0, Counters(3.0, 30.0, 0.0, 15.0))
+    assert all(math.isfinite(each) for mark in marks.values() for each in mark.counters.all)
+    assert math.isfinite(total(charges).requests)

@@ -24,7 +24,9 @@ TERMS = Terms(
 )
 
 
-def looked(hour: float, spent: float, ordered: float, wished: float, before: Reckoning | None = None) -> Reckoning:
+def looked(
+    hour: float, spent: float, ordered: float, wished: float, before: Reckoning | Standing | None = None
+) -> Reckoning:
     return reckoned(TERMS, Spending(spent, ordered, wished), before or Standing(), hour * HOUR_S)
 
 
@@ -47,6 +49,13 @@ def test_frozen_is_what_was_ordered_when_that_stage_began() -> None:
     later = looked(13, 231.0, 5.0, 50.0, found)
     assert later.frozen == 3.0
     assert later.cap(enforced=True) == pytest.approx(later.allowance)
+
+
+def test_frozen_after_a_restart_is_what_is_ordered_once_that_is_known() -> None:
+    resumed = Standing(TERMS.begins_s, {Action.FREEZE: None})
+    first = looked(12, 229.0, 0.0, 0.0, resumed)
+    assert first.frozen is None
+    assert looked(12.1, 229.0, 3.0, 3.0, first).frozen == 3.0
 
 
 @pytest.mark.parametrize("spent", [240.0, 265.0])

@@ -77,6 +77,11 @@ def test_secrets_are_read_by_their_names_by_those_alone_who_are_told_to(*, names
     assert wanted(rules(settings)) - wanted(rules(Settings())) == more - usual
 
 
+def test_a_list_of_no_secrets_is_no_right_to_all_of_them() -> None:
+    asked = {"operator": {"settings": {"webhook_secrets": " , "}}}
+    assert served(rendered(asked)) == served(rendered({}))
+
+
 def served(release: tuple[Manifest, ...]) -> set[Grant]:
     """All that the operator's account is granted."""
     roles = (*of_kind(release, "ClusterRole"), *of_kind(release, "Role"))

@@ -9,9 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.spend import Spend
+from wharfage_cli.__main__ import cli
 from wharfage_cli.reporting import rendering
 from wharfage_cli.reporting.baseline import savings
 from wharfage_cli.reporting.periods import Length, before, span
@@ -195,3 +197,9 @@ def test_names_cannot_break_a_page_or_a_table() -> None:
     shown = sections(answered(Ledger(renamed)), (), ())
     assert "<b>" not in rendering.page(shown)
     assert "&lt;b>\\|" in rendering.markdown(shown)
+
+
+def test_a_period_of_which_only_days_are_kept_is_refused() -> None:
+    answer = CliRunner().invoke(cli, ["report", "--at", "2026-01-05"])
+    assert answer.exit_code == 2
+    assert "the ledger keeps hours for 200 days: ask for a later month" in answer.output

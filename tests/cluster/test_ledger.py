@@ -177,7 +177,7 @@ def test_what_cannot_be_read_is_left_alone_and_said(lab: Lab) -> None:
 
 
 def test_old_days_are_folded_into_one_each_and_those_of_last_year_go(lab: Lab) -> None:
-    midnight_s = (time.time() - 40 * DAY_S) // DAY_S * DAY_S
+    midnight_s = (time.time() - 210 * DAY_S) // DAY_S * DAY_S
     account = Account(Payer("1", "shop", "chat", "search"), ("cloud", "g6", Market.SPOT, "a"), ("all",))
     hours = {midnight_s + hour * HOUR_S: {account: Spend(serving=1.0, idle=0.5)} for hour in range(48)}
     found = {name: written_part(lab.system, name, rows) for name, rows in parts(Ledger(hours)).items()}

@@ -17,8 +17,8 @@ def day(days_ago: int) -> str:
 
 
 def test_a_day_is_folded_once_nobody_reads_it_by_the_hour() -> None:
-    names = [*quarters(1), *quarters(36), *quarters(37), *quarters(50)[2:], "wharfage-ledger-open", day(40)]
-    assert foldable(names, NOW_S) == {day(50): quarters(50)[2:], day(37): quarters(37)}
+    names = [*quarters(1), *quarters(200), *quarters(201), *quarters(250)[2:], "wharfage-ledger-open", day(220)]
+    assert foldable(names, NOW_S) == {day(250): quarters(250)[2:], day(201): quarters(201)}
 
 
 def test_a_day_is_deleted_after_four_hundred_others() -> None:

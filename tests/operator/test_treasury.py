@@ -25,6 +25,7 @@ from wharfage_operator.wishes import Cost, Wishes
 CHAT, CODE = ("shop", "chat"), ("shop", "code")
 DAY_S, HOUR_S = 86_400.0, 3600.0
 MIDNIGHT = 1_790_035_200.0
+TODAY, YESTERDAY = "2026-09-22T00:00:00Z", "2026-09-21T00:00:00Z"
 DAY = {"period": "Day", "usd": "240"}
 LEFT_AT_NOON = 240.0 * (1 - RESERVE) - 120.0
 """Of a budget half of which is spent."""
@@ -168,6 +169,45 @@ def test_stop_stops_and_says_so() -> None:
     assert "LLMBudget all is at its stage Stop (265.00 of 240.00 usd are spent)" in seen.treasury.bounds(CHAT).stopped
 
 
+TO_STOP = [{"action": "Floor", "at": "1.0"}, {"action": "Stop", "at": "1.1"}]
+
+
+@pytest.mark.parametrize(("spent", "bound"), [(100.0, None), (245.0, 0.0), (265.0, 0.0)])
+def test_one_that_comes_once_all_is_spent_begins_with_nothing(spent: float, bound: float | None) -> None:
+    seen = watched(budget("all", stages=TO_STOP), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(12, all=spent)
+    metadata = {"name": "code", "namespace": "shop", "uid": "uid-code", "resourceVersion": "8", "labels": {}}
+    seen.town.cache.put(LLM_DEPLOYMENTS, {"metadata": metadata, "spec": {}})
+    found = seen.treasury.bounds(CODE)
+    assert found.usd_per_hour == bound
+    assert bool(found.stopped) is (spent > 264.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "mode", "stops"),
+    [
+        ({"stage": "Stop", "periodStart": TODAY}, "Enforce", True),
+        ({"stage": "Stop", "periodStart": YESTERDAY}, "Enforce", False),
+        ({"stage": "Stop", "periodStart": TODAY}, "Observe", False),
+        ({"stage": "Freeze", "periodStart": TODAY}, "Enforce", False),
+        ({}, "Enforce", False),
+    ],
+)
+def test_what_an_earlier_process_had_stopped_stays_so_while_nobody_knows_what_is_spent(
+    status: Mapping[str, str], mode: str, *, stops: bool
+) -> None:
+    seen = watched(budget("all", stages=TO_STOP, status=status, mode=mode), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(12, all=math.nan)
+    assert bool(seen.treasury.bounds(CHAT).stopped) is stops
+
+
+def test_a_stage_of_the_period_before_ends_with_it_though_nobody_looked_meanwhile() -> None:
+    before = {"stage": "Stop", "periodStart": YESTERDAY}
+    seen = watched(budget("all", stages=TO_STOP, status=before), costs={CHAT: Cost(0.1, 10.0)})
+    seen.look(0.1, all=0.5)
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
 def test_an_override_holds_until_it_ends() -> None:
     override = {"usd": "1000", "until": "2026-09-22T13:00:00Z", "reason": "launch"}
     seen = watched(budget("all", override=override), costs={CHAT: Cost(10.0, 10.0)})
@@ -179,7 +219,7 @@ def test_an_override_holds_until_it_ends() -> None:
 
 @pytest.mark.parametrize(("spent", "lasts"), [(226.0, True), (200.0, False)])
 def test_after_a_restart_a_stage_is_in_force_until_it_would_recede(spent: float, *, lasts: bool) -> None:
-    seen = watched(budget("all", status={"stage": "Freeze"}), costs={CHAT: Cost(0.1, 10.0)})
+    seen = watched(budget("all", status={"stage": "Freeze", "periodStart": TODAY}), costs={CHAT: Cost(0.1, 10.0)})
     seen.look(23.0, all=spent)
     account = seen.treasury.account("all")
     assert account is not None

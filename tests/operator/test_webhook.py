@@ -1,5 +1,6 @@
 """One POST: what counts as delivered, where it is never sent, and that no message betrays the address."""
 
+import asyncio
 import socket
 
 import pytest
@@ -48,6 +49,20 @@ async def test_where_machines_keep_their_credentials_nothing_is_sent(host: str) 
     async with opened() as webhook:
         with pytest.raises(WebhookError, match="its host is a link-local address"):
             await webhook.post(f"http://{host}/latest/meta-data", BODY)
+
+
+async def test_what_is_no_web_server_is_said_without_its_words_or_the_path() -> None:
+    async def greets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greets, "127.0.0.1", 0)
+    async with server, opened() as webhook:
+        with pytest.raises(WebhookError, match="it cannot be reached") as raised:
+            await webhook.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/services/secret", BODY)
+    assert "secret" not in str(raised.value)
+    assert "SSH" not in str(raised.value)
 
 
 async def test_a_server_that_is_not_there_is_said_without_its_path() -> None:

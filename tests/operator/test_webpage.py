@@ -160,7 +160,7 @@ async def test_a_ledger_that_cannot_be_read_is_said_and_the_fleet_is_shown(site:
     assert "its form is 99" in text
 
 
-@pytest.mark.parametrize("header", ["Basic Zm9v", "Bearer", "Bearer ", "good"])
+@pytest.mark.parametrize("header", ["Basic Zm9v", "Bearer", "Bearer ", "Bearer \u00ff", "good"])
 async def test_what_is_no_bearer_token_is_none(site: Site, header: str) -> None:
     async with (
         aiohttp.ClientSession() as session,

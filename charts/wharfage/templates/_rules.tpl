@@ -85,10 +85,11 @@ a test compares the two.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [delete, get, list, patch]
-{{- with get .Values.operator.settings "webhook_secrets" | toString }}
+{{- /* no names at all would be every name */}}
+{{- with regexSplit "[, ]+" (get .Values.operator.settings "webhook_secrets" | toString) -1 | compact }}
 - apiGroups: [""]
   resources: [secrets]
-  resourceNames: {{ regexSplit "[, ]+" . -1 | compact | toJson }}
+  resourceNames: {{ toJson . }}
   verbs: [get]
 {{- end }}
 {{- end -}}

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
+from wharfage_autoscaler.ledger import DAY_S, HOURLY_S
 
 from wharfage_cli import examination
 from wharfage_cli.connection import Connection, Refused
@@ -51,11 +52,15 @@ def command(
     """
     if form == "table" and options.form == "json":
         form = "json"
-    connection, length, now_s = options.connection(), Length(period), datetime.now(UTC).timestamp()
+    length, now_s = Length(period), datetime.now(UTC).timestamp()
     asked = span(length, zone, now_s if at is None else at.replace(tzinfo=zone).timestamp())
     earlier = before(length, zone, asked)
     if asked.begins_s > now_s:
         raise click.BadParameter(f"the {period} of {at:%Y-%m-%d} is yet to come", param_hint="--at")
+    if asked.begins_s < now_s - HOURLY_S:
+        days = f"the ledger keeps hours for {HOURLY_S / DAY_S:.0f} days: ask for a later {period}"
+        raise click.BadParameter(days, param_hint="--at")
+    connection = options.connection()
     from_s = min(earlier.begins_s, now_s - PROFILE_S)
     shelf = read(connection, operator_namespace, from_s=from_s, now_s=now_s)
     question = Question(By(by), asked, earlier, shelf.until_s, options.namespace)
