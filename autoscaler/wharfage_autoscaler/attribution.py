@@ -102,7 +102,7 @@ def shared_out(usd: float, work: Mapping[Name, float]) -> dict[Name, float]:
         if not 0.0 <= amount < math.inf:
             raise ValueError(f"work of {name}: {amount} is no amount; it must be 0 or more")
     total = sum(work.values())
-    return {name: usd * amount / total for name, amount in work.items()} if total > 0.0 else {}
+    return {name: usd * (amount / total) for name, amount in work.items()} if total > 0.0 else {}
 
 
 def in_cents(usd: Iterable[float]) -> list[int]:

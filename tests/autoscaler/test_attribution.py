@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from wharfage_autoscaler.attribution import Share, attributed, in_cents, shared_out, split
 from wharfage_autoscaler.ledger import Ledger
@@ -54,6 +54,7 @@ def test_cents_add_up_to_the_rounded_sum_and_none_is_off_by_a_cent(usd: list[flo
 
 
 @given(dollars, st.dictionaries(st.text(max_size=3), tokens, max_size=6))
+@example(usd=1.5, work={"": 5e-324})
 def test_what_tenants_pay_adds_up_to_what_is_shared(usd: float, work: dict[str, float]) -> None:
     found = shared_out(usd, work)
     assert sum(found.values()) == pytest.approx(usd if sum(work.values()) > 0.0 else 0.0)
