@@ -4,19 +4,19 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.devcluster import build
 from tests.engine.lab import KEYS, NAME, NAMESPACE, ROOT, Lab
+from tests.engine.repeating import repeating
 from tests.engine.tenants import PATIENCE_S, Seen
 
 SERVICE = "wharfage-gateway"
@@ -103,7 +103,8 @@ class Front:
     @contextmanager
     def watching(self) -> Iterator["Looking"]:
         """Looks at the pages ten times a second until the block ends."""
-        with Looking(self.look) as looking:
+        looking = Looking(self.look)
+        with repeating(looking.once, every_s=EVERY_S):
             yield looking
 
     @contextmanager
@@ -172,37 +173,18 @@ class Streams:
 
 @dataclass(slots=True)
 class Looking:
-    """Looks until the block ends; a look that fails ends it, and is raised there."""
+    """Looks, and what they showed."""
 
     look: Callable[[], Look]
     looks: list[Look] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-    _trouble: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="looking")
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._trouble is not None:
-            raise self._trouble
 
     def last(self) -> Look:
         """The newest look; another one is made where there is none yet."""
         return self.looks[-1] if self.looks else self.look()
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.looks.append(self.look())
-            except Exception as error:
-                self._trouble = error
-                return
+    def once(self) -> None:
+        """One look more."""
+        self.looks.append(self.look())
 
 
 def asked_at(log: Path) -> list[float]:

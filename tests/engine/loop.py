@@ -12,8 +12,9 @@ from tests.engine.clients import Tally
 from tests.engine.figures import Figures
 from tests.engine.lab import NAME, NAMESPACE, SETTINGS, Lab, Manifest, Running, example
 from tests.engine.machines import BOTH, catalog
+from tests.engine.repeating import repeating
 from tests.engine.scraped import Prometheus, prometheus
-from tests.engine.watching import Watching, pods_of
+from tests.engine.watching import EVERY_S, Watching, pods_of
 from tests.node.release import NAMESPACE as OPERATOR_NAMESPACE
 
 PROMPT_TOKENS, OUTPUT_TOKENS = 128, 64
@@ -131,7 +132,8 @@ def deployment() -> list[Manifest]:
 def closed(lab: Lab, figures: Figures) -> Iterator[Loop]:
     """The deployment, a Prometheus beside it, and somebody who looks at every pod all the time."""
     recorded = prometheus(lab.cluster)
-    with Watching(pods_of(lab.cluster, NAMESPACE, NAME), recorded.scrapes) as watching:
+    watching = Watching(pods_of(lab.cluster, NAMESPACE, NAME), recorded.scrapes)
+    with repeating(watching.once, every_s=EVERY_S):
         lab.apply(deployment())
         yield Loop(lab, watching, recorded, figures)
     lab.clear()

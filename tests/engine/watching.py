@@ -1,11 +1,10 @@
 """What of a deployment's pods serves, looked at twice a second for as long as a block lasts: no gap goes unseen."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from tests.devcluster.cluster import Cluster
@@ -31,41 +30,22 @@ class Sample:
 
 @dataclass(slots=True)
 class Watching:
-    """Looks until the block ends; a look that fails ends it, and is raised there."""
+    """Looks, and what they showed."""
 
     look: Callable[[], Sequence[Pod]]
     heard: Callable[[Sequence[Pod]], None] = lambda pods: None
     """Is told of each look."""
     samples: list[Sample] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
-    _trouble: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="watching")
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._trouble is not None:
-            raise self._trouble
 
     def since(self, at_s: float) -> list[Sample]:
         """The samples from then on."""
         return [sample for sample in self.samples if sample.at_s >= at_s]
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                pods = self.look()
-                self.samples.append(sampled(pods, at_s=time.time()))
-                self.heard(pods)
-            except Exception as error:
-                self._trouble = error
-                return
+    def once(self) -> None:
+        """One look more."""
+        pods = self.look()
+        self.samples.append(sampled(pods, at_s=time.time()))
+        self.heard(pods)
 
 
 def sampled(pods: Sequence[Pod], *, at_s: float) -> Sample:

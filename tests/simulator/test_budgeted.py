@@ -12,8 +12,7 @@ from wharfage_autoscaler.bounds import Bounds
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.ladder import Shares
-from wharfage_autoscaler.law import Held, Signals, thrifty
-from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.law import Held, thrifty
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.seats import Short
 from wharfage_autoscaler.snapshot import Memory
@@ -30,6 +29,7 @@ from wharfage_simulator.looks import HOUR_S
 from benchmarks.forecast_traces import four_weeks
 from benchmarks.periods import DAY_S, LAW, Period, drawn
 from tests.builders import offer, snapshot, wanted
+from tests.simulator.loads import load
 
 MIDNIGHT_S = 1_790_035_200.0
 KEY = ("shop", "chat")
@@ -80,27 +80,6 @@ def allotment(plant: Plant, price: float, cap: float) -> Allotment:
         max_replicas=int(plant.most),
         shares=Shares(floor=0.0, survive=0.0, max_spot=1.0, lost=()),
         short=Short(0.0, 0.0, 0.0, 0),
-    )
-
-
-def load(now: Signals, waiting: float) -> Load:
-    """The signals of the fluid as the collector would have them."""
-
-    def known(value: float) -> float | None:
-        return None if math.isnan(value) else value
-
-    return Load(
-        window_s=60.0,
-        requests_per_second=now.rps_1m,
-        prompt_tokens_per_second=0.0,
-        output_tokens_per_second=0.0,
-        running=0.0,
-        waiting=waiting,
-        requests_per_second_15s=now.rps_15s,
-        requests_per_second_5m=now.rps_5m,
-        bad_share_1m=known(now.bad_1m),
-        bad_share_5m=known(now.bad_5m),
-        bad_share_30m=known(now.bad_30m),
     )
 
 

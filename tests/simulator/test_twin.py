@@ -10,7 +10,6 @@ from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.fleet import Fleet, Pool
 from wharfage_autoscaler.ladder import Shares
 from wharfage_autoscaler.law import UNKNOWN, Held, Law
-from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.seats import Short
 from wharfage_autoscaler.snapshot import Memory
@@ -18,6 +17,7 @@ from wharfage_simulator import fluid
 from wharfage_simulator.fluid import Floats, Plant, run
 
 from tests.builders import offer, snapshot, wanted
+from tests.simulator.loads import load
 
 L4 = offer("g6.xlarge", usd_per_hour=0.8)
 PLANT = Plant(planned_rps=1.7, good_rps=2.0, saturated_rps=2.2, slots=256.0, lead_s=100.0, ttft_s=2.0, most=200.0)
@@ -45,10 +45,6 @@ class Certain:
         return None if math.isnan(self._rps) else self._rps
 
 
-def known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
 def decided(arrivals: Floats, expected: Floats, law: Law, initial: float) -> list[float]:
     """The targets that `decide` sets over the fluid plant."""
     asked = wanted(mode=Mode.AUTO, min_replicas=int(PLANT.least), max_replicas=int(PLANT.most))
@@ -66,24 +62,11 @@ def decided(arrivals: Floats, expected: Floats, law: Law, initial: float) -> lis
         seen[tick + 1] = seen[tick] + came
         missed[tick + 1] = missed[tick] + bad
         now = fluid.signals(tick, seen, missed, expected[tick], PLANT, ready, starting, waiting)
-        load = Load(
-            window_s=60.0,
-            requests_per_second=now.rps_1m,
-            prompt_tokens_per_second=0.0,
-            output_tokens_per_second=0.0,
-            running=0.0,
-            waiting=waiting,
-            requests_per_second_15s=now.rps_15s,
-            requests_per_second_5m=now.rps_5m,
-            bad_share_1m=known(now.bad_1m),
-            bad_share_5m=known(now.bad_5m),
-            bad_share_30m=known(now.bad_30m),
-        )
         world = replace(
             base,
             now=now.now_s,
             fleet=Fleet((Pool(L4, "bf16", int(ready + starting), 1, ready=int(ready)),)),
-            load=load,
+            load=load(now, waiting),
             allotment=ALLOTMENT,
             forecast=Certain(expected[tick]),
             law=law,
