@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wharfage_autoscaler.projection import HOUR_S, Profile, Projection, allowance, projection
-from wharfage_autoscaler.stages import Action, Outlook, Stage, Standing, climbed
+from wharfage_autoscaler.stages import HARSH, Action, Outlook, Stage, Standing, climbed
 
 RESERVE = 0.005
 """Of the budget, given to nobody: what the last replicas drain for, and caps that follow in steps, come out of it."""
-_RESTRICTING = frozenset({Action.PREFER_CHEAPER, Action.FREEZE, Action.FLOOR, Action.STOP})
+_RESTRICTING = HARSH | {Action.PREFER_CHEAPER, Action.FREEZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Reckoning:
         in_force = self.standing.actions
         if not enforced or not in_force & _RESTRICTING:
             return None
-        if in_force & {Action.FLOOR, Action.STOP}:
+        if in_force & HARSH:
             return 0.0
         cap = self.allowance if Action.PREFER_CHEAPER in in_force else math.inf
         return min(cap, math.inf if self.frozen is None else self.frozen)

@@ -33,6 +33,10 @@ class Action(StrEnum):
         return list(Action).index(self)
 
 
+HARSH = frozenset({Action.FLOOR, Action.STOP})
+"""Those that leave no dollars beside the floors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One step: what it does, and from which share of the budget on."""

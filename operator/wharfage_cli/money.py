@@ -7,11 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 from wharfage_api.llmbudget import LLMBudgetSpec
-from wharfage_operator.books import Open
+from wharfage_operator.books import WRITTEN_EVERY_S, Open
 
 from wharfage_cli.budgets import dollars, line
 from wharfage_cli.doctor import Finding, Level, spoken
-from wharfage_cli.reporting.shelf import WRITTEN_EVERY_S
 from wharfage_cli.status import UNKNOWN, condition
 
 

@@ -83,11 +83,15 @@ class Writer:
         body = {**wanted, "metadata": {**wanted["metadata"], **precondition}}
         return await self._write("PATCH", kind, kind.path(*key), body, manager=manager)
 
-    async def keep(self, wanted: Object, known: Object | None, *, manager: str) -> Object:
+    async def keep(self, wanted: Object, known: Object | None, *, manager: str, as_it_was: bool = False) -> Object:
         """Create or change what the operator itself remembers, under a field manager of its own; nobody caches it.
 
-        ApiError 409 where somebody made an object of that name meanwhile, or replaced the one that is `known`.
+        ApiError 409 where somebody made an object of that name meanwhile, or replaced the one that is `known`; with
+        `as_it_was` also where somebody has changed it.
         """
+        if as_it_was and known is not None:
+            version = known["metadata"]["resourceVersion"]
+            wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
         return await self._apply(kind_of(wanted), key_of(wanted), wanted, known, manager=manager)
 
     async def mark(self, pod: Object, *, labels: Mapping[str, str], annotations: Mapping[str, str]) -> None:

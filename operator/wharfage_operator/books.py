@@ -8,15 +8,11 @@ too, the open one is right.
 Texts are JSON, compressed. `form` says how it is laid out; what another form has is not read, and not overwritten.
 """
 
-import base64
-import binascii
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from wharfage_autoscaler.counting import Counters, Mark, Marks
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Machine, Meter, Stay
@@ -24,10 +20,13 @@ from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import NOBODY, Account, Payer, Served, Spend
 
 from wharfage_operator.kinds import CONFIG_MAPS, Object
+from wharfage_operator.packing import packed, unpacked
 
 LABEL = "wharfage.dev/ledger"
 OPEN = "wharfage-ledger-open"
 FORM = 1
+WRITTEN_EVERY_S = 2 * 3600.0
+"""Whoever keeps the ledger writes what is open at the end of every hour at the latest."""
 _PART_S = 6 * 3600.0
 _DATA = "ledger"
 _DIGITS = 9  # of a dollar
@@ -211,14 +210,13 @@ def _read_machine(told: Any, accounts: list[Account]) -> tuple[str, Machine]:
 
 
 def _config_map(namespace: str, name: str, told: Mapping[str, Any]) -> Object:
-    data = base64.b64encode(zlib.compress(orjson.dumps(told), 6)).decode()
     metadata = {"name": name, "namespace": namespace, "labels": {LABEL: "open" if name == OPEN else "closed"}}
     return {
         "apiVersion": CONFIG_MAPS.api_version,
         "kind": CONFIG_MAPS.name,
         "metadata": metadata,
         "data": {"form": str(FORM)},
-        "binaryData": {_DATA: data},
+        "binaryData": {_DATA: packed(told)},
     }
 
 
@@ -227,8 +225,8 @@ def _told(found: Object) -> dict[str, Any]:
     if form != str(FORM):
         raise _unreadable(found, f"its form is {form}, and this version reads form {FORM}")
     try:
-        told = orjson.loads(zlib.decompress(base64.b64decode((found.get("binaryData") or {})[_DATA])))
-    except (KeyError, TypeError, ValueError, zlib.error, binascii.Error) as error:
+        told = unpacked((found.get("binaryData") or {})[_DATA])
+    except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(found, error) from error
     if not isinstance(told, dict):
         raise _unreadable(found, "it holds no object")

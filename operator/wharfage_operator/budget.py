@@ -5,7 +5,7 @@ from typing import Any
 
 from wharfage_api.conditions import ConditionType, Reason
 from wharfage_autoscaler.reckoning import Reckoning
-from wharfage_autoscaler.stages import Action
+from wharfage_autoscaler.stages import HARSH, Action
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.events import Event
@@ -15,7 +15,6 @@ from wharfage_operator.treasury import Account
 
 _TOP = 20
 _MOST_USD = 1e9  # an allowance of more is none at all
-_HARSH = frozenset({Action.FLOOR, Action.STOP})
 
 
 def budget_status(raw: Mapping[str, Any], account: Account | None, *, now: float) -> dict[str, Any]:
@@ -41,7 +40,7 @@ def announced(raw: Mapping[str, Any], account: Account | None) -> tuple[Event, .
     override = account.spec.override
     raised = f"; override to {override.usd} usd: {override.reason}" if override is not None else ""
     message = f"stage {before or 'none'} -> {after or 'none'}{acts}: {stage_words(account.reckoning)}{raised}"
-    return (Event(_reason(after).value, tidy(message), warning=after in _HARSH),)
+    return (Event(_reason(after).value, tidy(message), warning=after in HARSH),)
 
 
 def stage_words(reckoning: Reckoning) -> str:
@@ -94,8 +93,8 @@ def _enforced(account: Account, reckoning: Reckoning, *, enforced: bool) -> Verd
     cap = account.cap
     if cap is None:
         return Verdict(ConditionType.ENFORCED, holds=True, reason=Reason.WITHIN_BUDGET, message="No stage acts now.")
-    reason = Reason.BUDGET_SPENT if account.actions & _HARSH else Reason.BUDGET_RESTRICTS
-    left = "its floors alone are paid for" if account.actions & _HARSH else f"{figure(cap, None)} usd/h are left to it"
+    reason = Reason.BUDGET_SPENT if account.actions & HARSH else Reason.BUDGET_RESTRICTS
+    left = "its floors alone are paid for" if account.actions & HARSH else f"{figure(cap, None)} usd/h are left to it"
     return Verdict(ConditionType.ENFORCED, holds=True, reason=reason, message=f"Stage {stage}: {left}.")
 
 
@@ -110,7 +109,7 @@ def _within(reckoning: Reckoning) -> Verdict:
 def _reason(stage: Action | None) -> Reason:
     if stage is None:
         return Reason.WITHIN_BUDGET
-    if stage in _HARSH:
+    if stage in HARSH:
         return Reason.BUDGET_SPENT
     return Reason.BUDGET_NOTIFIES if stage is Action.NOTIFY else Reason.BUDGET_RESTRICTS
 

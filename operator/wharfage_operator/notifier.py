@@ -140,10 +140,7 @@ class Notifier:
         if outbox == self._written:
             return
         wanted = written(self._namespace, outbox)
-        if self._known is not None:
-            version = self._known["metadata"]["resourceVersion"]
-            wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
-        self._known = await self._writer.keep(wanted, self._known, manager=MANAGER)
+        self._known = await self._writer.keep(wanted, self._known, manager=MANAGER, as_it_was=True)
         self._written = outbox
 
     async def _sent(self, webhook: Webhook, outbox: Outbox) -> frozenset[str]:

@@ -11,11 +11,10 @@ from typing import Any
 from wharfage_api.conditions import ConditionType
 from wharfage_api.llmbudget import LLMBudgetSpec
 
-from wharfage_operator.conditions import instant
 from wharfage_operator.gather import PAUSED, is_paused
 from wharfage_operator.kinds import Object, key_of
 from wharfage_operator.spending import HOURS, QUARTER_S, Course
-from wharfage_operator.terms import dollars, exists, overridden, terms
+from wharfage_operator.terms import dollars, exists, overridden, terms, told_of
 from wharfage_operator.visitors import Rights
 
 _DIGITS = 5  # of a dollar
@@ -104,7 +103,7 @@ def details(deployment: Object) -> Row:
 def budget_line(name: str, spec: LLMBudgetSpec, status: Mapping[str, Any], *, now_s: float) -> Row:
     """One budget; what its status says of an earlier period is not shown."""
     held = terms(spec, now_s) if exists(spec.time_zone) else None
-    current = status if held is not None and status.get("periodStart") == instant(held.begins_s) else {}
+    current = {} if held is None else told_of(status, held.begins_s)
     forecast = current.get("usdForecast") or {}
     return {
         "name": name,

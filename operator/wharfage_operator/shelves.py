@@ -67,10 +67,7 @@ class Shelves:
     async def write_open(self, books: Open) -> None:
         """What is open; ApiError 409 where somebody else has written it since it was read."""
         wanted = written_open(self._namespace, books)
-        if self._open is not None:
-            version = self._open["metadata"]["resourceVersion"]
-            wanted = {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
-        self._open = await self._writer.keep(wanted, self._open, manager=MANAGER)
+        self._open = await self._writer.keep(wanted, self._open, manager=MANAGER, as_it_was=True)
 
     async def close(self, ledger: Ledger) -> None:
         """Write rows among the closed ones; the same once more changes nothing.

@@ -10,18 +10,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wharfage_autoscaler.ledger import Ledger
-from wharfage_autoscaler.meter import Machine, Meter, machine_parts
-from wharfage_autoscaler.metering import HOUR_S
+from wharfage_autoscaler.meter import Meter
+from wharfage_autoscaler.metering import HOUR_S, charged
 from wharfage_autoscaler.spend import NOTHING, Account, Spend
 
-from wharfage_operator.books import LABEL, OPEN, part_name, read_open, read_part
+from wharfage_operator.books import LABEL, OPEN, WRITTEN_EVERY_S, part_name, read_open, read_part
 from wharfage_operator.connection import Connection
+from wharfage_operator.hours import row_of
 from wharfage_operator.kinds import CONFIG_MAPS, Key, Object
 
 HOURS = 7 * 24
 QUARTER_S = 6 * HOUR_S
 _FRESH_S = 10.0
-_LATE_S = 2 * HOUR_S  # what is open is written once an hour at least
 _AT_ONCE = 4
 
 Rows = Mapping[float, Mapping[Key, Spend]]
@@ -116,19 +116,9 @@ def by_deployment(ledger: Ledger) -> Rows:
 
 
 def unwritten(meter: Meter, until_s: float) -> Rows:
-    """What has run from the meter's mark until then, as it ran at the mark."""
-    rates: dict[Key, Spend] = {}
-    for machine in meter.machines.values():
-        for account, spend in _per_second(machine):
-            _count(rates, account, spend)
-    found: dict[float, dict[Key, Spend]] = {}
-    begins_s = meter.mark_s
-    while begins_s < until_s:
-        hour_s = begins_s - begins_s % HOUR_S
-        ends_s = min(until_s, hour_s + HOUR_S)
-        found[hour_s] = {key: _times(rate, ends_s - begins_s) for key, rate in rates.items()}
-        begins_s = ends_s
-    return found
+    """What has run from the meter's mark until then, as it ran at the mark: what the ledger will charge for it."""
+    _, charges = charged(meter, meter.machines, until_s, proven_s=until_s, row_of=row_of(()))
+    return by_deployment(Ledger().posted(charges))
 
 
 def course(parts: Iterable[Rows], from_s: float, *, kept_s: float | None, late: bool) -> Course:
@@ -163,24 +153,10 @@ def _course(opened: Object | None, closed: list[Rows], from_s: float, now_s: flo
         return course(closed, from_s, kept_s=None, late=False)
     books = read_open(opened)
     still = by_deployment(books.ledger)
-    late = now_s - books.meter.mark_s > _LATE_S
+    late = now_s - books.meter.mark_s > WRITTEN_EVERY_S
     since = {} if late else unwritten(books.meter, now_s)
     over = ({begins_s: row for begins_s, row in part.items() if begins_s not in still} for part in closed)
     return course([*over, still, since], from_s, kept_s=books.meter.mark_s, late=late)
-
-
-def _per_second(machine: Machine) -> Iterable[tuple[Account, Spend]]:
-    """Dollars per second of a machine: of each stay its part, and what is paid beyond them."""
-    rate = machine.usd_per_hour / HOUR_S
-    stays = machine.stays.values()
-    crowded = max(1.0, sum(stay.part for stay in stays)) if machine.whole else 1.0
-    paid = machine_parts(machine)
-    for stay in stays:
-        part = stay.part / crowded
-        paid[stay.account] -= part
-        yield stay.account, Spend(startup=part * rate) if stay.ready_s is None else Spend(serving=part * rate)
-    for account, part in paid.items():
-        yield account, Spend(idle=max(0.0, part) * rate)
 
 
 def _count(row: dict[Key, Spend], account: Account, spend: Spend) -> None:
@@ -188,7 +164,3 @@ def _count(row: dict[Key, Spend], account: Account, spend: Spend) -> None:
     key = account.payer.namespace, account.payer.name
     paid = Spend(spend.serving, spend.idle, spend.startup, spend.estimated)
     row[key] = row[key] + paid if key in row else paid
-
-
-def _times(rate: Spend, seconds: float) -> Spend:
-    return Spend(rate.serving * seconds, rate.idle * seconds, rate.startup * seconds, rate.estimated * seconds)

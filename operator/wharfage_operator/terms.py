@@ -1,11 +1,15 @@
 """From an LLMBudget to what a look at it needs: the dollars that hold now, its period, its stages."""
 
+from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wharfage_api.llmbudget import Basis, BudgetMode, LLMBudgetSpec
 from wharfage_api.periods import span
 from wharfage_autoscaler.reckoning import Terms
 from wharfage_autoscaler.stages import Stage
+
+from wharfage_operator.conditions import instant
 
 
 def terms(spec: LLMBudgetSpec, now_s: float) -> Terms:
@@ -18,6 +22,11 @@ def terms(spec: LLMBudgetSpec, now_s: float) -> Terms:
         begins_s=period.begins_s,
         ends_s=period.ends_s,
     )
+
+
+def told_of(status: Mapping[str, Any], begins_s: float) -> Mapping[str, Any]:
+    """What a budget's status says of the period that begins then: nothing where it is of another."""
+    return status if status.get("periodStart") == instant(begins_s) else {}
 
 
 def dollars(spec: LLMBudgetSpec, now_s: float) -> float:

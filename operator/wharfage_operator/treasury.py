@@ -15,17 +15,16 @@ from wharfage_autoscaler.bounds import FREE, Bounds
 from wharfage_autoscaler.projection import HOUR_S, Profile, profiled
 from wharfage_autoscaler.reckoning import Reckoning, Spending, Terms, news, reckoned
 from wharfage_autoscaler.sharing import shared
-from wharfage_autoscaler.stages import Action, Standing, resumed
+from wharfage_autoscaler.stages import HARSH, Action, Standing, resumed
 from wharfage_autoscaler.supply import Cap
 
 from wharfage_operator.budget_gauges import BudgetFigures
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
-from wharfage_operator.conditions import instant
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Key, Kind, key_of
 from wharfage_operator.scopes import Scopes
 from wharfage_operator.telemetry import Telemetry
-from wharfage_operator.terms import terms
+from wharfage_operator.terms import terms, told_of
 from wharfage_operator.unrestricted import Course
 from wharfage_operator.wishes import Cost, Wishes
 
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 _PAST_H = 35 * 24
 _TOLD_EVERY = 5  # looks
 _USUAL_PRIORITY = 100
-_HARSH = frozenset({Action.FLOOR, Action.STOP})
 
 
 class Books(Protocol):
@@ -222,10 +220,10 @@ class Treasury:
     def _harsh(self, name: str, account: Account) -> frozenset[Action]:
         """Floor and Stop, where they act; before the first look as an earlier process had them."""
         if account.reckoning is not None:
-            return account.actions & _HARSH
+            return account.actions & HARSH
         stage = self._stage_before(name, account.spec)
         acts = account.spec.mode is BudgetMode.ENFORCE
-        return frozenset({stage}) & _HARSH if stage is not None and acts else frozenset()
+        return frozenset({stage}) & HARSH if stage is not None and acts else frozenset()
 
     def _stage_before(self, name: str, spec: LLMBudgetSpec) -> Action | None:
         """What an earlier process had in force; of another period nothing is."""
@@ -234,7 +232,7 @@ class Treasury:
             begins_s = terms(spec, self._looked_s).begins_s
         except (KeyError, OSError, ValueError):
             return None
-        stage = status.get("stage") if status.get("periodStart") == instant(begins_s) else None
+        stage = told_of(status, begins_s).get("stage")
         return Action(stage) if stage in set(Action) else None
 
     def tell(self, telemetry: Telemetry) -> None:

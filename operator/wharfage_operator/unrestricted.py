@@ -7,21 +7,17 @@ Where nothing is held down nothing is written. What cannot be read begins anew.
 """
 
 import asyncio
-import base64
-import binascii
 import logging
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-
-import orjson
 
 from wharfage_operator.apply import Writer
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
 from wharfage_operator.errors import ApiError, NotYet
 from wharfage_operator.kinds import CONFIG_MAPS, Object
+from wharfage_operator.packing import packed, unpacked
 from wharfage_operator.wishes import Known
 
 log = logging.getLogger(__name__)
@@ -122,20 +118,20 @@ def written(namespace: str, course: Course) -> Object:
         "apiVersion": CONFIG_MAPS.api_version,
         "kind": CONFIG_MAPS.name,
         "metadata": {"name": NAME, "namespace": namespace},
-        "binaryData": {_DATA: base64.b64encode(zlib.compress(orjson.dumps(told), 6)).decode()},
+        "binaryData": {_DATA: packed(told)},
     }
 
 
 def read(found: Object) -> Course:
     """What `written` wrote; ValueError for anything else."""
     try:
-        told = orjson.loads(zlib.decompress(base64.b64decode(found["binaryData"][_DATA])))
+        told = unpacked(found["binaryData"][_DATA])
         saved = {str(uid): {int(hour): float(usd) for hour, usd in hours} for uid, hours in told["saved"].items()}
         known = {
             str(uid): Known(float(usd_per_rps), math.nan if seat_usd is None else float(seat_usd))
             for uid, (usd_per_rps, seat_usd) in told["known"].items()
         }
-    except (AttributeError, KeyError, TypeError, zlib.error, binascii.Error) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return Course(saved, known)
 

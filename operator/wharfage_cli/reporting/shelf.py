@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wharfage_autoscaler.ledger import Ledger, Row
-from wharfage_autoscaler.metering import HOUR_S, charged
-from wharfage_operator.books import LABEL, OPEN, Open, Unreadable, Wanted, read_open, read_part
+from wharfage_autoscaler.metering import charged
+from wharfage_operator.books import LABEL, OPEN, WRITTEN_EVERY_S, Open, Unreadable, Wanted, read_open, read_part
+from wharfage_operator.hours import row_of
 
 from wharfage_cli.connection import Connection, Refused
-
-WRITTEN_EVERY_S = 2 * HOUR_S
-"""Whoever keeps the ledger writes at the end of every hour at the latest."""
 
 _AT_ONCE = 20  # of some hundred KiB each
 
@@ -62,13 +60,8 @@ def brought_up(books: Open, now_s: float) -> tuple[Open, float]:
     meter = books.meter
     if not meter.mark_s < now_s <= meter.mark_s + WRITTEN_EVERY_S:
         return books, meter.mark_s
-    after, charges = charged(meter, meter.machines, now_s, proven_s=now_s, row_of=_hour)
+    after, charges = charged(meter, meter.machines, now_s, proven_s=now_s, row_of=row_of(()))
     return Open(after, books.ledger.posted(charges), books.since_s, books.closed_s, books.marks), now_s
-
-
-def _hour(at_s: float) -> tuple[float, float]:
-    begins_s = at_s - at_s % HOUR_S
-    return begins_s, begins_s + HOUR_S
 
 
 def _open(connection: Connection, namespace: str) -> Open:
