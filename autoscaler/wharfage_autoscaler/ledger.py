@@ -4,7 +4,7 @@ A `Ledger` holds rows in full: of the hours that are not closed yet, or of one d
 of the rest: of every budget by hour, because its periods begin at hours, and of every payer by day.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wharfage_autoscaler.spend import NOTHING, Account, Spend
@@ -87,13 +87,32 @@ def total(spends: Iterable[Spend]) -> Spend:
 
 
 def by_day(ledger: Ledger) -> Ledger:
-    """One row a day, as older days are kept."""
+    """One row a day of UTC, as older days are kept."""
+    return every(ledger, DAY_S)
+
+
+def every(ledger: Ledger, seconds: float) -> Ledger:
+    """One row for each so many seconds: an hour may be cut in two where a budget's period begins in it."""
     rows: dict[float, dict[Account, Spend]] = {}
     for begins_s, row in ledger.rows.items():
-        day = rows.setdefault(day_of(begins_s), {})
+        found = rows.setdefault(begins_s - begins_s % seconds, {})
         for account, spend in row.items():
-            day[account] = day.get(account, NOTHING) + spend
+            found[account] = found.get(account, NOTHING) + spend
     return Ledger(rows)
+
+
+def parted(ledger: Ledger, name_of: Callable[[Account], str]) -> dict[str, Ledger]:
+    """The ledger by a name of its accounts; together the parts are all of it."""
+    found: dict[str, dict[float, dict[Account, Spend]]] = {}
+    for begins_s, row in ledger.rows.items():
+        for account, spend in row.items():
+            found.setdefault(name_of(account), {}).setdefault(begins_s, {})[account] = spend
+    return {name: Ledger(rows) for name, rows in found.items()}
+
+
+def uid_of(account: Account) -> str:
+    """Of the deployment whose dollars they are."""
+    return account.payer.uid
 
 
 def day_of(at_s: float) -> float:

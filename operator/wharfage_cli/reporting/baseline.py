@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.ledger import Ledger, every, parted, uid_of
 from wharfage_autoscaler.metering import HOUR_S
 from wharfage_autoscaler.offers import Market
-from wharfage_autoscaler.spend import NOTHING, Account, Spend
+from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_cli.reporting.prices import Prices
 
@@ -42,12 +42,8 @@ class Savings:
 
 def savings(ledger: Ledger, prices: Prices, until_s: float) -> dict[str, Savings]:
     """By the uid of the deployment; the last hour may not be over at `until_s` (Unix seconds)."""
-    by_uid: dict[str, dict[float, dict[Account, Spend]]] = {}
-    for begins_s, row in ledger.rows.items():
-        for account, spend in row.items():
-            hour = by_uid.setdefault(account.payer.uid, {}).setdefault(begins_s - begins_s % HOUR_S, {})
-            hour[account] = hour.get(account, NOTHING) + spend
-    return {uid: _of_one(rows, prices, until_s) for uid, rows in by_uid.items()}
+    hourly = parted(every(ledger, HOUR_S), uid_of)
+    return {uid: _of_one(each.rows, prices, until_s) for uid, each in hourly.items()}
 
 
 def _of_one(rows: Mapping[float, Mapping[Account, Spend]], prices: Prices, until_s: float) -> Savings:

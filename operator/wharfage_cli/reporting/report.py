@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from wharfage_api.periods import Span
 from wharfage_autoscaler.attribution import Share, attributed, in_cents
-from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.ledger import Ledger, parted
 from wharfage_autoscaler.metering import HOUR_S
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.projection import Projection, profiled, projection
@@ -109,7 +109,7 @@ def report(shelf: Shelf, prices: Prices, question: Question) -> Report:
     period = asked.between(question.span.begins_s, question.span.ends_s)
     earlier = _as_much_before(asked, question) if shelf.since_s <= question.before.begins_s else None
     name_of = _NAMES[question.by]
-    shares = attributed(period, name_of)
+    shares, parts = attributed(period, name_of), parted(period, name_of)
     were = {} if earlier is None else attributed(earlier, name_of)
     names = sorted(shares, key=lambda name: (-shares[name].spend.usd, name))
     cents = in_cents(shares[name].spend.usd for name in names)
@@ -119,7 +119,7 @@ def report(shelf: Shelf, prices: Prices, question: Question) -> Report:
             cent,
             None if earlier is None else were.get(name, Share()).spend.usd,
             shares[name],
-            _named(period, name_of, name),
+            parts[name],
         )
         for name, cent in zip(names, cents, strict=True)
     ]
@@ -128,10 +128,6 @@ def report(shelf: Shelf, prices: Prices, question: Question) -> Report:
     saved = together(savings(period, prices, question.until_s).values())
     gaps = (*shelf.trouble, *_gaps(shelf, period, question), *_unpriced(period, prices))
     return Report(question, tuple(lines), total, saved, _forecast(shelf, asked, total, question), gaps)
-
-
-def _named(ledger: Ledger, name_of: Callable[[Account], str], name: str) -> Ledger:
-    return only(ledger, lambda account: name_of(account) == name)
 
 
 def only(ledger: Ledger, chosen: Callable[[Account], bool]) -> Ledger:

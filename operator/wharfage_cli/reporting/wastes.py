@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.ledger import Ledger, every, parted, total, uid_of
 from wharfage_autoscaler.metering import HOUR_S
 from wharfage_autoscaler.offers import Market
-from wharfage_autoscaler.spend import NOTHING, Spend
+from wharfage_autoscaler.spend import Spend
 
 from wharfage_cli.reporting.prices import Prices
 
@@ -44,21 +44,16 @@ class Waste:
 
 def wastes(ledger: Ledger, deployments: list[dict[str, Any]], prices: Prices) -> tuple[Waste, ...]:
     """The dearest wastes of deployments that are there (as the API server returned them), by a period's rows."""
-    found = [each for raw in deployments for each in _of(ledger, raw, prices) if each.usd >= _LEAST_USD]
+    by_uid = parted(ledger, uid_of)
+    there = [(raw, by_uid[uid]) for raw in deployments if (uid := raw["metadata"]["uid"]) in by_uid]
+    found = [each for raw, rows in there for each in _of(rows, raw, prices) if each.usd >= _LEAST_USD]
     return tuple(sorted(found, key=lambda each: (-each.usd, each.namespace, each.name))[:MOST])
 
 
 def _of(ledger: Ledger, raw: Mapping[str, Any], prices: Prices) -> Iterator[Waste]:
-    uid = raw["metadata"]["uid"]
-    hours: dict[float, Spend] = {}
-    for begins_s, row in ledger.rows.items():
-        for account, spend in row.items():
-            if account.payer.uid == uid:
-                hour_s = begins_s - begins_s % HOUR_S
-                hours[hour_s] = hours.get(hour_s, NOTHING) + spend
-    if not hours:
-        return
-    by_count = max(_by_count(raw, list(hours.values())), key=lambda each: each.usd, default=None)
+    """Of one deployment, whose rows alone the ledger has."""
+    hours = [total(row.values()) for row in every(ledger, HOUR_S).rows.values()]
+    by_count = max(_by_count(raw, hours), key=lambda each: each.usd, default=None)
     if by_count is not None:
         yield by_count
     yield from _by_spot(ledger, raw, prices)
@@ -113,7 +108,7 @@ def _by_spot(ledger: Ledger, raw: Mapping[str, Any], prices: Prices) -> Iterator
     for row in ledger.rows.values():
         for account, spend in row.items():
             spot = prices.spot.get(account.offer[:2])
-            if account.payer.uid != raw["metadata"]["uid"] or account.offer[2] is not Market.ON_DEMAND or spot is None:
+            if account.offer[2] is not Market.ON_DEMAND or spot is None:
                 continue
             saved = _MOST_SPOT * (spend.usd - spot * spend.machine_hours)
             if saved > 0.0:
