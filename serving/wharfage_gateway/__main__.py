@@ -18,14 +18,13 @@ from pathlib import Path
 
 import uvicorn
 import uvloop
-from kubernetes.aio.config import ConfigException
 
 from wharfage_gateway import levels, recount, usage, viewfile
 from wharfage_gateway.anywhere import anywhere, listening
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
 from wharfage_gateway.envoy import MOST_BODY_BYTES, MOST_MEMORY_BYTES, Options, bootstrap
-from wharfage_gateway.identity import identity
+from wharfage_gateway.identity import UnknownClusterError, identity
 from wharfage_gateway.publication import Publication
 from wharfage_gateway.view import View
 from wharfage_gateway.watch import Followed, Watcher, opened
@@ -177,7 +176,7 @@ def main() -> int:
     except* viewfile.ViewFileError as errors:
         log.error("%s", errors.exceptions[0])
         status = 1
-    except* ConfigException as unknown:
+    except* UnknownClusterError as unknown:
         log.error("no cluster: set KUBECONFIG, or run in a pod with a service account: %s", unknown.exceptions[0])
         status = 1
     return status

@@ -14,9 +14,8 @@ from typing import Any
 
 import aiohttp
 import orjson
-from kubernetes.aio.client import Configuration
 
-from wharfage_gateway.identity import authorization
+from wharfage_gateway.identity import Identity
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Reflector:
 
     def __init__(
         self,
-        configuration: Configuration,
+        who: Identity,
         session: aiohttp.ClientSession,
         path: str,
         changed: Callable[[], None],
@@ -49,9 +48,9 @@ class Reflector:
         self.listed = False
         self.heard_s = float("-inf")
         """When the API server last said anything, by the monotonic clock."""
-        self._configuration = configuration
+        self._who = who
         self._session = session
-        self._url = configuration.host + path
+        self._url = who.host + path
         self._select = {"labelSelector": labels} | ({"fieldSelector": fields} if fields else {})
         self._changed = changed
 
@@ -114,7 +113,8 @@ class Reflector:
     @asynccontextmanager
     async def _asked(self, params: Mapping[str, str], total_s: float) -> AsyncIterator[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=5.0)
-        headers = await authorization(self._configuration)
+        said = await self._who.authorization()
+        headers = {"Authorization": said} if said else {}
         async with self._session.get(
             self._url, params=params, headers=headers, timeout=timeout, allow_redirects=False
         ) as answer:

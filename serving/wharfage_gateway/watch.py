@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
-from kubernetes.aio.client import Configuration
 from wharfage_api.labels import OWNER
 
-from wharfage_gateway.identity import tls
+from wharfage_gateway.identity import Identity
 from wharfage_gateway.reflector import Reflector
 from wharfage_gateway.sight import is_ready, view
 from wharfage_gateway.view import View
@@ -36,7 +35,7 @@ class Watcher:
 
     def __init__(
         self,
-        configuration: Configuration,
+        who: Identity,
         session: aiohttp.ClientSession,
         followed: Followed,
         seen: Callable[[View], None],
@@ -47,7 +46,7 @@ class Watcher:
         self._seen = seen
 
         def reflector(path: str, *, labels: str = "", fields: str = "") -> Reflector:
-            return Reflector(configuration, session, path, self._changed.set, labels=labels, fields=fields)
+            return Reflector(who, session, path, self._changed.set, labels=labels, fields=fields)
 
         core = f"/api/v1/namespaces/{followed.namespace}"
         llms = f"/apis/wharfage.dev/v1alpha1/namespaces/{followed.namespace}/llmdeployments"
@@ -90,6 +89,6 @@ class Watcher:
         )
 
 
-def opened(configuration: Configuration) -> aiohttp.ClientSession:
+def opened(who: Identity) -> aiohttp.ClientSession:
     """A session to the API server; the caller closes it."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls(configuration), limit=0))
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=who.tls, limit=0))

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from aiohttp import web
-from kubernetes.aio.client import Configuration
+from wharfage_gateway.identity import Identity
 from wharfage_gateway.reflector import Reflector
 from wharfage_gateway.watch import opened
 
@@ -30,11 +30,10 @@ async def test_what_was_known_stays_while_the_api_server_fails_and_is_mended_whe
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    configuration = Configuration()
-    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with opened(configuration) as session:
+    who = Identity(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with opened(who) as session:
         changes: list[int] = []
-        reflector = Reflector(configuration, session, "/pods", lambda: changes.append(1))
+        reflector = Reflector(who, session, "/pods", lambda: changes.append(1))
         running = asyncio.create_task(reflector.run())
         for _ in range(500):
             if "pod-2" in reflector.objects:
