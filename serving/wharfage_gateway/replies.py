@@ -10,6 +10,7 @@ from wharfage_gateway.dialect import MESSAGES, Error, openai_error
 
 Json = dict[str, Any]
 
+EXPRESSION = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 COME_AGAIN_S = 10
 """Retry-After where nobody knows better."""
 
@@ -42,7 +43,11 @@ def _mappers(error: Error, beginning: str = "") -> list[Json]:
     return [
         mapper(_flags("UH", "NC"), 503, "no_replica", "no replica of this model can answer now", again=True),
         mapper(_flags("UO"), 429, "overloaded", "too many requests are under way", again=True),
-        mapper(_flags("OM"), 503, "overloaded", "this gateway has no memory left for more requests", again=True),
+        *(
+            # One that is refused before its filters are made has no flag.
+            mapper(fits, 503, "overloaded", "this gateway has no memory left for more requests", again=True)
+            for fits in (_flags("OM"), _because("overload"))
+        ),
         mapper(
             _flags("UF", "UC", "URX", "UR", "LR", "UPE"),
             502,
@@ -72,6 +77,12 @@ def _below(beginning: str, fits: Json) -> Json:
 
 def _flags(*flags: str) -> Json:
     return {"response_flag_filter": {"flags": list(flags)}}
+
+
+def _because(details: str) -> Json:
+    """Whose details of the response, as Envoy calls them, are these."""
+    expression = {"@type": f"type.googleapis.com/{EXPRESSION}", "expression": f"response.code_details == '{details}'"}
+    return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": expression}}
 
 
 def _status(code: int) -> Json:

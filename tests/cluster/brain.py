@@ -36,7 +36,7 @@ class BrainProcess:
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=30) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -46,7 +46,7 @@ class BrainProcess:
         return f"http://127.0.0.1:{self.port}"
 
     def demand(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/demand?since=-1", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/demand?since=-1", timeout=30) as answer:
             return dict(json.loads(answer.read())["models"]["chat"])
 
     def stop(self) -> None:

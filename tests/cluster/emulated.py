@@ -53,7 +53,7 @@ class EmulatorProcess:
 
     def ledger(self) -> dict[str, Any]:
         """The run so far."""
-        with urllib.request.urlopen(f"{self.address}/ledger", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.address}/ledger", timeout=30) as answer:
             read: dict[str, Any] = json.loads(answer.read())
         return read
 

@@ -92,7 +92,7 @@ class OperatorProcess:
 
     def page(self, name: str) -> str:
         """A page of its health server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=30) as answer:
             return str(answer.read().decode())
 
     def metric(self, prefix: str) -> float:

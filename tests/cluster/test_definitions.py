@@ -53,7 +53,7 @@ def test_an_operator_that_starts_before_its_api_waits_says_so_and_goes_on(place:
     eventually(lambda: any("not installed" in str(record["message"]) for record in operator.records))
     assert operator.process.poll() is None
     install(place)
-    eventually(lambda: operator.ready, within_s=30)
+    eventually(lambda: operator.ready)
     place.create()
     place.ready()
 
@@ -61,7 +61,7 @@ def test_an_operator_that_starts_before_its_api_waits_says_so_and_goes_on(place:
 def test_a_definition_that_is_deleted_and_comes_back_is_served_again_by_the_same_process(place: Lab) -> None:
     install(place)
     operator = place.start(watch_namespaces="")
-    eventually(lambda: operator.ready, within_s=30)
+    eventually(lambda: operator.ready)
     place.create("before")
     place.ready("before")
     place.cluster.kubectl("delete", "crd", f"{LLM_DEPLOYMENTS.plural}.{LLM_DEPLOYMENTS.group}")
@@ -80,7 +80,7 @@ def test_a_definition_that_is_deleted_and_comes_back_is_served_again_by_the_same
 def test_a_second_api_of_the_same_name_in_another_group_changes_nothing(place: Lab) -> None:
     install(place)
     operator = place.start(watch_namespaces="")
-    eventually(lambda: operator.ready, within_s=30)
+    eventually(lambda: operator.ready)
     row = {"name": "v1", "served": True, "storage": True}
     schema = {"schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
     names = {"plural": LLM_DEPLOYMENTS.plural, "kind": "LLMDeployment", "singular": "llmdeployment"}
@@ -97,7 +97,7 @@ def test_a_second_api_of_the_same_name_in_another_group_changes_nothing(place: L
     place.ready("beside")
     operator.stop()
     second = place.start(watch_namespaces="")
-    eventually(lambda: second.ready, within_s=30)
+    eventually(lambda: second.ready)
     place.create("started-beside")
     place.ready("started-beside")
     assert operator.tracebacks == []
@@ -125,11 +125,11 @@ def define(lab: Lab, kind: Kind) -> None:
 def test_monitors_come_with_their_api_and_one_of_somebody_else_is_left_alone(place: Lab) -> None:
     install(place)
     operator = place.start(watch_namespaces="", resync_s="2")
-    eventually(lambda: operator.ready, within_s=30)
+    eventually(lambda: operator.ready)
     place.create("watched")
     place.ready("watched")
     define(place, POD_MONITORS)
-    ours = eventually(lambda: place.server.get(POD_MONITORS, place.namespace, "watched"), within_s=30)
+    ours = eventually(lambda: place.server.get(POD_MONITORS, place.namespace, "watched"))
     assert ours["metadata"]["ownerReferences"][0]["name"] == "watched"
     spec = {"selector": {"matchLabels": {"theirs": "1"}}}
     place.server.create(POD_MONITORS, {"metadata": {"name": "blind", "namespace": place.namespace}, "spec": spec})
@@ -148,7 +148,7 @@ def test_monitors_come_with_their_api_and_one_of_somebody_else_is_left_alone(pla
 def test_karpenter_s_api_may_appear_later(place: Lab) -> None:
     install(place)
     operator = place.start(watch_namespaces="", resync_s="2")
-    eventually(lambda: operator.ready, within_s=30)
+    eventually(lambda: operator.ready)
     define(place, NODE_POOLS)
     requirements = [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["lab.l4"]}]
     template = {"spec": {"requirements": requirements}}
@@ -160,4 +160,4 @@ def test_karpenter_s_api_may_appear_later(place: Lab) -> None:
             "spec": {"template": template},
         }
     )
-    eventually(lambda: operator.metric('wharfage_cached_objects{resource="nodepools"}') == 1, within_s=30)
+    eventually(lambda: operator.metric('wharfage_cached_objects{resource="nodepools"}') == 1)

@@ -29,7 +29,7 @@ def told(lab: Lab) -> float:
 
 
 def agrees(lab: Lab, what: str) -> None:
-    eventually(lambda: abs(told(lab) - RATE) <= 0.1 * RATE, within_s=30.0, what=f"{what}: the status tells the load")
+    eventually(lambda: abs(told(lab) - RATE) <= 0.1 * RATE, what=f"{what}: the status tells the load")
 
 
 def test_the_status_tells_the_load_that_the_engines_serve(lab: Lab, emulator: EmulatorProcess) -> None:

@@ -80,7 +80,7 @@ def test_requests_at_zero_wait_wake_the_model_and_are_all_sent_to_it_and_it_goes
     crowd.ask(brain, 50)
     # Those that come first may be answered before the last has come: nobody is before there is a replica.
     eventually(lambda: brain.demand()["arrivals"] == 50, what="all have come")
-    eventually(lambda: replicas(lab) >= 1, within_s=20.0, what="a replica is ordered")
+    eventually(lambda: replicas(lab) >= 1, what="a replica is ordered")
     eventually(lambda: addresses(lab), within_s=60.0, what="its pod")
     there = addresses(lab)
     crowd.wait()

@@ -171,9 +171,13 @@ def test_what_cannot_be_read_is_left_alone_and_said(lab: Lab) -> None:
     assert "binaryData" not in found
     assert operator.metric("wharfage_ledger_kept") == 0.0
     words = f"ConfigMap {lab.system}/{OPEN} of the ledger cannot be read"
-    events = [each["message"] for each in lab.server.all(EVENTS, lab.system) if each["reason"] == "LedgerUnreadable"]
-    assert len(events) == 1
-    assert words in events[0]
+    (event,) = eventually(lambda: unreadable(lab), what="an Event says it")
+    assert words in event
+
+
+def unreadable(lab: Lab) -> list[str]:
+    """What the Events about a ledger that cannot be read say."""
+    return [each["message"] for each in lab.server.all(EVENTS, lab.system) if each["reason"] == "LedgerUnreadable"]
 
 
 def test_old_days_are_folded_into_one_each_and_those_of_last_year_go(lab: Lab) -> None:

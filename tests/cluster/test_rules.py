@@ -27,7 +27,7 @@ ELSEWHERE = ("wharfage:forecast", "wharfage:budget")
 
 
 def asked(url: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{url}/api/v1/{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}/api/v1/{path}", timeout=30) as answer:
         return json.loads(answer.read())["data"]
 
 
@@ -48,8 +48,8 @@ def test_every_rule_finds_what_it_asks_for_on_a_real_page(lab: Lab, emulator: Em
     with scraping({f"127.0.0.1:{operator.port}": served}, lab.folder, rules=RULES) as url:
         for series in (each for each in RECORDED if not each.startswith(ELSEWHERE)):
             whose = (None, None) if series.startswith("wharfage:fleet") else chat
-            eventually(partial(knows, url, series, whose), within_s=30.0, what=series)
-        eventually(lambda: abs(values(url, "wharfage:demand:rps")[chat] - RATE) < 0.2 * RATE, within_s=30.0)
+            eventually(partial(knows, url, series, whose), what=series)
+        eventually(lambda: abs(values(url, "wharfage:demand:rps")[chat] - RATE) < 0.2 * RATE)
         per_replica, all_of_them = (
             values(url, f"wharfage:{which}:rps")[chat] for which in ("replica_capacity", "capacity")
         )

@@ -132,7 +132,7 @@ def test_our_fields_come_back_after_an_edit_by_hand(
                 return False
         return bool(found == ours)
 
-    eventually(repaired, within_s=5)
+    eventually(repaired)
 
 
 def test_a_pool_that_lost_our_label_for_a_while_is_still_known(lab: Lab) -> None:

@@ -121,7 +121,7 @@ def test_an_operator_that_is_restarted_at_zero_leaves_it_there_and_hears_what_wa
     second.kill()
     wake(lab)
     third = operator(lab, emulator)
-    eventually(lambda: wanted(lab) == 1, within_s=30.0, what="one is ordered")
+    eventually(lambda: wanted(lab) == 1, what="one is ordered")
     third.kill()
     fourth = operator(lab, emulator)
     serves(lab)

@@ -144,7 +144,7 @@ async def load(ask: Callable[[], Awaitable[Answer]], *, per_s: float, seconds: f
     return list(await asyncio.gather(*under_way))
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 10.0) -> float:
+async def eventually(holds: Callable[[], Awaitable[bool]], what: str, within_s: float = 30.0) -> float:
     """Wait until it holds; how long it took. Fails, saying what did not come, where it takes longer."""
     began_s = time.monotonic()
     while not await holds():
