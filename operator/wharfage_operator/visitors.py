@@ -2,33 +2,35 @@
 
 A bearer token is reviewed. Whoever it belongs to may see what they may list: LLMDeployments everywhere, else namespace
 by namespace, and LLMBudgets. Where the API server does not answer, nobody sees anything.
+
+Anybody may make tokens up. So those that the API server does not know are remembered apart from those that it does, and
+asked about apart, a few in a second: they drive out no visitor's answer, and take no visitor's place.
 """
 
 import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Kind, Object
+from wharfage_operator.turnstile import Turnstile
 
 HOLDS_S = 30.0
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
 _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-_AT_ONCE = 8
+_AT_ONCE = 4  # of visitors, and as many of strangers
 _MOST_WAITING = 64
+_STRANGERS_PER_S = 20.0
+_VISITORS_PER_S = 1000.0
 _REMEMBERED = 1000
+_REMEMBERED_UNKNOWN = 256
 
 
 class Unknown(Exception):  # noqa: N818 - the state is the name
     """The API server does not know the token; the message says what it said."""
-
-
-class Busy(Exception):  # noqa: N818
-    """Too many others are being asked about."""
 
 
 class Reviews(Protocol):
@@ -76,9 +78,10 @@ class Visitors:
         self._server = server
         self._namespaces = namespaces
         self._clock = clock
-        self._answers: OrderedDict[bytes, _Answer] = OrderedDict()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._asking = 0
+        self._known: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._unknown: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._visitors = Turnstile(at_once=_AT_ONCE, places=_MOST_WAITING, per_s=_VISITORS_PER_S, clock=clock)
+        self._strangers = Turnstile(at_once=_AT_ONCE, places=_MOST_WAITING, per_s=_STRANGERS_PER_S, clock=clock)
 
     async def rights(self, token: str) -> Rights:
         """What the owner of a token may see.
@@ -90,54 +93,53 @@ class Visitors:
 
         """
         key = hashlib.sha256(token.encode()).digest()
-        answer = self._answers.get(key)
+        answer = self._known.get(key) or self._unknown.get(key)
         if answer is None or self._clock() - answer.at_s >= HOLDS_S:
-            async with self._place():
-                answer = await self._ask(token, self._clock())
+            answer = await self._asked(key, token)
             self._remember(key, answer)
         if answer.rights is None:
             raise Unknown(answer.said)
         return answer.rights
 
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """A place among those who are being asked about."""
-        if self._asking >= _MOST_WAITING:
-            raise Busy(f"{_MOST_WAITING} others are being asked about: try again in a moment")
-        self._asking += 1
-        try:
-            yield
-        finally:
-            self._asking -= 1
-
     def _remember(self, key: bytes, answer: _Answer) -> None:
-        self._answers[key] = answer
-        self._answers.move_to_end(key)
-        if len(self._answers) > _REMEMBERED:
-            self._answers.popitem(last=False)
+        ours, most = (self._unknown, _REMEMBERED_UNKNOWN) if answer.rights is None else (self._known, _REMEMBERED)
+        for each in (self._known, self._unknown):
+            each.pop(key, None)
+        ours[key] = answer
+        if len(ours) > most:
+            ours.popitem(last=False)
 
-    async def _ask(self, token: str, now_s: float) -> _Answer:
-        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
-        status = (await self._post(_TOKEN_REVIEWS, review)).get("status") or {}
+    async def _asked(self, key: bytes, token: str) -> _Answer:
+        """Whose a token is; then, as a visitor's, what they may list."""
+        turnstile = self._visitors if key in self._known else self._strangers
+        async with turnstile.place():
+            now_s = self._clock()
+            status = await self._review(turnstile, token)
         if not status.get("authenticated"):
             return _Answer(now_s, None, str(status.get("error") or "the API server does not know this token"))
-        user: Mapping[str, Any] = status.get("user") or {}
+        async with self._visitors.place():
+            return _Answer(now_s, await self._rights(status.get("user") or {}))
+
+    async def _rights(self, user: Mapping[str, Any]) -> Rights:
         budgets, everywhere = await asyncio.gather(self._may(user, LLM_BUDGETS), self._may(user, LLM_DEPLOYMENTS))
         found: frozenset[str] = frozenset()
         if not everywhere:
             asked = sorted(self._namespaces())
             allowed = await asyncio.gather(*(self._may(user, LLM_DEPLOYMENTS, each) for each in asked))
             found = frozenset(name for name, yes in zip(asked, allowed, strict=True) if yes)
-        return _Answer(now_s, Rights(str(user.get("username", "")), everywhere, found, budgets))
+        return Rights(str(user.get("username", "")), everywhere, found, budgets)
+
+    async def _review(self, turnstile: Turnstile, token: str) -> Mapping[str, Any]:
+        """The status of a TokenReview."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+        async with turnstile.turn:
+            return (await self._server.call("POST", _TOKEN_REVIEWS, body=review)).get("status") or {}
 
     async def _may(self, user: Mapping[str, Any], kind: Kind, namespace: str = "") -> bool:
         """Whether a user may list a kind in a namespace, "" for all of them."""
-        answer = await self._post(_ACCESS_REVIEWS, access_review(user, kind, namespace))
+        async with self._visitors.turn:
+            answer = await self._server.call("POST", _ACCESS_REVIEWS, body=access_review(user, kind, namespace))
         return (answer.get("status") or {}).get("allowed") is True
-
-    async def _post(self, path: str, body: Object) -> Object:
-        async with self._turns:
-            return await self._server.call("POST", path, body=body)
 
 
 def access_review(user: Mapping[str, Any], kind: Kind, namespace: str) -> Object:

@@ -21,7 +21,8 @@ from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS
 from wharfage_operator.overview import Replica, details, overview
 from wharfage_operator.scopes import Scopes
 from wharfage_operator.spending import Course, Spending
-from wharfage_operator.visitors import Busy, Rights, Unknown, Visitors
+from wharfage_operator.turnstile import Busy
+from wharfage_operator.visitors import Rights, Unknown, Visitors
 
 log = logging.getLogger(__name__)
 _FILES = ("index.html", "page.css", "page.js", "fleet.js", "money.js", "words.js", "charts.js", "icon.svg")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from wharfage_operator.errors import ApiError
-from wharfage_operator.visitors import HOLDS_S, Busy, Rights, Unknown, Visitors
+from wharfage_operator.turnstile import Busy
+from wharfage_operator.visitors import HOLDS_S, Rights, Unknown, Visitors
 
 from tests.operator.connected import connected
 
@@ -152,8 +153,51 @@ async def test_rights_of_one_token_are_not_those_of_another(visitors: Visitors) 
     assert third == Rights("nobody")
 
 
-async def test_more_tokens_than_can_be_asked_about_are_told_to_come_back(visitors: Visitors, cluster: Cluster) -> None:
+async def test_more_tokens_than_can_be_asked_about_are_told_to_come_back(
+    visitors: Visitors, cluster: Cluster, clock: list[float]
+) -> None:
     found = await asyncio.gather(*(visitors.rights(f"t-{each}") for each in range(70)), return_exceptions=True)
     assert [type(each) for each in found] == [Unknown] * 64 + [Busy] * 6
     assert cluster.most_at_once <= 8
+    clock[0] += 1.0
     assert (await visitors.rights("all-token")).everywhere
+
+
+async def test_made_up_tokens_take_no_place_of_those_whom_the_api_server_has_known(
+    visitors: Visitors, cluster: Cluster, clock: list[float]
+) -> None:
+    await visitors.rights("shop-token")
+    for _ in range(51):  # more than are remembered at all
+        await asyncio.gather(*(visitors.rights(f"{clock[0]}-{at}") for at in range(20)), return_exceptions=True)
+        clock[0] += 1.0
+    assert len([each for each in cluster.asked if each["kind"] == "TokenReview"]) == 1 + 51 * 20
+    flood = [asyncio.create_task(visitors.rights(f"made-up-{each}")) for each in range(200)]
+    await asyncio.sleep(0)
+    assert (await visitors.rights("shop-token")).sees("shop")
+    found = await asyncio.gather(*flood, return_exceptions=True)
+    assert {type(each) for each in found} == {Unknown, Busy}
+
+
+async def test_of_made_up_tokens_a_few_in_a_second_are_asked_about(
+    visitors: Visitors, cluster: Cluster, clock: list[float]
+) -> None:
+    for second in range(10):
+        for at in range(100):
+            with pytest.raises((Unknown, Busy)):
+                await visitors.rights(f"{second}-{at}")
+        clock[0] += 1.0
+    assert len(cluster.asked) == 64 + 9 * 20
+
+
+async def test_a_token_that_is_known_no_more_is_as_any_other(
+    visitors: Visitors, cluster: Cluster, clock: list[float]
+) -> None:
+    await visitors.rights("shop-token")
+    del cluster.tokens["shop-token"]
+    clock[0] += HOLDS_S
+    for _ in range(2):
+        with pytest.raises(Unknown):
+            await visitors.rights("shop-token")
+    cluster.tokens["shop-token"] = "shop-viewer"
+    clock[0] += HOLDS_S
+    assert (await visitors.rights("shop-token")).sees("shop")
