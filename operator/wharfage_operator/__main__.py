@@ -250,6 +250,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         books=bookkeeper,
         namespace=settings.namespace,
         secrets=settings.webhook_secrets,
+        loopback=settings.webhook_allow_loopback,
     )
     expectations = Expectations(foresee, archive.rows, clock)
     laws = Laws(tune, archive.rows, clock)

@@ -59,9 +59,13 @@ class Notifier:
         books: Books,
         namespace: str,
         secrets: Collection[str],
+        loopback: bool = False,
         first_s: float = 1.0,
     ) -> None:
-        """`secrets` of the operator's `namespace` may be read; a failure is tried again after `first_s`, then later."""
+        """`secrets` of the operator's `namespace` may be read; a failure is tried again after `first_s`, then later.
+
+        `loopback`: webhooks may lie on the operator's own.
+        """
         self._cache = cache
         self._connection = connection
         self._writer = writer
@@ -72,6 +76,7 @@ class Notifier:
         self._books = books
         self._namespace = namespace
         self._secrets = frozenset(secrets)
+        self._loopback = loopback
         self._first_s = first_s
         self._outbox: Outbox | None = None
         self._written: Outbox | None = None
@@ -80,7 +85,7 @@ class Notifier:
 
     async def run(self) -> None:
         """Look and send for ever."""
-        async with opened() as webhook:
+        async with opened(loopback=self._loopback) as webhook:
             while True:
                 await self.turn(webhook)
                 await asyncio.sleep(_EVERY_S)

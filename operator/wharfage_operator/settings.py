@@ -43,6 +43,9 @@ class Settings:
     webhook_secrets: tuple[str, ...] = _setting(
         (), "Secrets of the operator's namespace that budgets may name in spec.notify, and no others are read"
     )
+    webhook_allow_loopback: bool = _setting(
+        False, "webhooks may lie on the operator's own loopback, where a proxy beside it may listen"
+    )
     discovery_s: float = _setting(10.0, "pause between two looks at which APIs of CRDs exist")
     backoff_first_s: float = _setting(0.2, "delay after one failure of a key; doubles with each further one")
     backoff_longest_s: float = _setting(300.0, "upper bound of that delay")

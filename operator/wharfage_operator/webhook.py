@@ -1,12 +1,12 @@
-"""One POST to an address that a Secret names: limited in time, never redirected, never to a machine's metadata.
+"""One POST to an address that a Secret names: limited in time, never redirected, nowhere that others cannot reach.
 
-Whoever writes the Secret must not reach what only the operator's machine can, and an address may itself be a secret
-(Slack's is): no message names it.
+Whoever writes the Secret must not get further than they would themselves. So each address that a name has led to is
+looked at when it is about to be connected to: a name that leads elsewhere the second time does not help. The URL may
+itself be a secret (Slack's is): no message names it.
 """
 
-import ipaddress
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
+from wharfage_operator.destinations import refusal
+
 _WITHIN_S = 10.0
-_METADATA = ipaddress.ip_address("fd00:ec2::254")
 _REDIRECTS = range(300, 400)
 _SUCCESS = range(200, 300)
+
+_Found = tuple[int, int, int, str, tuple[Any, ...]]
 
 
 class WebhookError(Exception):
@@ -52,9 +55,12 @@ class Webhook:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Webhook]:
-    """A way to send, as long as it is needed."""
-    connector = aiohttp.TCPConnector(socket_factory=_socket, limit=0)  # nobody waits for a place behind the dead
+async def opened(*, loopback: bool = False) -> AsyncIterator[Webhook]:
+    """A way to send, as long as it is needed; to the operator's own `loopback` only if that is allowed."""
+    connector = aiohttp.TCPConnector(
+        socket_factory=_sockets(loopback=loopback),
+        limit=0,  # nobody waits for a place behind the dead
+    )
     timeout = aiohttp.ClientTimeout(total=_WITHIN_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield Webhook(session)
@@ -75,14 +81,17 @@ def _no_address() -> WebhookError:
     return WebhookError("its key url is no address of a server: write http(s)://HOST[:PORT][/PATH] into it")
 
 
-def _socket(found: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
-    """A socket for an address that a name has led to."""
-    family, kind, protocol, _, place = found
-    address = ipaddress.ip_address(str(place[0]).partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    if mapped.is_link_local or mapped == _METADATA:
-        raise OSError("its host is a link-local address, where machines keep their credentials: name another host")
-    return socket.socket(family, kind, protocol)
+def _sockets(*, loopback: bool) -> Callable[[_Found], socket.socket]:
+    """What makes a socket for an address that a name has led to, unless nothing is sent there."""
+
+    def made(found: _Found) -> socket.socket:
+        family, kind, protocol, _, place = found
+        why = refusal(str(place[0]), loopback=loopback)
+        if why:
+            raise OSError(why)
+        return socket.socket(family, kind, protocol)
+
+    return made
 
 
 def _cause(error: BaseException) -> str:

@@ -136,13 +136,13 @@ def test_a_webhook_hears_of_each_stage_once_whatever_becomes_of_the_operator(lab
     with answering(listen) as url:
         data = {"url": base64.b64encode(url.encode()).decode()}
         lab.server.create(SECRETS, {"metadata": {"name": "hook", "namespace": lab.system}, "data": data})
-        first = lab.start(None, webhook_secrets="hook", **FAST)
+        first = lab.start(None, webhook_secrets="hook", webhook_allow_loopback="true", **FAST)
         name = budget("0.000001", stages=[ALL_STAGES[0]], notify={"secretRef": {"name": "hook"}})
         lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=1, placement={"accelerators": ["L4"]})
         eventually(lambda: "StageBegan" in [each["occasion"] for each in heard], within_s=120.0, what="it hears of it")
         eventually(partial(tells, lab, name, "it answered with status 503"), what="the first attempt failed")
         first.kill()
-        second = lab.start(None, webhook_secrets="hook", **FAST)
+        second = lab.start(None, webhook_secrets="hook", webhook_allow_loopback="true", **FAST)
         eventually(lambda: second.ready, what="another operator is there")
         looked = f'wharfage_budget_stage{{budget="{name}",stage="Notify"}}'
         eventually(lambda: second.metric(looked) == 1.0, within_s=60.0, what="which has looked at the budget")

@@ -152,7 +152,7 @@ class Process:
 @asynccontextmanager
 async def process(town: Town, folder: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> AsyncIterator[Process]:
     """One that has just started."""
-    async with connected(town.app(), folder, monkeypatch) as connection, opened() as webhook:
+    async with connected(town.app(), folder, monkeypatch) as connection, opened(loopback=True) as webhook:
         yield Process(town, connection, webhook, **more)
 
 
