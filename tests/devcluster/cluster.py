@@ -27,6 +27,8 @@ from tests.devcluster.supervisor import SOCKET
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 300.0
+"""A node leaves gigabytes of unpacked images behind, and a disk that is told of each freed block takes a minute or two."""
 
 
 class ClusterError(RuntimeError):
@@ -176,7 +178,7 @@ class Cluster:
     def down(self) -> None:
         """End the cluster and wait until nothing of it is left."""
         _ask(self.folder, {"do": "end"})
-        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        deadline_s = time.monotonic() + _END_TIMEOUT_S
         while self.folder.exists():
             if time.monotonic() > deadline_s:
                 raise ClusterError(f"devcluster {self.name} does not end: see {self.folder}")

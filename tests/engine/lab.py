@@ -146,8 +146,12 @@ class Lab:
             self.cluster.apply(manifest)
 
     def clear(self) -> None:
-        """Delete the deployment, and wait until its pods have drained and are gone."""
+        """Delete the deployment, and wait until its pods are gone: at once, since nobody asks any more.
+
+        An engine that is still starting is process 1 without a handler, hears no SIGTERM and would take its whole grace.
+        """
         self.kubectl("delete", "llm", NAME)
+        self.kubectl("delete", "pods", "-l", f"wharfage.dev/llmdeployment={NAME}", "--grace-period=1", "--wait=false")
         until("its pods are gone", lambda: (not self.pods(), "they drain"), timeout_s=180)
 
     def deployment(self) -> dict[str, Any]:
