@@ -14,7 +14,7 @@ from wharfage_autoscaler.metering import Charges, RowOf
 from wharfage_autoscaler.spend import NOTHING, Account, Served, Spend
 from wharfage_autoscaler.worth import Weights
 
-_MOST_PER_S = 10_000_000.0
+MOST_PER_S = 10_000_000.0
 """Requests or tokens: no pod does more, and what tells more is not believed."""
 
 Weigh = Callable[[Account], Weights]
@@ -74,9 +74,9 @@ def counted(marks: Marks, seen: Marks, *, there: Collection[str], row_of: RowOf,
         kept[key] = now
         grown = now.counters.since(before.counters)
         seconds = now.at_s - before.at_s
-        if max(grown.all) > _MOST_PER_S * seconds:
+        if max(grown.all) > MOST_PER_S * seconds:
             continue
-        for begins_s, share in _spread(before.at_s, now.at_s, row_of):
+        for begins_s, share in spread(before.at_s, now.at_s, row_of):
             row = begins_s, now.account
             charges[row] = charges.get(row, NOTHING) + Spend(served=_part(grown, share, weigh(now.account)))
     return kept, charges
@@ -97,7 +97,7 @@ def shifted(marks: Marks, delta_s: float) -> Marks:
     return {key: replace(mark, at_s=mark.at_s + delta_s) for key, mark in marks.items()}
 
 
-def _spread(from_s: float, to_s: float, row_of: RowOf) -> Iterator[tuple[float, float]]:
+def spread(from_s: float, to_s: float, row_of: RowOf) -> Iterator[tuple[float, float]]:
     """The rows that a time lies in, each with its share of it."""
     at_s = from_s
     while at_s < to_s:

@@ -1,6 +1,6 @@
 """Dollars that were spent: by whom, on which offer, under which budgets, on what, and what was served for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wharfage_autoscaler.supply import OfferKey
 
@@ -65,6 +65,42 @@ NOBODY = Served()
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """What a gateway has counted of a tenant: requests that replicas had, tokens of prompts and of answers."""
+
+    requests: float = 0.0
+    prompt_tokens: float = 0.0
+    output_tokens: float = 0.0
+
+    @property
+    def tokens(self) -> float:
+        """Of either kind."""
+        return self.prompt_tokens + self.output_tokens
+
+    def __add__(self, other: "Used") -> "Used":
+        """Both together."""
+        return Used(
+            self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+Tenants = tuple[tuple[str, Used], ...]
+"""Sorted by the tenant's name, each once; "" is whoever had no key."""
+
+
+def merged(first: Tenants, second: Tenants) -> Tenants:
+    """Both together."""
+    if not first or not second:
+        return first or second
+    found = dict(first)
+    for name, used in second:
+        found[name] = found[name] + used if name in found else used
+    return tuple(sorted(found.items()))
+
+
+@dataclass(frozen=True, slots=True)
 class Spend:
     """Dollars by what they were spent on, and what was had for them.
 
@@ -81,6 +117,13 @@ class Spend:
     interruptions: float = 0.0
     """Replicas that ended because their spot machine was taken back."""
     served: Served = NOBODY
+    tenants: Tenants = ()
+    """Of the deployment: of several accounts of one it is written at one."""
+
+    @property
+    def alone(self) -> "Spend":
+        """The same without its tenants, for sums of which nobody asks for them."""
+        return replace(self, tenants=()) if self.tenants else self
 
     @property
     def usd(self) -> float:
@@ -98,6 +141,7 @@ class Spend:
             self.machine_hours + other.machine_hours,
             self.interruptions + other.interruptions,
             self.served + other.served,
+            merged(self.tenants, other.tenants),
         )
 
 

@@ -222,6 +222,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         rows=scopes.rows,
         proven=lambda: lease.renewed_before,
         counters=metrics.counters if isinstance(metrics, Scrape) else dict,
+        tallies=gateways.tallies,
         weigh=lambda account: calibrations.weights((account.payer.namespace, account.payer.name), account.offer),
         lost=lambda pod: (notice := lookout.notices.of(pod)) is not None and notice.is_loss,
     )

@@ -17,7 +17,9 @@ from wharfage_autoscaler.counting import Counters, Mark, Marks
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.offers import Market
-from wharfage_autoscaler.spend import NOBODY, Account, Payer, Served, Spend
+from wharfage_autoscaler.spend import NOBODY, Account, Payer, Served, Spend, Tenants, Used
+from wharfage_autoscaler.tenants import fewer
+from wharfage_autoscaler.usage import Usage, Usages
 
 from wharfage_operator.kinds import CONFIG_MAPS, Object
 from wharfage_operator.packing import packed, unpacked
@@ -46,7 +48,7 @@ class Unreadable(ValueError):  # noqa: N818 - the state is the name
 class Open:
     """What is not closed: rows, the meter, since when there is a ledger, and the beginning of the first open row.
 
-    `marks` are what engines had counted when they were last read.
+    `marks` are what engines had counted when they were last read, `usages` what gateways had.
     """
 
     meter: Meter
@@ -54,6 +56,7 @@ class Open:
     since_s: float
     closed_s: float
     marks: Marks = field(default_factory=dict)
+    usages: Usages = field(default_factory=dict)
 
 
 def part_name(begins_s: float) -> str:
@@ -104,6 +107,8 @@ def written_open(namespace: str, books: Open) -> Object:
         [key, accounts.number(mark.account), mark.at_s, *astuple(mark.counters)]
         for key, mark in sorted(books.marks.items())
     ]
+    told |= _tenants(books.ledger, accounts)
+    told["usages"] = [_usage(name, each) for name, each in sorted(books.usages.items())]
     return _config_map(namespace, OPEN, told)
 
 
@@ -118,8 +123,10 @@ def read_open(found: Object) -> Open:
             str(key): Mark(accounts[number], float(at_s), Counters(*map(float, counters)))
             for key, number, at_s, *counters in told.get("marks", ())
         }
-        return Open(meter, _read_rows(told["rows"], accounts), float(told["since"]), float(told["closed"]), marks)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        usages = dict(_read_usage(*each) for each in told.get("usages", ()))
+        ledger = _read_rows(told, accounts)
+        return Open(meter, ledger, float(told["since"]), float(told["closed"]), marks, usages)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise _unreadable(found, error) from error
 
 
@@ -127,15 +134,15 @@ def written_part(namespace: str, name: str, ledger: Ledger) -> Object:
     """Closed rows of a quarter of a day as an object."""
     accounts = _Accounts()
     rows = _rows(ledger, accounts)
-    return _config_map(namespace, name, {"accounts": accounts.told, "rows": rows})
+    return _config_map(namespace, name, {"accounts": accounts.told, "rows": rows, **_tenants(ledger, accounts)})
 
 
 def read_part(found: Object) -> Ledger:
     """What `written_part` wrote; Unreadable for anything else."""
     told = _told(found)
     try:
-        return _read_rows(told["rows"], [_account(each) for each in told["accounts"]])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+        return _read_rows(told, [_account(each) for each in told["accounts"]])
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise _unreadable(found, error) from error
 
 
@@ -175,19 +182,65 @@ def _figures(spend: Spend) -> Iterable[float]:
     return [*paid, *hours, spend.interruptions, *served]
 
 
-def _read_rows(told: Any, accounts: list[Account]) -> Ledger:
+def _tenants(ledger: Ledger, accounts: _Accounts) -> dict[str, Any]:
+    """Beside the rows, so that a version that knows no tenants reads those all the same; names once for all rows."""
+    numbers: dict[str, int] = {}
+    rows = [
+        [begins_s, told]
+        for begins_s, row in sorted(ledger.rows.items())
+        if (
+            told := [
+                [accounts.number(account), [_used(numbers, *each) for each in fewer(spend.tenants)]]
+                for account, spend in sorted(row.items())
+                if spend.tenants
+            ]
+        )
+    ]
+    return {"tenants": rows, "tenantNames": list(numbers)} if rows else {}
+
+
+def _used(numbers: dict[str, int], name: str, used: Used) -> list[float]:
+    """Whole requests and tokens: they are for shares."""
+    return [numbers.setdefault(name, len(numbers)), *map(round, astuple(used))]
+
+
+def _read_rows(told: Mapping[str, Any], accounts: list[Account]) -> Ledger:
+    names = [str(name) for name in told.get("tenantNames", ())]
+    tenants = {
+        (float(begins_s), number): tuple(sorted((names[place], Used(*map(float, figures))) for place, *figures in each))
+        for begins_s, row in told.get("tenants", ())
+        for number, each in row
+    }
     return Ledger(
         {
-            float(begins_s): {accounts[number]: _spend(list(map(float, figures))) for number, *figures in row}
-            for begins_s, row in told
+            float(begins_s): {
+                accounts[number]: _spend(list(map(float, figures)), tenants.get((float(begins_s), number), ()))
+                for number, *figures in row
+            }
+            for begins_s, row in told["rows"]
         }
     )
 
 
-def _spend(figures: list[float]) -> Spend:
+def _usage(key: str, usage: Usage) -> list[Any]:
+    """A gateway's mark; of a deployment its tenants together."""
+    told: dict[str, list[list[Any]]] = {}
+    for (name, tenant), used in sorted(usage.uses.items()):
+        told.setdefault(name, []).append([tenant, *map(round, astuple(used))])
+    return [key, usage.namespace, usage.began_s, usage.at_s, told]
+
+
+def _read_usage(key: Any, namespace: Any, began_s: Any, at_s: Any, told: Any) -> tuple[str, Usage]:
+    uses = {
+        (str(name), str(tenant)): Used(*map(float, figures)) for name, each in told.items() for tenant, *figures in each
+    }
+    return str(key), Usage(str(namespace), float(began_s), float(at_s), uses)
+
+
+def _spend(figures: list[float], tenants: Tenants) -> Spend:
     serving, idle, startup, estimated, replica_hours, machine_hours, interruptions, *served = figures
     had = Served(*served) if served else NOBODY
-    return Spend(serving, idle, startup, estimated, replica_hours, machine_hours, interruptions, had)
+    return Spend(serving, idle, startup, estimated, replica_hours, machine_hours, interruptions, had, tenants)
 
 
 def _machine(uid: str, machine: Machine, accounts: _Accounts) -> list[Any]:

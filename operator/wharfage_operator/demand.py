@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wharfage_autoscaler.load import Load
+from wharfage_autoscaler.spend import Used
+from wharfage_autoscaler.usage import Usage
 
 _SHORT, _LONG = 0.25, 5.0
 """The other windows in units of the one that is set, as of the engines' load."""
@@ -55,6 +57,34 @@ def _told(row: Mapping[str, Any], at_s: float) -> Told:
         raise ValueError(f"a figure of a gateway that cannot be: {figures}")
     last_s = row.get("last_arrival_s")
     return Told(at_s, last_arrival_s=_NEVER if last_s is None else float(last_s), **figures)
+
+
+def tallied(body: Any, namespace: str) -> Usage | None:
+    """What an answer of `/demand` tells of tenants; None of a gateway that is too old to tell it.
+
+    ValueError for what no gateway of ours says.
+    """
+    if body.get("began") is None:
+        return None
+    try:
+        uses = {
+            (str(name), str(tenant)): _used(*figures)
+            for name, row in body["models"].items()
+            for tenant, figures in row["tenants"].items()
+        }
+        return Usage(namespace, _figure(body["began"]), _NEVER, uses)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no answer of a gateway: {type(error).__name__} {error}") from error
+
+
+def _used(requests: float, prompt_tokens: float, output_tokens: float) -> Used:
+    return Used(_figure(requests), _figure(prompt_tokens), _figure(output_tokens))
+
+
+def _figure(told: float) -> float:
+    if not 0.0 <= float(told) < math.inf:
+        raise ValueError(f"a figure of a gateway that cannot be: {told}")
+    return float(told)
 
 
 def longer(course: Course, told: Told, *, window_s: float) -> Course:

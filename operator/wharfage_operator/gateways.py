@@ -15,10 +15,11 @@ import aiohttp
 import orjson
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
+from wharfage_autoscaler.usage import Usage
 
 from wharfage_operator.clock import Clock
 from wharfage_operator.connection import Connection
-from wharfage_operator.demand import Course, answered, joined, longer, wished_s
+from wharfage_operator.demand import Course, answered, joined, longer, tallied, wished_s
 from wharfage_operator.errors import ApiError
 from wharfage_operator.kinds import PODS, Key, Object
 from wharfage_operator.metrics import MetricsSource, is_ready, limited
@@ -50,6 +51,8 @@ class _Gateway:
     told_s: dict[str, float] = field(default_factory=dict)
     """When it last led to a look at the deployment, by the monotonic clock."""
     heard_s: float = float("-inf")
+    tally: tuple[float, Usage] | None = None
+    """What it had counted of tenants, and when that was (of the clock's elapsed seconds)."""
 
 
 class Gateways:
@@ -88,6 +91,16 @@ class Gateways:
     def wished_s(self, key: Key) -> float:
         """When a gateway was last asked for the deployment, in Unix seconds; -inf for never."""
         return wished_s(self._courses(key), now_s=time.time())
+
+    def tallies(self) -> Mapping[str, tuple[float, Usage]]:
+        """What each gateway had counted of its tenants when it was last heard, and how many seconds ago that was."""
+        now_s = self._clock.elapsed_s
+        return {
+            f"{each.url}@{usage.began_s:.3f}": (now_s - at_s, usage)
+            for each in self._asked.values()
+            if each.tally is not None
+            for at_s, usage in (each.tally,)
+        }
 
     async def run(self) -> None:
         """Ask for ever; returns only where no namespace has a gateway."""
@@ -144,7 +157,10 @@ class Gateways:
             if answer.status != 200:
                 raise ValueError(f"HTTP {answer.status} from {gateway.url}")
             body = await limited(answer.content, _LONGEST_ANSWER)
-        seen, told = answered(orjson.loads(body), at_s=self._clock.elapsed_s)
+        parsed, at_s = orjson.loads(body), self._clock.elapsed_s
+        seen, told = answered(parsed, at_s=at_s)
+        usage = tallied(parsed, gateway.namespace)
+        gateway.tally = None if usage is None else (at_s, usage)
         gateway.heard_s = now_s = time.monotonic()
         for name, each in told.items():
             course = gateway.courses.get(name, ())

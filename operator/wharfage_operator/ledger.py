@@ -17,7 +17,9 @@ from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
-from wharfage_autoscaler.spend import NOTHING, Spend
+from wharfage_autoscaler.spend import NOTHING, Account, Spend
+from wharfage_autoscaler.usage import Usage, Usages, used
+from wharfage_autoscaler.usage import shifted as usages_shifted
 from wharfage_autoscaler.worth import USUAL
 
 from wharfage_operator.apply import Writer
@@ -46,6 +48,9 @@ _MOST_ENDED = 10_000
 Counted = Callable[[], Mapping[str, tuple[float, Counters]]]
 """What engines have counted (`uid/engine`), and how many seconds ago they were read."""
 
+Tallied = Callable[[], Mapping[str, tuple[float, Usage]]]
+"""What gateways have counted, each with a name that is no other's, and how many seconds ago they were heard."""
+
 Spent = Callable[[str], tuple[Spend, Spend] | None]
 """What was spent for the deployment of a uid today and this month (UTC); None where nobody knows yet."""
 
@@ -68,13 +73,15 @@ class Bookkeeper:
         rows: Callable[[], RowOf],
         proven: Callable[[], str | None],
         counters: Counted = dict,
+        tallies: Tallied = dict,
         weigh: Weigh = lambda account: USUAL,
         lost: Callable[[Object], bool] = lambda pod: False,
     ) -> None:
         """`selecting` names the budgets of a deployment, `rows` cuts hours where their periods begin.
 
         `everywhere`: whether pods of all namespaces may be listed. `proven` tells until when another process watched,
-        before this one led (RFC 3339); None if nobody knows. `counters` are the engines', `weigh` a token's worth.
+        before this one led (RFC 3339); None if nobody knows. `counters` are the engines', `tallies` are the gateways',
+        `weigh` a token's worth.
         `lost` tells of a pod that has gone whether its spot machine was taken back.
         """
         self._cache = cache
@@ -85,6 +92,7 @@ class Bookkeeper:
         self._rows = rows
         self._proven = proven
         self._counters = counters
+        self._tallies = tallies
         self._weigh = weigh
         self._lost = lost
         self._writer = writer
@@ -209,7 +217,7 @@ class Bookkeeper:
             books = Open(Meter(self._floor_s), Ledger(), since_s=now_s, closed_s=self._floor_s)
         ahead_s = books.meter.mark_s - now_s
         if ahead_s > 0.0:  # a clock was set while nobody watched: what it missed is not known
-            books = replace(books, meter=books.meter.shifted(-ahead_s), marks=shifted(books.marks, -ahead_s))
+            books = _later(books, -ahead_s)
         proven = self._proven()
         proven_s = 0.0 if proven is None else self._clock.own_s(datetime.fromisoformat(proven).timestamp())
         self._told = now_s, self._clock.elapsed_s
@@ -235,15 +243,16 @@ class Bookkeeper:
         seen = tenancy.machines(meter, self._cache.all(PODS), tuple(self._ended[PODS]), tuple(self._ended[NODES]))
         after, charges = charged(meter, seen, now_s, proven_s=proven_s, row_of=self._rows())
         marks, served = self._served(books, seen, now_s)
+        usages, shares = self._used(books, seen, now_s)
         losses = self._losses(_stays(seen))
         for ended in self._ended.values():
             ended.clear()
         ledger = books.ledger
-        for each in (charges, served, losses):
+        for each in (charges, served, shares, losses):
             for (_, account), spend in each.items():
                 self._telemetry.spend.booked(account, spend)
             ledger = ledger.posted(_not_before(each, books.closed_s))
-        self._books = replace(books, meter=after, ledger=ledger, marks=marks)
+        self._books = replace(books, meter=after, ledger=ledger, marks=marks, usages=usages)
 
     def _losses(self, stays: Mapping[str, Stay]) -> Charges:
         """Replicas that ended with their spot machine."""
@@ -269,6 +278,18 @@ class Bookkeeper:
         marks = begun(books.marks, found, began)
         return counted(marks, found, there=stays.keys(), row_of=self._rows(), weigh=self._weigh)
 
+    def _used(self, books: Open, seen: Mapping[str, Machine], now_s: float) -> tuple[Usages, Charges]:
+        """What gateways have counted of tenants since they were last heard, booked where their deployments are."""
+        tallies = self._tallies()
+        if not tallies:
+            return books.usages, {}
+        heard = {
+            name: replace(usage, at_s=now_s - ago_s, began_s=self._clock.own_s(usage.began_s))
+            for name, (ago_s, usage) in tallies.items()
+        }
+        accounts = _accounts(books.ledger, {**_stays(books.meter.machines), **_stays(seen)})
+        return used(books.usages, heard, accounts, since_s=books.since_s, row_of=self._rows())
+
     def _set(self, books: Open, now_s: float) -> Open:
         """What is open on a clock that may have been set since the last look."""
         elapsed_s = self._clock.elapsed_s
@@ -277,7 +298,7 @@ class Bookkeeper:
         if abs(step_s) < _STEP_S:
             return books
         log.warning("the clock was set", extra={"seconds": round(step_s, 3)})
-        return replace(books, meter=books.meter.shifted(step_s), marks=shifted(books.marks, step_s))
+        return _later(books, step_s)
 
     async def _write(self) -> None:
         books = self._books
@@ -303,6 +324,23 @@ class Bookkeeper:
 def _stays(machines: Mapping[str, Machine]) -> dict[str, Stay]:
     """By the uid of the pod."""
     return {uid: stay for machine in machines.values() for uid, stay in machine.stays.items()}
+
+
+def _later(books: Open, delta_s: float) -> Open:
+    """What is running on a clock that was set by so many seconds."""
+    return replace(
+        books,
+        meter=books.meter.shifted(delta_s),
+        marks=shifted(books.marks, delta_s),
+        usages=usages_shifted(books.usages, delta_s),
+    )
+
+
+def _accounts(ledger: Ledger, stays: Mapping[str, Stay]) -> dict[tuple[str, str], Account]:
+    """One account of each deployment that has a row or a replica: of those with a replica, the first."""
+    booked = [account for _, row in sorted(ledger.rows.items()) for account in row]
+    there = sorted({stay.account for stay in stays.values()}, reverse=True)
+    return {(account.payer.namespace, account.payer.name): account for account in (*booked, *there)}
 
 
 def month_of(at_s: float) -> float:

@@ -45,6 +45,7 @@ class App:
         self._held: dict[str, asyncio.Future[Admit | Refuse]] = {}
         self._news = asyncio.Event()
         self._told = board.version
+        self._began_s = time.time()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(Counts(board, lambda: None if self.age_s is None else self.age_s()))
         self.age_s: Callable[[], float] | None = None
@@ -156,7 +157,8 @@ class App:
         if self._board.version <= since:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), wait_s)
-        return json.dumps(demand(self._board, now_s=time.monotonic(), unix_s=time.time())).encode()
+        now = demand(self._board, now_s=time.monotonic(), unix_s=time.time(), began_s=self._began_s)
+        return json.dumps(now).encode()
 
     def _models(self) -> bytes:
         rows = [

@@ -387,6 +387,10 @@ class Board:
         count.prompt_tokens += used.prompt_tokens or 0
         count.output_tokens += used.output_tokens or 0
         count.unknown_tokens += used.output_tokens is None
+        carried = self.tally.carried_by(ticket.carrier, ticket.asked.tenant)
+        carried.requests += bool(used.ending)
+        carried.prompt_tokens += used.prompt_tokens or 0
+        carried.output_tokens += used.output_tokens or 0
         if used.ending:
             outcome = self.outcomes.setdefault((ticket.carrier, ticket.variant), Outcome())
             outcome.add(used.ending, used.seconds, used.output_tokens, ticket.most_output)

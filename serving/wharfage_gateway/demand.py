@@ -11,9 +11,13 @@ _WISHED = ("queue_full", "memory_full", "queue_timeout", "cold_start_timeout")
 """Refused for want of replicas, and so asked for as much as what was sent."""
 
 
-def demand(board: Board, *, now_s: float, unix_s: float) -> dict[str, Any]:
-    """The answer of `/demand`. `now_s` is the board's clock and `unix_s` everybody's, at the same moment."""
-    models: dict[str, dict[str, float | None]] = {}
+def demand(board: Board, *, now_s: float, unix_s: float, began_s: float) -> dict[str, Any]:
+    """The answer of `/demand`. `now_s` is the board's clock and `unix_s` everybody's, at the same moment.
+
+    `began_s` is when the counts began, by everybody's clock as it was then.
+    """
+    models: dict[str, dict[str, Any]] = {}
+    tenants = _tenants(board)
     for key, desk in board.desks.items():
         came = math.isfinite(desk.last_arrival_s)
         counts = [count for (of, _, _), count in board.tally.counts.items() if of == key]
@@ -24,8 +28,17 @@ def demand(board: Board, *, now_s: float, unix_s: float) -> dict[str, Any]:
             "waiting": len(desk.waiting),
             "running": sum(desk.running.values()),
             "last_arrival_s": unix_s - (now_s - desk.last_arrival_s) if came else None,
+            "tenants": tenants.get(key, {}),
         }
-    return {"version": board.version, "at": unix_s, "models": models}
+    return {"version": board.version, "at": unix_s, "began": began_s, "models": models}
+
+
+def _tenants(board: Board) -> dict[str, dict[str, tuple[int, int, int]]]:
+    """By the model that answered and the tenant: requests that are over, tokens of prompts, of answers."""
+    found: dict[str, dict[str, tuple[int, int, int]]] = {}
+    for (carrier, tenant), each in board.tally.carried.items():
+        found.setdefault(carrier, {})[tenant] = each.requests, each.prompt_tokens, each.output_tokens
+    return found
 
 
 def _wished(count: Count) -> int:

@@ -28,6 +28,15 @@ class Count:
 
 
 @dataclass(slots=True)
+class Carried:
+    """What the replicas of one model did for a tenant, whichever model it had asked for."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(slots=True)
 class Waits:
     """How long the admitted ones of a model and class had waited: a histogram over `WAIT_BOUNDS_S`."""
 
@@ -81,6 +90,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str, str], Count] = {}
+        self.carried: dict[tuple[str, str], Carried] = {}
+        """By the model that answered and the tenant; bounded as the others."""
         self.waits: dict[tuple[str, str], Waits] = {}
         self.unrouted: Counter[str] = Counter()
         """Refused before a model was known, by reason."""
@@ -92,6 +103,15 @@ class Tally:
             if len(self.counts) >= MOST_ROWS:
                 tenant = OTHERS
             found = self.counts.setdefault((key, cls, tenant), Count())
+        return found
+
+    def carried_by(self, carrier: str, tenant: str) -> Carried:
+        """What the replicas of a model did for a tenant."""
+        found = self.carried.get((carrier, tenant))
+        if found is None:
+            if len(self.carried) >= MOST_ROWS:
+                tenant = OTHERS
+            found = self.carried.setdefault((carrier, tenant), Carried())
         return found
 
     def waited(self, key: str, cls: str, waited_s: float) -> None:

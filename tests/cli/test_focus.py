@@ -4,13 +4,15 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.offers import Market
-from wharfage_cli.reporting.focus import Cluster, rows, written
+from wharfage_autoscaler.spend import Used
+from wharfage_cli.reporting.focus import Cluster, rows, rows_by_tenant, written
 from wharfage_cli.reporting.prices import prices
 
 from tests.ledgers import CATALOG, HOUR_S, NOW_S, batch, chat, hour, ledger
@@ -28,6 +30,23 @@ NULLS = {
 def test_effective_costs_add_up_to_the_ledger() -> None:
     assert float(sum(Decimal(row["EffectiveCost"]) for row in FOUND)) == pytest.approx(DAY.spend.usd, abs=1e-6)
     assert len(FOUND) == 24 * 3
+
+
+def test_rows_of_tenants_are_parts_of_those_of_the_ledger_and_named_in_their_tags() -> None:
+    told = (("ann", Used(1.0, 900.0, 220.0)),)
+    parted = Ledger(
+        {
+            begins_s: {
+                account: replace(spend, tenants=told if account == chat() else ()) for account, spend in row.items()
+            }
+            for begins_s, row in DAY.rows.items()
+        }
+    )
+    found = rows_by_tenant(parted, prices([CATALOG]), Cluster("uid", "lab"))
+    tags = {json.dumps(json.loads(row["Tags"]), sort_keys=True) for row in found}
+    assert tags == {'{"team": "data"}', '{"team": "search"}', '{"team": "search", "tenant": "ann"}'}
+    assert float(sum(Decimal(row["EffectiveCost"]) for row in found)) == pytest.approx(DAY.spend.usd, abs=1e-6)
+    assert found[0].keys() == FOUND[0].keys()
 
 
 @pytest.mark.parametrize("column", sorted(FOUND[0].keys() - NULLS))

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Machine, Meter, Stay
-from wharfage_autoscaler.spend import Spend
+from wharfage_autoscaler.spend import Spend, Used
 from wharfage_cli.__main__ import cli
 from wharfage_cli.reporting import rendering
 from wharfage_cli.reporting.baseline import savings
@@ -28,6 +29,7 @@ from tests.ledgers import BEGINS_S, CATALOG, HOUR_S, L4, NOW_S, ON_DEMAND, SPOT,
 
 UTC_ZONE, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 PRICES = prices([CATALOG])
+SHARES = (("ann", 0.75), ("bob", 0.25))
 NOVEMBER = span(Length.MONTH, UTC_ZONE, NOW_S)
 
 
@@ -63,6 +65,27 @@ def test_a_running_period_is_compared_with_as_much_of_the_one_before() -> None:
     begins_s = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
     assert found.total.before_usd == pytest.approx(ledger().between(begins_s, begins_s + hours * HOUR_S).spend.usd)
     assert found.total.change == pytest.approx(0.0, abs=0.01)
+
+
+def test_lines_of_tenants_are_theirs_and_nobody_elses() -> None:
+    """Ann has three quarters of the chat's tokens; the batch has no gateway, and at night nobody asks."""
+    chats, rows = {}, {}
+    for begins_s, row in ledger().between(NOVEMBER.begins_s, NOVEMBER.ends_s).rows.items():
+        requests = sum(row[account].served.requests for account in row if account.payer.name == "chat")
+        told = tuple((name, Used(*(part * requests * each for each in (1, 900, 220)))) for name, part in SHARES)
+        rows[begins_s] = {**row, chat(): replace(row[chat()], tenants=told if requests else ())}
+        chats[begins_s] = {account: spend for account, spend in row.items() if account.payer.name == "chat"}
+    found = {line.name: line for line in answered(Ledger(rows), asked(By.TENANT)).lines}
+    assert found.keys() == {"shop/ann", "shop/bob", "(no tenant)", "(nothing served)"}
+    used = sum(
+        spend.usd for row in chats.values() for spend in row.values() if any(s.served.work for s in row.values())
+    )
+    assert found["shop/ann"].usd == pytest.approx(0.75 * used, abs=0.01)
+    assert found["shop/bob"].usd == pytest.approx(0.25 * used, abs=0.01)
+    assert found["shop/ann"].share.split.unused == pytest.approx(0.0, abs=0.01)
+    assert found["shop/ann"].spot_share == pytest.approx(found["shop/bob"].spot_share)
+    teams = [(line.name, line.share) for line in answered(Ledger(rows), asked(By.TEAM)).lines]
+    assert teams == [(line.name, line.share) for line in answered().lines]
 
 
 def test_what_the_ledger_was_not_there_for_is_not_zero() -> None:

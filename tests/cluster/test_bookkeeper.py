@@ -10,6 +10,8 @@ import pytest
 from wharfage_api.labels import POOL
 from wharfage_autoscaler.fleet import Pool
 from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.spend import Used
+from wharfage_autoscaler.usage import Usage
 from wharfage_operator.apply import Writer
 from wharfage_operator.books import LABEL, OPEN, Open, read_open, read_part
 from wharfage_operator.cache import Cache
@@ -31,6 +33,7 @@ EIGHT = offer("p5", accelerators=8, accelerator="H100", usd_per_hour=80.0)
 POOL_OF_TWO = Pool(EIGHT, "base", 1, 2)
 HASH = pool_hash(POOL_OF_TWO.key)
 NOON_S = datetime(2026, 8, 3, 12, tzinfo=UTC).timestamp()
+TENANTS = {"ann": 75.0, "bob": 25.0}
 USD_PER_S = 20.0 / 3600.0
 """Of one replica: a quarter of the machine, which others use too."""
 CATALOG: Object = {
@@ -117,6 +120,15 @@ class World:
     def _put(self, kind: Any, metadata: Object, **parts: Any) -> None:
         self.cache.put(kind, {"metadata": {**metadata, "resourceVersion": "1"}, **parts})
 
+    def _tallies(self) -> dict[str, tuple[float, Usage]]:
+        """A gateway that began at noon and counts a hundred tokens of either kind a second, three of four Ann's.
+
+        What it counted before the first look is of before there was a ledger.
+        """
+        passed_s = self.dial.passed_s
+        uses = {("chat", name): Used(passed_s, part * passed_s, part * passed_s) for name, part in TENANTS.items()}
+        return {"http://10.0.0.1:8081@noon": (0.0, Usage("shop", NOON_S + self.dial.set_s, 0.0, uses))}
+
     def leader(self) -> Bookkeeper:
         """Another process, which has read nothing yet."""
         telemetry, proven = Telemetry(), self.proven
@@ -141,6 +153,7 @@ class World:
             selecting=lambda _: ("all",),
             rows=lambda: row_of(()),
             proven=lambda: proven,
+            tallies=self._tallies,
         )
 
     async def runs(self, books: Bookkeeper, seconds: float, *, every_s: float = 5.0) -> None:
@@ -194,6 +207,8 @@ async def test_a_leader_every_twenty_seconds_for_ten_minutes_books_each_second_o
         spend = here.open.ledger.spend
         assert spend.usd == pytest.approx(2 * USD_PER_S * 600.0, rel=1e-3)
         assert spend.estimated == pytest.approx(0.0, abs=1e-9)
+        used = {name: each.prompt_tokens for name, each in spend.tenants}
+        assert used == {name: pytest.approx((600.0 - 5.0) * per_s, rel=1e-3) for name, per_s in TENANTS.items()}
 
 
 async def test_an_hour_that_ends_is_closed_and_counted_once_by_whoever_comes_next(
@@ -206,6 +221,8 @@ async def test_an_hour_that_ends_is_closed_and_counted_once_by_whoever_comes_nex
         await here.runs(first, 200.0, every_s=20.0)
         assert here.closed.rows.keys() == {NOON_S}
         assert here.closed.spend.usd == pytest.approx(40.0, rel=1e-3)
+        used = {name: each.prompt_tokens for name, each in here.closed.spend.tenants}
+        assert used == {name: pytest.approx((3600.0 - 100.0) * per_s, rel=1e-3) for name, per_s in TENANTS.items()}
         for _ in range(3):
             leader = here.leader()
             await here.runs(leader, 10.0)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from wharfage_autoscaler.load import Load
-from wharfage_operator.demand import Course, Told, answered, joined, longer, wished_s
+from wharfage_autoscaler.spend import Used
+from wharfage_autoscaler.usage import Usage
+from wharfage_operator.demand import Course, Told, answered, joined, longer, tallied, wished_s
 
 WINDOW_S = 60.0
 ENGINES = Load(60.0, 2.0, 200.0, 100.0, running=4.0, waiting=1.0, requests_per_second_15s=2.0)
@@ -33,6 +35,29 @@ def test_an_answer_tells_of_each_deployment_and_of_its_own_version() -> None:
     assert version == 7
     assert told["chat"] == Told(12.0, arrivals=3.0, waiting=1.0, last_arrival_s=99.5)
     assert told["idle"].last_arrival_s == -math.inf
+
+
+def test_tenants_are_told_of_each_deployment_and_of_an_older_gateway_none_are() -> None:
+    models = {"chat": row(tenants={"ann": [1, 20, 3], "": [0, 0, 0]}), "idle": row(tenants={})}
+    found = tallied({"version": 7, "began": 90.5, "models": models}, "shop")
+    uses = {("chat", "ann"): Used(1.0, 20.0, 3.0), ("chat", ""): Used()}
+    assert found == Usage("shop", 90.5, -math.inf, uses)
+    assert tallied({"version": 7, "models": {"chat": row()}}, "shop") is None
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param({"chat": row()}, id="no tenants"),
+        pytest.param({"chat": row(tenants=[1])}, id="a list of tenants"),
+        pytest.param({"chat": row(tenants={"ann": [1, 2]})}, id="a figure too few"),
+        pytest.param({"chat": row(tenants={"ann": [1, 2, -3]})}, id="fewer than none"),
+        pytest.param({"chat": row(tenants={"ann": [1, 2, "x"]})}, id="no number"),
+    ],
+)
+def test_what_no_gateway_says_of_tenants_is_refused(models: Any) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        tallied({"version": 1, "began": 1.0, "models": models}, "shop")
 
 
 @pytest.mark.parametrize(

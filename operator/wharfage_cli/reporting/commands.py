@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-from wharfage_autoscaler.ledger import DAY_S, HOURLY_S
+from wharfage_autoscaler.ledger import DAY_S, HOURLY_S, alone
 
 from wharfage_cli import examination
 from wharfage_cli.connection import Connection, Refused
@@ -67,7 +67,8 @@ def command(
     known = prices(_items(connection, "offercatalogs"))
     period_rows = only(shelf.ledger, question.of).between(asked.begins_s, asked.ends_s)
     if form == "focus":
-        click.echo(focus.written(focus.rows(period_rows, known, _cluster(connection))), nl=False)
+        rows = focus.rows_by_tenant if question.by is By.TENANT else focus.rows
+        click.echo(focus.written(rows(period_rows, known, _cluster(connection))), nl=False)
         return
     found = report(shelf, known, question)
     there = [
@@ -75,7 +76,7 @@ def command(
         for raw in examination.deployments(connection, everywhere=options.namespace is None)
         if options.namespace in (None, raw["metadata"]["namespace"])
     ]
-    wasted, budgets = wastes(period_rows, there, known), _items(connection, "llmbudgets")
+    wasted, budgets = wastes(alone(period_rows), there, known), _items(connection, "llmbudgets")
     if form == "csv":
         click.echo(rendering.table(found), nl=False)
     elif form == "json":

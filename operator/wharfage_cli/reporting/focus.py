@@ -19,6 +19,7 @@ from wharfage_autoscaler.metering import HOUR_S
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import NOTHING, Account, Payer, Spend
 from wharfage_autoscaler.supply import OfferKey
+from wharfage_autoscaler.tenants import NO_TENANT, NOTHING_SERVED, by_tenant
 
 from wharfage_cli.reporting.prices import Prices
 
@@ -31,6 +32,7 @@ _MISSING = (
     *("CommitmentDiscountStatus", "CommitmentDiscountType", "CommitmentDiscountUnit", "InvoiceId"),
 )
 """Columns that are there, and null in every row."""
+NO_TAGS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,27 @@ class Cluster:
     name: str
 
 
-def rows(ledger: Ledger, prices: Prices, cluster: Cluster) -> list[dict[str, str]]:
-    """One row an hour of a deployment on an offer and market; empty texts are nulls."""
+def rows(ledger: Ledger, prices: Prices, cluster: Cluster, tags: Mapping[str, str] = NO_TAGS) -> list[dict[str, str]]:
+    """One row an hour of a deployment on an offer and market; empty texts are nulls.
+
+    `tags` are added to those that a row has of itself.
+    """
     return [
-        _row(begins_s, payer, offer, spend, prices, cluster)
+        {**found, "Tags": json.dumps({**json.loads(found["Tags"]), **tags})}
         for begins_s, row in sorted(ledger.rows.items())
         for (payer, offer), spend in sorted(_by_resource(row.items()).items())
         if spend.machine_hours > 0.0
+        for found in (_row(begins_s, payer, offer, spend, prices, cluster),)
     ]
+
+
+def rows_by_tenant(ledger: Ledger, prices: Prices, cluster: Cluster) -> list[dict[str, str]]:
+    """The same, each row parted among the tenants of a gateway; what is no tenant's has no such tag."""
+    found = []
+    for name, part in by_tenant(ledger).items():
+        tags = NO_TAGS if name in (NO_TENANT, NOTHING_SERVED) else {"tenant": name.partition("/")[2]}
+        found += rows(part, prices, cluster, tags)
+    return sorted(found, key=lambda row: row["ChargePeriodStart"])
 
 
 def written(found: list[dict[str, str]]) -> str:

@@ -11,11 +11,12 @@ from enum import StrEnum
 
 from wharfage_api.periods import Span
 from wharfage_autoscaler.attribution import Share, attributed, in_cents
-from wharfage_autoscaler.ledger import Ledger, parted
+from wharfage_autoscaler.ledger import Ledger, alone, parted
 from wharfage_autoscaler.metering import HOUR_S
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.projection import Projection, profiled, projection
 from wharfage_autoscaler.spend import Account
+from wharfage_autoscaler.tenants import by_tenant
 
 from wharfage_cli.reporting.baseline import Savings, savings, together
 from wharfage_cli.reporting.prices import Prices
@@ -31,6 +32,7 @@ class By(StrEnum):
     NAMESPACE = "namespace"
     TEAM = "team"
     MODEL = "model"
+    TENANT = "tenant"
 
 
 _NAMES: Mapping[By, Callable[[Account], str]] = {
@@ -106,11 +108,12 @@ class Report:
 def report(shelf: Shelf, prices: Prices, question: Question) -> Report:
     """Answer a question from what the ledger holds; the shelf has the period before as well."""
     asked = only(shelf.ledger, question.of)
-    period = asked.between(question.span.begins_s, question.span.ends_s)
+    named = asked.between(question.span.begins_s, question.span.ends_s)
+    period = alone(named)
     earlier = _as_much_before(asked, question) if shelf.since_s <= question.before.begins_s else None
-    name_of = _NAMES[question.by]
-    shares, parts = attributed(period, name_of), parted(period, name_of)
-    were = {} if earlier is None else attributed(earlier, name_of)
+    parts = parts_of(named, question.by)
+    shares = {name: _share(part) for name, part in parts.items()}
+    were = {} if earlier is None else {name: _share(part) for name, part in parts_of(earlier, question.by).items()}
     names = sorted(shares, key=lambda name: (-shares[name].spend.usd, name))
     cents = in_cents(shares[name].spend.usd for name in names)
     lines = [
@@ -128,6 +131,15 @@ def report(shelf: Shelf, prices: Prices, question: Question) -> Report:
     saved = together(savings(period, prices, question.until_s).values())
     gaps = (*shelf.trouble, *_gaps(shelf, period, question), *_unpriced(period, prices))
     return Report(question, tuple(lines), total, saved, _forecast(shelf, asked, total, question), gaps)
+
+
+def parts_of(ledger: Ledger, by: By) -> dict[str, Ledger]:
+    """The ledger by what lines are of; together the parts are all of it."""
+    return by_tenant(ledger) if by is By.TENANT else parted(alone(ledger), _NAMES[by])
+
+
+def _share(part: Ledger) -> Share:
+    return attributed(part, lambda _: "").get("", Share())
 
 
 def only(ledger: Ledger, chosen: Callable[[Account], bool]) -> Ledger:
@@ -213,9 +225,7 @@ def _gaps(shelf: Shelf, period: Ledger, question: Question) -> list[str]:
             f"{spend.estimated:.2f} usd rest on a guess: nobody watched, or a price was not known; they err upwards"
         )
     if spend.usd > 0.0 and not spend.served.work:
-        found.append(
-            "no tokens are known: engines were not read, or through a Prometheus, which the ledger does not count"
-        )
+        found.append("no tokens are known: nothing was served, or engines could not be read (`wharfage doctor` tells)")
     return found
 
 

@@ -1,7 +1,7 @@
 """Reads the ledger's ConfigMaps, some at a time, and brings what is open up to now."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wharfage_autoscaler.ledger import Ledger, Row
@@ -61,7 +61,7 @@ def brought_up(books: Open, now_s: float) -> tuple[Open, float]:
     if not meter.mark_s < now_s <= meter.mark_s + WRITTEN_EVERY_S:
         return books, meter.mark_s
     after, charges = charged(meter, meter.machines, now_s, proven_s=now_s, row_of=row_of(()))
-    return Open(after, books.ledger.posted(charges), books.since_s, books.closed_s, books.marks), now_s
+    return replace(books, meter=after, ledger=books.ledger.posted(charges)), now_s
 
 
 def _open(connection: Connection, namespace: str) -> Open:

@@ -202,10 +202,10 @@ def test_a_prompt_that_is_too_long_is_refused_before_it_waits() -> None:
 def test_a_request_that_no_replica_would_have_served_wishes_for_none() -> None:
     at = board(replace(model(), replicas=(), most_prompt_tokens=100))
     ask(at, prompt_bytes=404)
-    told = demand(at, now_s=1.0, unix_s=1000.0)["models"]["chat"]
+    told = demand(at, now_s=1.0, unix_s=1000.0, began_s=900.0)["models"]["chat"]
     assert (told["arrivals"], told["refused"], told["last_arrival_s"]) == (0, 1, None)
     ask(at, prompt_bytes=40)
-    told = demand(at, now_s=1.0, unix_s=1000.0)["models"]["chat"]
+    told = demand(at, now_s=1.0, unix_s=1000.0, began_s=900.0)["models"]["chat"]
     assert (told["arrivals"], told["waiting"], told["last_arrival_s"]) == (1, 1, 999.0)
 
 
@@ -243,9 +243,10 @@ def test_demand_tells_totals_and_who_is_there() -> None:
     slot, _ = ask(at, 10.0)
     ask(at, 12.0)
     at.ended(slot, Used(100, 20), 15.0)
-    assert demand(at, now_s=20.0, unix_s=1020.0) == {
+    assert demand(at, now_s=20.0, unix_s=1020.0, began_s=900.0) == {
         "version": 1,
         "at": 1020.0,
+        "began": 900.0,
         "models": {
             "chat": {
                 "arrivals": 2,
@@ -256,6 +257,7 @@ def test_demand_tells_totals_and_who_is_there() -> None:
                 "prompt_tokens": 100,
                 "output_tokens": 20,
                 "last_arrival_s": 1012.0,
+                "tenants": {"": (1, 100, 20)},
             }
         },
     }
@@ -341,6 +343,18 @@ def test_another_deployment_answers_while_one_is_cold_and_only_then() -> None:
     _, own = ask(at, 2.0)
     assert isinstance(own, Admit)
     assert (own.pool, own.stand_in) == ("chat", "")
+
+
+def test_tokens_of_a_tenant_are_told_of_the_model_that_answered() -> None:
+    """What it did is what it costs; that another was asked for is no work of that one's."""
+    small = model(replica("s", 2.0), key="small")
+    at = board(model(fallback=("deployment/small",)), small)
+    slots = [ask(at, name=name, tenant="ann")[0] for name in ("chat", "small")]
+    for slot in slots:
+        at.ended(slot, Used(100, 20), 1.0)
+    told = demand(at, now_s=1.0, unix_s=1000.0, began_s=900.0)["models"]
+    assert (told["chat"]["tenants"], told["small"]["tenants"]) == ({}, {"ann": (2, 200, 40)})
+    assert told["chat"]["prompt_tokens"] == 100
 
 
 def test_who_stands_in_answers_its_own_clients_first() -> None:
