@@ -8,6 +8,7 @@ import math
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, OFFER_CATALOGS, Object
@@ -28,22 +29,27 @@ def notices(count: int) -> dict[str, float]:
     """Seconds from the taint to the replacement, and to the endpoint's end, of so many notices."""
     with Cluster.up() as cluster, tempfile.TemporaryDirectory() as folder:
         server = Server(cluster)
-        _prepared(cluster, server)
-        chosen = {**production("http://127.0.0.1:9"), "scrape_every_s": "0", "platform": "gke"}
-        chosen["node_groups"] = Settings().node_groups
-        with OperatorProcess(cluster.kubeconfig, Path(folder) / "operator.log", chosen):
+        prepared(cluster, server)
+        with OperatorProcess(cluster.kubeconfig, Path(folder) / "operator.log", settings()):
             eventually(lambda: len(endpoints(server, NAMESPACE)) == REPLICAS, within_s=120.0, what="they serve")
             told = [_told(cluster, server, number) for number in range(count)]
     replaced, silent = zip(*told, strict=True)
     return {
         "notices": float(count),
         "spot_notice_to_replacement_p50_s": round(statistics.median(replaced), 3),
-        "spot_notice_to_replacement_p99_s": round(_p99(replaced), 3),
-        "spot_notice_to_endpoint_gone_p99_s": round(_p99(silent), 3),
+        "spot_notice_to_replacement_p99_s": round(p99(replaced), 3),
+        "spot_notice_to_endpoint_gone_p99_s": round(p99(silent), 3),
     }
 
 
-def _prepared(cluster: Cluster, server: Server) -> None:
+def settings() -> dict[str, str]:
+    """Those of production, on a platform that tells of its notices by a taint."""
+    chosen = {**production("http://127.0.0.1:9"), "scrape_every_s": "0", "platform": "gke"}
+    return {**chosen, "node_groups": Settings().node_groups}
+
+
+def prepared(cluster: Cluster, server: Server, **written: str) -> None:
+    """A deployment on spot machines, with a machine more than it needs; `written` goes on top of its spec."""
     defined(cluster, NAMESPACE, SYSTEM)
     server.create(OFFER_CATALOGS, CHEAP)
     for number in range(REPLICAS + 1):
@@ -52,6 +58,7 @@ def _prepared(cluster: Cluster, server: Server) -> None:
         "model": {"source": "hf://Qwen/Qwen3-8B"},
         "placement": {"catalogs": ["spots"], "spot": {"policy": "Require"}},
         "scaling": {"minReplicas": REPLICAS, "maxReplicas": REPLICAS},
+        **written,
     }
     server.create(LLM_DEPLOYMENTS, {"metadata": {"name": "chat", "namespace": NAMESPACE}, "spec": spec})
 
@@ -71,12 +78,18 @@ def _told(cluster: Cluster, server: Server, number: int) -> tuple[float, float]:
             silent_s = now_s
         if now_s > 60.0:
             raise TimeoutError(f"nothing came of the notice of {node} within 60 s")
-    eventually(lambda: doomed not in pods(server, NAMESPACE), within_s=60.0, what="the replica has gone")
-    cluster.kubectl("delete", "node", node)
-    machine(cluster, f"spot-{REPLICAS + 1 + number}")
-    eventually(lambda: len(endpoints(server, NAMESPACE)) == REPLICAS, within_s=120.0, what="they serve")
+    made_good(cluster, server, doomed, node, f"spot-{REPLICAS + 1 + number}")
     return replaced_s, silent_s
 
 
-def _p99(seconds: tuple[float, ...]) -> float:
+def made_good(cluster: Cluster, server: Server, doomed: str, node: str, another: str) -> None:
+    """Wait until a replica has gone, give another machine for its own, and wait until as many serve again."""
+    eventually(lambda: doomed not in pods(server, NAMESPACE), within_s=60.0, what="the replica has gone")
+    cluster.kubectl("delete", "node", node)
+    machine(cluster, another)
+    eventually(lambda: len(endpoints(server, NAMESPACE)) == REPLICAS, within_s=120.0, what="they serve")
+
+
+def p99(seconds: Sequence[float]) -> float:
+    """What 99 of 100 are no longer than; the longest of fewer."""
     return sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1]

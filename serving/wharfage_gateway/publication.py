@@ -2,12 +2,16 @@
 
 The other way round a request that had waited was sent to a replica that Envoy did not know yet, and answered 503: in 3
 of 18 releases on two busy cores. So the brain sees a replica when Envoy lists it. An Envoy that is not there reads the
-files when it starts; one that does not answer is not waited for, since a replica that is drained must be seen at once.
+files when it starts; one that does not answer is not waited for.
+
+What is closed is another matter: the brain need not wait for Envoy to send a replica nothing more, and the view before
+may be on its way for a second. So closings are seen at once, and the rest of the view after Envoy.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +35,14 @@ class Publication:
         """`seen` is called with each view that Envoy has taken."""
         self._folder, self._admin_socket, self._seen = folder, admin_socket, seen
         self._next: View | None = None
+        self._told: View | None = None
         self._news = asyncio.Event()
 
     def put(self, view: View) -> None:
         """There is a new one."""
         self._next = view
+        if self._told is not None and (closed := closings(self._told, view)) != self._told:
+            self._tell(closed)
         self._news.set()
 
     async def run(self) -> None:
@@ -49,7 +56,11 @@ class Publication:
                     continue
                 if xds.write(view, self._folder):
                     await self._taken(view, envoy)
-                self._seen(view)
+                self._tell(view if self._next is None else closings(view, self._next))
+
+    def _tell(self, view: View) -> None:
+        self._told = view
+        self._seen(view)
 
     async def _taken(self, view: View, envoy: aiohttp.ClientSession) -> None:
         loop = asyncio.get_running_loop()
@@ -59,6 +70,20 @@ class Publication:
                 log.warning("Envoy has not taken its files within %g s; going on without", PATIENCE_S)
                 return
             await asyncio.sleep(_LOOK_S)
+
+
+def closings(before: View, now: View) -> View:
+    """`before`, with those of its replicas draining that `now` does not have open."""
+    models = {}
+    for served, model in before.models.items():
+        after = now.models.get(served)
+        still = {replica.endpoint for replica in after.replicas if replica.open} if after else set()
+        replicas = tuple(
+            replace(each, draining=True) if each.open and each.endpoint not in still else each
+            for each in model.replicas
+        )
+        models[served] = replace(model, replicas=replicas)
+    return replace(before, models=models)
 
 
 def listed(view: View, page: Mapping[str, Any]) -> bool:
