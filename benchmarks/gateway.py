@@ -3,9 +3,27 @@
 The same load goes straight to an engine (`direct`), through an Envoy that does nothing else (`envoy`), and through the
 whole chain (`gateway`: keys, the body's fields, the brain's decision, tokens of streams, the access log). Arrivals are
 Poisson and do not wait for answers; each answer is a stream of 16 tokens, the first after 20 ms. Engines, load, Envoy
-and brain share the machine. The list of JSON has one object per point, then one of `benchmarks.gateway_promises`.
+and brain share the machine. The list of JSON has one object per point (part `points`), then one of figures:
+
+- `rest`: `rest_mib` of Envoy and brain that know one model and carry nothing, and of each;
+- `held`: `hold_1000_lost` of a thousand that wait for a minute; `hold_told_ms` until the operator hears of the first;
+  `hold_release_s` from the ready replica to the first at it, `hold_next_p99_ms` from a free slot to the next;
+  KiB for each, of Envoy and of the brain;
+- `limits`: how late who waits too long hears of it, how soon the place of one who leaves is free;
+- `drained`, `killed`: 50 streams a second while one of three replicas drains, or is killed;
+- `tokens`, `shares`: those counted against the engines' own; replicas of unlike size against what each is due;
+- `overload`: 1.7 times what there is; how much longer the heavy class's first tokens take than without, what part of
+  the rest the light one gets, how far two equal tenants are apart;
+- `budget`: the most that any stretch of time had above burst and rate, and the length of a request's tokens;
+- `bodies`: answers that differ from the engine's own by a byte;
+- `away`, `brain_killed`, `brain_hung`, `log_cut`, `files_torn`: failed of 100 requests a second, and the recovery;
+- `notices`: seconds from the taint of a spot machine to a gateway that sends it nothing more, on a real control plane,
+  and the part of it after the operator had written it down (`notice_gateway_p99_s`).
+
+`away`, `bodies` and `budget` measure no times that matter here, so they run beside each other.
 
     python -m benchmarks.gateway --seconds 8 --json out.json
+    python -m benchmarks.gateway away budget --away-s 60
 """
 
 import argparse
@@ -13,106 +31,78 @@ import asyncio
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wharfage_gateway.filters import router
-from wharfage_gateway.view import Replica
+from benchmarks import gateway_faults as faults
+from benchmarks import gateway_notices, gateway_promises
+from benchmarks.gateway_bodies import differing
+from benchmarks.gateway_held import held, limits
+from benchmarks.gateway_points import SETUPS, point
+from benchmarks.gateway_scarce import overloaded, throttled
+from tests.gateway.rig import Rig
 
-from benchmarks.gateway_promises import promises, rss_mib
-from tests.gateway.rig import KEYS, Process, Rig, model
-
-SETUPS = ("direct", "envoy", "gateway")
-ROOT = Path(__file__).resolve().parents[1]
+Figures = Mapping[str, float]
+BESIDE = ("away", "bodies", "budget")
 
 
-async def point(setup: str, rps: float, prompt_bytes: int, seconds: float) -> dict[str, Any]:
-    """One row: times in ms, processor time in cores; those of the proxy, so none for `direct`."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with Rig(folder, keys_required=setup == "gateway") as rig:
-            engines = [Process(f"bench-{number}", folder) for number in range(2)]
-            try:
-                ports = [await started(engine) for engine in engines]
-                replicas = [Replica(f"bench-{port}", "127.0.0.1", port, 1000.0) for port in ports]
-                measured: list[Process] = []
-                if setup == "envoy":
-                    rig.document = bare(rig.document)
-                    await rig.look(model(replicas=replicas))
-                    rig.publish()
-                    await rig.start_envoy()
-                    measured = [rig.envoy]
-                elif setup == "gateway":
-                    await rig.up(model(replicas=replicas, prefix_affinity=True), credentials=KEYS)
-                    measured = [rig.envoy, rig.brain]
-                url = f"http://127.0.0.1:{ports[0]}" if setup == "direct" else rig.url
-                began_s, used_s = time.monotonic(), sum(cpu_s(each.pid) for each in measured)
-                told = await loaded(url, rps, prompt_bytes, seconds)
-                cores = (sum(cpu_s(each.pid) for each in measured) - used_s) / (time.monotonic() - began_s)
-                rss = sum(rss_mib(each.pid) for each in measured)
-            finally:
-                for engine in engines:
-                    await engine.stop()
+def parts(given: argparse.Namespace) -> Mapping[str, Callable[[], Awaitable[Figures]]]:
+    """All but `points`, in the order in which they are measured."""
+
+    def on_its_own(part: Callable[[Rig], Awaitable[Figures]]) -> Callable[[], Awaitable[Figures]]:
+        async def measure() -> Figures:
+            with tempfile.TemporaryDirectory() as folder:
+                async with Rig(Path(folder), keys_required=True) as rig:
+                    return await part(rig)
+
+        return measure
+
     return {
-        "setup": setup,
-        "rps": rps,
-        "prompt_bytes": prompt_bytes,
-        "ttft_p50_ms": round(told["ttft_p50_ms"], 2),
-        "ttft_p99_ms": round(told["ttft_p99_ms"], 2),
-        "cpu_cores": round(cores, 3) if measured else None,
-        "rss_mib": round(rss, 1) if measured else None,
-        "asked": told["asked"],
-        "failed": told["failed"],
+        "rest": on_its_own(gateway_promises.rest),
+        "held": on_its_own(lambda rig: held(rig, given.hold_s)),
+        "limits": on_its_own(limits),
+        "drained": on_its_own(lambda rig: gateway_promises.drained(rig, given.seconds)),
+        "killed": on_its_own(lambda rig: gateway_promises.killed(rig, given.seconds)),
+        "tokens": on_its_own(lambda rig: gateway_promises.tokens(rig, given.seconds)),
+        "shares": on_its_own(lambda rig: gateway_promises.shares(rig, given.seconds)),
+        "overload": on_its_own(lambda rig: overloaded(rig, given.overload_s)),
+        "brain_killed": on_its_own(faults.brain_killed),
+        "brain_hung": on_its_own(faults.brain_hung),
+        "log_cut": on_its_own(faults.log_cut),
+        "files_torn": on_its_own(faults.files_torn),
+        "notices": lambda: gateway_notices.notices(given.notices),
+        "away": lambda: faults.away(given.away_s),
+        "bodies": on_its_own(lambda rig: differing(rig, given.bodies)),
+        "budget": on_its_own(lambda rig: throttled(rig, given.overload_s)),
     }
 
 
-def bare(document: dict[str, Any]) -> dict[str, Any]:
-    """An Envoy that sends everything to one cluster, and does nothing else."""
-    [listener] = document["static_resources"]["listeners"]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    manager["http_filters"] = [router()]
-    del manager["access_log"]
-    hosts = manager["route_config"]["virtual_hosts"]
-    alive = {"match": {"path": "/healthz"}, "direct_response": {"status": 200}}
-    hosts[0]["routes"] = [alive, {"match": {"prefix": "/"}, "route": {"cluster": "chat", "timeout": "0s"}}]
-    return document
-
-
-async def started(engine: Process) -> int:
-    """The port of an engine for timing."""
-    await engine.start(sys.executable, "-m", "benchmarks.gateway_engine")
-
-    async def told() -> bool:
-        return engine.log.read_text().strip().isdigit()
-
-    await engine.until(told, "port")
-    return int(engine.log.read_text())
-
-
-async def loaded(url: str, rps: float, prompt_bytes: int, seconds: float) -> dict[str, float]:
-    """What the load, a process of its own, has seen."""
-    command = [sys.executable, "-m", "benchmarks.gateway_load", url, f"--per-s={rps}", f"--seconds={seconds}"]
-    command += [f"--prompt-bytes={prompt_bytes}", f"--key={KEYS[0].key}"]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    said, _ = await process.communicate()
-    if process.returncode:
-        raise SystemExit(f"bench-gateway: the load ended with {process.returncode}; its words are above")
-    found: dict[str, float] = json.loads(said)
-    return found
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """All rows, printed as they come."""
+async def measured(given: argparse.Namespace) -> None:
+    """All that was asked for, printed and saved as it comes."""
     rows: list[dict[str, Any]] = []
+    if "points" in given.parts:
+        await points(given, rows)
+    known = parts(given)
+    figures: dict[str, float] = {}
+
+    async def run(names: Sequence[str]) -> None:
+        for name in names:
+            for figure, value in (await known[name]()).items():
+                figures[figure] = value
+                print(f"{figure:<32}{value:>10g}", flush=True)
+            save(given.json, [*rows, figures])
+
+    chosen = [name for name in known if name in given.parts]
+    await run([name for name in chosen if name not in BESIDE])
+    waits, busy = ([name for name in chosen if name in BESIDE and (name == "away") is first] for first in (True, False))
+    await asyncio.gather(run(waits), run(busy))
+
+
+async def points(given: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+    """The table of times."""
     print(f"{'setup':<9}{'req/s':>6}{'prompt':>8}{'p50 ms':>9}{'p99 ms':>9}{'cores':>7}{'MiB':>7}{'failed':>8}")
     for prompt_bytes in given.prompt_bytes:
         for rps in given.rps:
@@ -124,16 +114,9 @@ async def measured(given: argparse.Namespace) -> list[dict[str, Any]]:
                 failed = f"{row['failed']} of {row['asked']}"
                 print(f"{setup:<9}{rps:>6g}{prompt_bytes:>8}{times}{cores:>7}{rss:>7}  {failed}", flush=True)
                 save(given.json, rows)
-    if given.promises:
-        kept = await promises(given.seconds, given.hold_s, given.bodies)
-        rows.append(kept)
-        for name, value in kept.items():
-            print(f"{name:<28}{value:>10g}")
-        save(given.json, rows)
-    return rows
 
 
-def save(path: str, rows: list[dict[str, Any]]) -> None:
+def save(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write what there is so far, where asked to."""
     if path:
         Path(path).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
@@ -142,18 +125,25 @@ def save(path: str, rows: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Measure, print, and write where asked to."""
     parser = argparse.ArgumentParser(description="Benchmark of the gateway.")
-    parser.add_argument("--seconds", type=float, default=8.0, help="per point")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="of those that the module lists; default: all")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of load, for a point and for most figures")
     parser.add_argument("--rps", type=float, nargs="+", default=[50.0, 200.0, 500.0])
     parser.add_argument("--prompt-bytes", type=int, nargs="+", default=[2000, 16000])
     parser.add_argument("--hold-s", type=float, default=60.0, help="how long a thousand requests are held")
+    parser.add_argument("--overload-s", type=float, default=60.0, help="how long there is too little for all")
+    parser.add_argument("--away-s", type=float, default=300.0, help="how long there is no API server")
     parser.add_argument("--bodies", type=int, default=10_000, help="answers compared with the engine's own")
-    parser.add_argument("--no-promises", dest="promises", action="store_false", help="times only")
+    parser.add_argument("--notices", type=int, default=20, help="machines that are taken back")
     parser.add_argument("--json", default=os.environ.get("JSON", ""), help="file for the figures")
     given = parser.parse_args()
-    load_before = os.getloadavg()[0]
+    known = ("points", *parts(given))
+    if unknown := sorted(set(given.parts) - set(known)):
+        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(known)}")
+    given.parts = given.parts or known
+    load_before, began_s = os.getloadavg()[0], time.monotonic()
     asyncio.run(measured(given))
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
-    print(f"load average {load_before:.1f} before")
+    print(f"load average {load_before:.1f} before; {(time.monotonic() - began_s) / 60.0:.1f} min")
 
 
 if __name__ == "__main__":

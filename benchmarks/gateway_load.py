@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
         self._sent_s = 0.0
         self._first_s: float | None = None
         self._tail = b""
-        self._busy = False
+        self._busy = self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep it."""
@@ -45,11 +45,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Note the first token and the end."""
         seen = self._tail + data
+        self._closing = self._closing or b"\r\nconnection: close\r\n" in seen
         if self._first_s is None and b"data: " in seen:
             self._first_s = time.monotonic() - self._sent_s
         if seen.endswith(b"0\r\n\r\n"):
             self._busy = False
-            self._load.done(self, self._sent_s, self._first_s)
+            self._load.done(None if self._closing else self, self._sent_s, self._first_s)
         elif self._first_s is None and b"\r\n\r\n" in seen and b" 200 " not in seen[:20]:
             self._busy = False
             self._load.done(None, self._sent_s, None)

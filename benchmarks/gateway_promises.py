@@ -1,65 +1,27 @@
-"""What a gateway must not lose: held requests, streams of a drained replica, tokens, and each replica's fair share."""
+"""What a gateway takes at rest, and what it must not lose: streams of a replica that goes, tokens, fair shares."""
 
 import asyncio
-import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from benchmarks.gateway_bodies import differing
-from tests.gateway.client import Answer, Client, all_of, eventually, load
+from benchmarks.gateway_processes import rss_mib
+from tests.gateway.client import Answer, Client, eventually, load
 from tests.gateway.rig import KEYS, Engine, Rig, model
 
-HELD = 1000
-HELD_PROMPT_BYTES = 16_000
 SLOTS = (20.0, 50.0, 10.0)
+SETTLED_S = 5.0
 
 
-async def promises(seconds: float, hold_s: float, bodies: int) -> dict[str, float]:
-    """All of them, each on a gateway of its own. Loads last so many seconds, held ones wait so long."""
-    parts: tuple[Callable[[Rig], Awaitable[Mapping[str, float]]], ...] = (
-        lambda rig: held(rig, hold_s),
-        lambda rig: drained(rig, seconds),
-        lambda rig: killed(rig, seconds),
-        lambda rig: tokens(rig, seconds),
-        lambda rig: shares(rig, seconds),
-        lambda rig: differing(rig, bodies),
-    )
-    figures: dict[str, float] = {}
-    for part in parts:
-        with tempfile.TemporaryDirectory() as folder:
-            async with Rig(Path(folder), keys_required=True) as rig:
-                figures |= await part(rig)
-    return figures
-
-
-async def held(rig: Rig, hold_s: float) -> Mapping[str, float]:
-    """A thousand requests wait for a model at zero: how many are lost, and how soon the first is let go."""
-    cold = model(hold_s=hold_s + 300.0, most_waiting=2 * HELD)
-    await rig.up(cold, credentials=KEYS)
-    before_mib = rss_mib(rig.envoy.pid) + rss_mib(rig.brain.pid)
-    async with Client(rig.url, KEYS[0].key, give_up_s=hold_s + 300.0) as client:
-        prompt = "x" * HELD_PROMPT_BYTES
-        requests = all_of(client.chat("chat", prompt=prompt) for _ in range(HELD))
-        waiting = asyncio.get_running_loop().create_task(requests)
-
-        async def all_wait() -> bool:
-            return bool((await rig.of("chat"))["waiting"] == HELD)
-
-        await eventually(all_wait, "a thousand waiting requests", within_s=120.0)
-        held_mib = rss_mib(rig.envoy.pid) + rss_mib(rig.brain.pid) - before_mib
-        await asyncio.sleep(hold_s)
-        engines = [await rig.engine(f"engine-{number}", ttft_s=0.02) for number in range(2)]
-        released_s = time.monotonic()
-        await rig.look(model(replicas=[each.replica(slots=50.0) for each in engines], most_waiting=2 * HELD))
-        answers = await waiting
-    first_s = min((answer.began_s + answer.first_s for answer in answers if answer.ok), default=float("nan"))
+async def rest(rig: Rig) -> Mapping[str, float]:
+    """Memory of Envoy and brain some seconds after the start, of one model that nobody asks for."""
+    one = await rig.engine("one")
+    await rig.up(model(replicas=[one.replica()]), credentials=KEYS)
+    await asyncio.sleep(SETTLED_S)
+    envoy, brain = rss_mib(rig.envoy.pid), rss_mib(rig.brain.pid)
     return {
-        "hold_1000_lost": sum(not answer.ok for answer in answers),
-        "hold_release_s": round(first_s - released_s, 3),
-        "hold_all_s": round(max(answer.began_s + answer.whole_s for answer in answers) - released_s, 3),
-        "hold_kib_each": round(held_mib * 1024.0 / HELD, 1),
+        "rest_mib": round(envoy + brain, 1),
+        "rest_envoy_mib": round(envoy, 1),
+        "rest_brain_mib": round(brain, 1),
     }
 
 
@@ -135,12 +97,10 @@ async def shares(rig: Rig, seconds: float) -> Mapping[str, float]:
     await rig.up(model(replicas=replicas), credentials=KEYS)
     async with Client(rig.url, KEYS[0].key) as client:
         await load(lambda: client.chat("chat", tokens=1), per_s=0.9 * sum(SLOTS) / took_s, seconds=seconds)
-    done = [(await each.counted())["finished"] for each in engines]
+    counted = [await each.counted() for each in engines]
+    done = [each["finished"] for each in counted]
     due = [slots / sum(SLOTS) * sum(done) for slots in SLOTS]
-    return {"share_error": round(max(abs(got - owed) / owed for got, owed in zip(done, due, strict=True)), 4)}
-
-
-def rss_mib(pid: int) -> float:
-    """Memory that a process holds."""
-    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024.0
+    return {
+        "share_error": round(max(abs(got - owed) / owed for got, owed in zip(done, due, strict=True)), 4),
+        "share_over_slots": max(each["most_running"] - slots for each, slots in zip(counted, SLOTS, strict=True)),
+    }

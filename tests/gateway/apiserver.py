@@ -87,10 +87,10 @@ def deployment(name: str) -> Json:
     return {"apiVersion": "wharfage.dev/v1alpha1", "kind": "LLMDeployment", "metadata": metadata, "spec": spec}
 
 
-def pod(name: str, of: str, address: str, *, serving: bool = True) -> Json:
+def pod(name: str, of: str, address: str, *, serving: bool = True, slots: int = 50) -> Json:
     """A ready engine."""
     labels = {"app.kubernetes.io/name": "wharfage-engine", OWNER: of, SERVING: "true" if serving else "leaving"}
     return {
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": {SLOTS: "50"}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels, "annotations": {SLOTS: str(slots)}},
         "status": {"podIP": address, "conditions": [{"type": "Ready", "status": "True"}]},
     }

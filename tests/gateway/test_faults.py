@@ -9,6 +9,7 @@ import pytest
 from wharfage_gateway import xds
 
 from tests.gateway.client import Client, eventually, load
+from tests.gateway.faults import renamed, through_relay
 from tests.gateway.rig import Rig, model
 
 
@@ -91,9 +92,7 @@ async def test_a_file_that_says_nonsense_changes_nothing_until_the_next_good_one
 
 async def test_an_access_log_that_is_cut_costs_no_request_and_is_taken_up_again(rig: Rig, client: Client) -> None:
     one = await rig.engine("one")
-    relay = Relay(rig.shared / "relay.sock", Path(rig.options.log_socket))
-    log = rig.document["static_resources"]["clusters"][1]
-    log["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]["pipe"]["path"] = str(relay.path)
+    relay = through_relay(rig)
     await relay.open()
     await rig.up(model(replicas=[one.replica()]))
     assert (await client.chat("chat")).ok
@@ -119,49 +118,6 @@ async def test_an_envoy_that_starts_again_finds_everything_as_it_was(rig: Rig, c
     await rig.envoy.stop(signal.SIGKILL)
     await rig.start_envoy()
     assert (await client.chat("chat")).ok
-
-
-class Relay:
-    """Passes bytes from one unix socket to another, until it is cut."""
-
-    def __init__(self, path: Path, to: Path) -> None:
-        self.path, self._to = path, to
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_unix_server(self._carry, self.path)
-
-    async def close(self) -> None:
-        assert self._server
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        self.path.unlink(missing_ok=True)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, forth = await asyncio.open_unix_connection(self._to)
-        for source, target in ((reader, forth), (back, writer)):
-            task = asyncio.create_task(_copied(source, target))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-
-async def _copied(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-    except ConnectionError:
-        pass
-    finally:
-        target.close()
-
-
-def renamed(path: Path, text: str) -> None:
-    torn = path.with_name("torn.tmp")
-    torn.write_text(text, encoding="utf-8")
-    torn.replace(path)
 
 
 async def at_rest(rig: Rig) -> bool:
