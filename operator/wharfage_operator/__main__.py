@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 from kubernetes.aio.config import ConfigException
 from wharfage_autoscaler.allotment import Allotment
+from wharfage_autoscaler.counting import Counters
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.law import Law
 from wharfage_autoscaler.load import Load
@@ -175,6 +176,9 @@ async def serve(connection: Connection, settings: Settings) -> int:
         ours = tuple(pod for pod in cache.owned(key, kinds=(PODS,)) if is_replica(pod))
         return adoptions.load(key) or gateways.load(key, ours, Objectives())
 
+    def counted() -> Mapping[str, tuple[float, Counters]]:
+        return metrics.counters() if isinstance(metrics, Scrape) else metrics.counters(cache.all(PODS))
+
     metrics: Scrape | Prometheus
     if settings.prometheus_url:
         metrics = Prometheus(settings, telemetry, measured)
@@ -221,7 +225,7 @@ async def serve(connection: Connection, settings: Settings) -> int:
         selecting=scopes.selecting,
         rows=scopes.rows,
         proven=lambda: lease.renewed_before,
-        counters=metrics.counters if isinstance(metrics, Scrape) else dict,
+        counters=counted,
         tallies=gateways.tallies,
         weigh=lambda account: calibrations.weights((account.payer.namespace, account.payer.name), account.offer),
         lost=lambda pod: (notice := lookout.notices.of(pod)) is not None and notice.is_loss,

@@ -9,12 +9,13 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
+from wharfage_autoscaler.counting import Counters
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 
@@ -23,6 +24,7 @@ from wharfage_operator.metrics import is_reached, limited
 from wharfage_operator.promql import NEEDED, SLOW, Answer, answered, load, questions, stint, told
 from wharfage_operator.settings import Settings
 from wharfage_operator.stints import Stint
+from wharfage_operator.tallied import Tallies, counters, question, tallied
 from wharfage_operator.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ _AT_ONCE = 4
 _SLOW_EVERY = 4  # ticks
 _STALE = 3.0  # ticks
 _FIRST = "pods"
+_COUNTED = "counted"
 
 
 class Prometheus:
@@ -43,6 +46,7 @@ class Prometheus:
         self._fresh = fresh
         self._questions = questions(settings.prometheus_label)
         self._answers: dict[str, Answer] = {}
+        self._tallies: Tallies = {}
         self._answered_s: dict[str, float] = {}
         self._ticks = 0
         self._silent = ""
@@ -66,6 +70,11 @@ class Prometheus:
             if self._answered_s[figure] >= (slow_s if figure in SLOW else oldest_s)
         }
 
+    def counters(self, pods: Iterable[Object]) -> dict[str, tuple[float, Counters]]:
+        """What every engine of the pods had counted at the last answer, and how many seconds ago that was."""
+        ago_s = time.monotonic() - self._answered_s.get(_COUNTED, 0.0)
+        return {name: (ago_s, each) for name, each in counters(self._tallies, pods).items()}
+
     def running(self, key: Key) -> Mapping[str, float]:
         """Of no pod: the questions are about deployments."""
         return {}
@@ -85,18 +94,41 @@ class Prometheus:
         turns = asyncio.Semaphore(_AT_ONCE)
         problems = {_FIRST: await self._ask(session, _FIRST, turns)}
         if not problems[_FIRST]:  # a server that hangs is waited for once a tick
-            answers = await asyncio.gather(*(self._ask(session, figure, turns) for figure in figures))
-            problems |= dict(zip(figures, answers, strict=True))
+            *answers, uncounted = await asyncio.gather(
+                *(self._ask(session, figure, turns) for figure in figures), self._count(session, turns)
+            )
+            problems |= {**dict(zip(figures, answers, strict=True)), _COUNTED: uncounted}
         self._say(problems)
         for key in set().union(*(answer.keys() for answer in self._answers.values())):
             self._fresh(key)
 
     async def _ask(self, session: aiohttp.ClientSession, figure: str, turns: asyncio.Semaphore) -> str:
-        """Put one question; returns what went wrong, or nothing."""
+        """Put the question of a figure; returns what went wrong, or nothing."""
+
+        def keep(body: Any) -> None:
+            self._answers[figure] = answered(body, self._settings.prometheus_label)
+
+        return await self._put(session, figure, self._questions[figure], turns, keep)
+
+    async def _count(self, session: aiohttp.ClientSession, turns: asyncio.Semaphore) -> str:
+        """Put the question about what engines have counted; returns what went wrong, or nothing."""
+
+        def keep(body: Any) -> None:
+            self._tallies = tallied(body)
+
+        return await self._put(session, _COUNTED, question(self._settings.prometheus_label), turns, keep)
+
+    async def _put(
+        self,
+        session: aiohttp.ClientSession,
+        figure: str,
+        asked: str,
+        turns: asyncio.Semaphore,
+        keep: Callable[[Any], None],
+    ) -> str:
         async with turns:
             try:
-                body = await posed(session, self._settings, self._questions[figure])
-                self._answers[figure] = answered(body, self._settings.prometheus_label)
+                keep(await posed(session, self._settings, asked))
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 self._telemetry.questions.labels("failed").inc()
                 return str(error) or type(error).__name__

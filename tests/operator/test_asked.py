@@ -60,7 +60,7 @@ def engine(release: str) -> Answer:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Two engines of ours under new names and old, and one of a deployment that serves the same model."""
     with answering(engine("0.32")) as new, answering(engine("0.8")) as old, answering(engine("0.32")) as other:
-        targets = {each.removeprefix("http://"): OURS for each in (new, old)}
+        targets = {each.removeprefix("http://"): {**OURS, "pod": name} for each, name in ((new, "a"), (old, "b"))}
         targets[other.removeprefix("http://")] = OTHERS
         with scraping(targets, tmp_path_factory.mktemp("prometheus")) as url:
             yield url
@@ -115,6 +115,23 @@ async def test_a_prometheus_tells_what_the_mean_pod_did_while_none_was_idle(serv
     assert stint.steps == pytest.approx(2 * stint.tokens, rel=0.3)
     assert stint.cached_tokens == pytest.approx(stint.prompt_tokens / 4, rel=0.3)
     assert asked.stints(("shop", "unknown")) == {}
+
+
+async def test_a_prometheus_tells_what_each_engine_has_counted(server: str) -> None:
+    asked = source(server)
+    await first_load(asked)
+    found = asked.counters((*PODS, replica("c", "127.7.7.3")))
+    assert found.keys() == {"uid-a/0", "uid-b/0"}  # the third has no label `pod`, and nobody's address
+    for ago_s, each in found.values():
+        assert ago_s >= 0.0
+        assert each.requests > 0.0
+        done = each.requests
+        assert (each.prompt_tokens, each.output_tokens, each.cached_tokens) == (100 * done, 50 * done, 25 * done)
+    before = {name: each for name, (_, each) in found.items()}
+    async with asyncio.timeout(45.0):
+        while asked.counters(PODS)["uid-a/0"][1] == before["uid-a/0"]:
+            await ticked(asked)
+    assert asked.counters(PODS)["uid-a/0"][1].since(before["uid-a/0"]).requests > 0.0
 
 
 async def test_a_deployment_that_is_not_scraped_has_no_load(server: str) -> None:
