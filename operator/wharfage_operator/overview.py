@@ -47,13 +47,13 @@ def overview(
     `budgets` are specs and statuses by name; `trouble` says why there is no course; `now_s` is in Unix seconds.
     """
     seen = (each for each in deployments if rights.sees(key_of(each)[0]))
-    weeks = {} if course is None else course.by_deployment
+    weeks = {} if course is None else course.by_uid
     return {
         "now": now_s,
         "user": rights.user,
         "everywhere": rights.everywhere,
         "replica": {"identity": replica.identity, "leads": replica.leads, "leader": replica.leader},
-        "deployments": [line(each, weeks.get(key_of(each))) for each in sorted(seen, key=key_of)],
+        "deployments": [line(each, weeks.get(each["metadata"]["uid"])) for each in sorted(seen, key=key_of)],
         "budgets": (
             [budget_line(name, spec, status, now_s=now_s) for name, (spec, status) in budgets.items()]
             if rights.budgets

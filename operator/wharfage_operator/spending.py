@@ -17,15 +17,17 @@ from wharfage_autoscaler.spend import NOTHING, Account, Spend
 from wharfage_operator.books import LABEL, OPEN, WRITTEN_EVERY_S, part_name, read_open, read_part
 from wharfage_operator.connection import Connection
 from wharfage_operator.hours import row_of
-from wharfage_operator.kinds import CONFIG_MAPS, Key, Object
+from wharfage_operator.kinds import CONFIG_MAPS, Object
 
 HOURS = 7 * 24
 QUARTER_S = 6 * HOUR_S
 _FRESH_S = 10.0
 _AT_ONCE = 4
 
-Rows = Mapping[float, Mapping[Key, Spend]]
-"""Dollars by when a row of the ledger begins (Unix seconds), and the deployment's namespace and name."""
+Whose = tuple[str, str]
+"""A deployment's namespace and uid: one that is deleted and made again is another, as in the ledger."""
+Rows = Mapping[float, Mapping[Whose, Spend]]
+"""Dollars by when a row of the ledger begins (Unix seconds), and whose they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Course:
 
     from_s: float
     by_namespace: Mapping[str, tuple[Spend, ...]] = field(default_factory=dict)
-    by_deployment: Mapping[Key, tuple[float, ...]] = field(default_factory=dict)
-    """Of quarters of a day, the last of which ends with the hour that runs."""
+    by_uid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of deployments, and of quarters of a day, the last of which ends with the hour that runs."""
     kept_s: float | None = None
     """Until when the ledger was kept; None where there is none yet."""
     late: bool = False
@@ -108,7 +110,7 @@ def first_hour(now_s: float) -> float:
 
 def by_deployment(ledger: Ledger) -> Rows:
     """The rows of a ledger by deployment, whatever the offer and the budgets."""
-    found: dict[float, dict[Key, Spend]] = {begins_s: {} for begins_s in ledger.rows}
+    found: dict[float, dict[Whose, Spend]] = {begins_s: {} for begins_s in ledger.rows}
     for begins_s, row in ledger.rows.items():
         for account, spend in row.items():
             _count(found[begins_s], account, spend)
@@ -124,20 +126,20 @@ def unwritten(meter: Meter, until_s: float) -> Rows:
 def course(parts: Iterable[Rows], from_s: float, *, kept_s: float | None, late: bool) -> Course:
     """The sums of rows that begin at `from_s` or later."""
     by_namespace: dict[str, list[Spend]] = {}
-    by_key: dict[Key, list[float]] = {}
+    by_uid: dict[str, list[float]] = {}
     quarters, hours_each = int(HOURS * HOUR_S // QUARTER_S), int(QUARTER_S // HOUR_S)
     for begins_s, row in (each for part in parts for each in part.items()):
         at = int((begins_s - from_s) // HOUR_S)
         if not 0 <= at < HOURS:
             continue
-        for key, spend in row.items():
-            hours = by_namespace.setdefault(key[0], [NOTHING] * HOURS)
+        for (namespace, uid), spend in row.items():
+            hours = by_namespace.setdefault(namespace, [NOTHING] * HOURS)
             hours[at] += spend
-            by_key.setdefault(key, [0.0] * quarters)[at // hours_each] += spend.usd
+            by_uid.setdefault(uid, [0.0] * quarters)[at // hours_each] += spend.usd
     return Course(
         from_s,
         {namespace: tuple(hours) for namespace, hours in by_namespace.items()},
-        {key: tuple(each) for key, each in by_key.items()},
+        {uid: tuple(each) for uid, each in by_uid.items()},
         kept_s,
         late,
     )
@@ -159,8 +161,8 @@ def _course(opened: Object | None, closed: list[Rows], from_s: float, now_s: flo
     return course([*over, still, since], from_s, kept_s=books.meter.mark_s, late=late)
 
 
-def _count(row: dict[Key, Spend], account: Account, spend: Spend) -> None:
+def _count(row: dict[Whose, Spend], account: Account, spend: Spend) -> None:
     """Add the dollars; what was had for them is not shown."""
-    key = account.payer.namespace, account.payer.name
+    whose = account.payer.namespace, account.payer.uid
     paid = Spend(spend.serving, spend.idle, spend.startup, spend.estimated)
-    row[key] = row[key] + paid if key in row else paid
+    row[whose] = row[whose] + paid if whose in row else paid

@@ -16,7 +16,8 @@ Object = dict[str, Any]
 
 
 def deployment(namespace: str = "shop", name: str = "chat", **status: Any) -> Object:
-    metadata = {"namespace": namespace, "name": name, "generation": 1, "labels": {"team": "search"}}
+    labels = {"team": "search"}
+    metadata = {"namespace": namespace, "name": name, "uid": f"uid-{name}", "generation": 1, "labels": labels}
     return {
         "metadata": metadata,
         "spec": {"model": {"source": "hf://a/b"}},
@@ -30,7 +31,7 @@ def ready(status: str, message: str = "") -> Object:
 
 def shown(rights: Rights, replica: Replica = LEADER, **more: Any) -> Object:
     from_s = first_hour(NOW_S)
-    rows = {from_s + HOUR_S: {("shop", "chat"): Spend(1.0, 0.25), ("team", "big"): Spend(7.0)}}
+    rows = {from_s + HOUR_S: {("shop", "uid-chat"): Spend(1.0, 0.25), ("team", "uid-big"): Spend(7.0)}}
     spent = course([rows], from_s, kept_s=NOW_S - 5.0, late=False)
     budgets: dict[str, tuple[LLMBudgetSpec, Object]] = {"month": (LLMBudgetSpec.model_validate({"usd": "100"}), {})}
     fleet = [deployment("team", "big"), deployment(), deployment("shop", "a")]
@@ -70,6 +71,14 @@ def test_dollars_are_told_by_hour_in_parts_and_by_quarter_of_a_day_for_each() ->
     weeks = {row["name"]: row["week"] for row in found["deployments"]}
     assert weeks["a"] is None
     assert weeks["chat"][:2] == [1.25, 0.0]
+
+
+def test_one_that_was_made_again_has_no_dollars_of_the_one_before() -> None:
+    from_s = first_hour(NOW_S)
+    spent = course([{from_s: {("shop", "uid-of-before"): Spend(5.0)}}], from_s, kept_s=NOW_S, late=False)
+    found = overview([deployment()], {}, spent, Rights("a", everywhere=True), LEADER, now_s=NOW_S)
+    assert found["deployments"][0]["week"] is None
+    assert found["spending"]["namespaces"]["shop"]["serving"][0] == 5.0
 
 
 def test_without_a_ledger_the_fleet_is_shown_and_why() -> None:

@@ -21,8 +21,10 @@ from tests.operator.connected import connected
 NOW_S = 1_790_000_000.0
 
 
-def account(name: str = "chat", namespace: str = "shop", *, budget: str = "") -> Account:
-    return Account(Payer("1", namespace, name), ("cloud", "g6", Market.SPOT, "a"), (budget,) if budget else ())
+def account(name: str = "chat", namespace: str = "shop", *, budget: str = "", uid: str = "") -> Account:
+    return Account(
+        Payer(uid or f"uid-{name}", namespace, name), ("cloud", "g6", Market.SPOT, "a"), (budget,) if budget else ()
+    )
 
 
 def test_rows_are_summed_by_namespace_and_hour_whatever_the_offer_and_the_budget() -> None:
@@ -33,9 +35,17 @@ def test_rows_are_summed_by_namespace_and_hour_whatever_the_offer_and_the_budget
     assert found.by_namespace["shop"][2] == Spend(7.0, 0.5, 0.25)
     assert sum(spend.usd for spend in found.by_namespace["shop"]) == 7.75, "what is older than seven days is left out"
     assert found.by_namespace["team"][2] == Spend(9.0)
-    assert found.by_deployment["shop", "chat"][0] == 3.75
+    assert found.by_uid["uid-chat"][0] == 3.75
     assert len(found.by_namespace["team"]) == HOURS
-    assert len(found.by_deployment["team", "big"]) == 28
+    assert len(found.by_uid["uid-big"]) == 28
+
+
+def test_one_that_is_deleted_and_made_again_begins_its_week_anew_and_its_namespace_keeps_both() -> None:
+    from_s = first_hour(NOW_S)
+    row = {account(): Spend(1.0), account(uid="made-again"): Spend(2.0)}
+    found = course([by_deployment(Ledger({from_s: row}))], from_s, kept_s=NOW_S, late=False)
+    assert {uid: sum(week) for uid, week in found.by_uid.items()} == {"uid-chat": 1.0, "made-again": 2.0}
+    assert found.by_namespace["shop"][0].usd == 3.0
 
 
 def test_the_hours_end_with_the_one_that_runs() -> None:
@@ -64,7 +74,7 @@ def test_hours_are_cut_where_they_begin() -> None:
     stay = Stay(account(), 0.5, 0.0, ready_s=10.0)
     meter = Meter(1800.0, {"m": Machine(4.0, whole=True, since_s=0.0, stays={"p": stay})})
     found = unwritten(meter, 3600.0 + 900.0)
-    assert {begins_s: row["shop", "chat"] for begins_s, row in found.items()} == {
+    assert {begins_s: row["shop", "uid-chat"] for begins_s, row in found.items()} == {
         0.0: Spend(serving=1.0, idle=1.0),
         3600.0: Spend(serving=0.5, idle=0.5),
     }
