@@ -80,7 +80,7 @@ def looking() -> Figures:
         cache, _Books(usd), Clock(), scopes=Scopes(cache), wake=lambda kind, key: None, renew=lambda: None
     )
     for at, ordered in enumerate(costs):
-        metadata = _metadata(f"model-{at}") | {"namespace": "shop", "labels": {"team": f"team-{at % _TEAMS}"}}
+        metadata = _metadata(f"model-{at}") | {"namespace": "shop", "labels": _labels(at)}
         cache.put(LLM_DEPLOYMENTS, {"metadata": metadata, "spec": {"priority": 100 + at % 3}})
         unled = {"seat_usd": ordered / 4, "wanted": ordered} if at % 5 == 0 else {"demand_rps": 10.0}
         treasury.noted(("shop", f"model-{at}"), Cost(float(ordered), **unled))
@@ -146,6 +146,10 @@ def _loads(data: Path) -> tuple[str, list[Floats]]:
         found = [each for each in public(data, 1) if each.name.startswith("servegen/")]
         return "ServeGen", [each.history.values for each in found]
     return "synthetic", [np.asarray(four_weeks(seed).values.reshape(-1, 2).mean(axis=1)) for seed in range(4)]
+
+
+def _labels(at: int) -> dict[str, str]:
+    return {"app": f"model-{at}", "team": f"team-{at % _TEAMS}"}
 
 
 def _metadata(name: str) -> dict[str, str | int]:

@@ -8,12 +8,14 @@ class Bounds:
     """Nothing, unless said otherwise.
 
     `economises`: it moves to what is cheaper as soon as that pays. `usd_per_hour` holds a count that no load leads,
-    since nothing is allotted to that; the least replicas may cost more. `stopped` says in words which budget lets
-    nothing run. `why` names the budget of the two others.
+    since nothing is allotted to that; the least replicas may cost more. `still`: nothing is added to what runs, since a
+    budget holds dollars down that has not counted this deployment yet. `stopped` says in words which budget lets
+    nothing run. `why` names the budget of the others.
     """
 
     economises: bool = False
     usd_per_hour: float | None = None
+    still: bool = False
     stopped: str = ""
     why: str = ""
 

@@ -17,6 +17,8 @@ def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> De
 
     Of machines that others share it is charged its part, as it was when the dollars were allotted.
     """
+    if seen.bounds.still:
+        return _held_still(seen, decision)
     if decision.demand is None:
         return _held_down(seen, decision)
     if decision.allotment is None or decision.allotment.usd_per_hour is None:
@@ -57,7 +59,20 @@ def respect_ceilings(seen: Snapshot, memory: Memory, decision: Decision) -> Deci
 def _held_down(seen: Snapshot, decision: Decision) -> Decision:
     """A count that no load leads, so that nothing was allotted: what its budget leaves, but not below the least."""
     cap = seen.bounds.usd_per_hour
-    if cap is None or decision.target.usd_per_hour <= cap + _ROUNDING:
+    return decision if cap is None else _cut(seen, decision, cap, f"{seen.bounds.why} leaves {cap:.2f}")
+
+
+def _held_still(seen: Snapshot, decision: Decision) -> Decision:
+    """What runs may cost what it does until the budget has counted it, or less where less is left already."""
+    left = seen.bounds.usd_per_hour
+    cap = seen.fleet.usd_per_hour if left is None else min(left, seen.fleet.usd_per_hour)
+    said = f"{seen.bounds.why} holds dollars down and has not counted this deployment yet: until then {cap:.2f}"
+    return _cut(seen, decision, cap, said)
+
+
+def _cut(seen: Snapshot, decision: Decision, cap: float, said: str) -> Decision:
+    """What costs no more than `cap` dollars per hour, but not below the least."""
+    if decision.target.usd_per_hour <= cap + _ROUNDING:
         return decision
     count = decision.target.replicas
     target = _affordable(decision.target, cap, lambda fleet: fleet.usd_per_hour)
@@ -66,8 +81,8 @@ def _held_down(seen: Snapshot, decision: Decision) -> Decision:
     if target.replicas == count:
         return decision
     message = (
-        f"{replica_words(count)} cost {decision.target.usd_per_hour:.2f} usd/h, {seen.bounds.why} leaves "
-        f"{cap:.2f}: {replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
+        f"{replica_words(count)} cost {decision.target.usd_per_hour:.2f} usd/h, {said}: "
+        f"{replica_words(target.replicas)} at {target.usd_per_hour:.2f} usd/h"
     )
     return decision.amended(target, Reason.BUDGET_ALLOTMENT, message)
 

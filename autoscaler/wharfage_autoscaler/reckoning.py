@@ -9,7 +9,8 @@ from wharfage_autoscaler.stages import HARSH, Action, Outlook, Stage, Standing, 
 
 RESERVE = 0.005
 """Of the budget, given to nobody: what the last replicas drain for, and caps that follow in steps, come out of it."""
-_RESTRICTING = HARSH | {Action.PREFER_CHEAPER, Action.FREEZE}
+RESTRICTING = HARSH | {Action.PREFER_CHEAPER, Action.FREEZE}
+"""Stages that hold dollars down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Reckoning:
     def cap(self, *, enforced: bool) -> float | None:
         """Dollars per hour that no decision may cross but for the floors; None where nothing is held down."""
         in_force = self.standing.actions
-        if not enforced or not in_force & _RESTRICTING:
+        if not enforced or not in_force & RESTRICTING:
             return None
         if in_force & HARSH:
             return 0.0

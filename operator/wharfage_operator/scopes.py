@@ -6,7 +6,7 @@ deployment when they are spent.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pydantic import ValidationError
@@ -20,6 +20,10 @@ from wharfage_operator.terms import exists
 
 log = logging.getLogger(__name__)
 _NAMESPACE = "kubernetes.io/metadata.name"
+_MOST_SELECTIONS = 10_000
+
+_Labels = tuple[frozenset[tuple[str, str]], frozenset[tuple[str, str]]]
+"""Of a deployment, and of its namespace."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class _Known:
 
     changes: int
     budgets: Mapping[str, LLMBudgetSpec]
+    selections: dict[_Labels, tuple[str, ...]] = field(default_factory=dict)
+    """Whom budgets select, by labels: every look asks for every deployment, and many are alike."""
 
     @cached_property
     def row_of(self) -> RowOf:
@@ -48,8 +54,14 @@ class Scopes:
 
     def selecting(self, deployment: Object) -> tuple[str, ...]:
         """The names of the budgets that select a deployment, in order."""
-        labels, around = labels_of(deployment), self.around(deployment)
-        return tuple(name for name, spec in self.budgets.items() if spec.selects(labels, around))
+        labels, around, known = labels_of(deployment), self.around(deployment), self._now()
+        alike = frozenset(labels.items()), frozenset(around.items())
+        found = known.selections.get(alike)
+        if found is None:
+            found = tuple(name for name, spec in known.budgets.items() if spec.selects(labels, around))
+            if len(known.selections) < _MOST_SELECTIONS:
+                known.selections[alike] = found
+        return found
 
     def around(self, deployment: Object) -> dict[str, str]:
         """The labels of a deployment's namespace; its name, which is one of them, before it was heard of."""
@@ -63,8 +75,10 @@ class Scopes:
     def _now(self) -> _Known:
         changes = self._cache.changes(LLM_BUDGETS)
         if changes != self._known.changes:
-            found = {raw["metadata"]["name"]: _spec(raw) for raw in self._cache.all(LLM_BUDGETS)}
-            self._known = _Known(changes, {name: spec for name, spec in sorted(found.items()) if spec})
+            read = {raw["metadata"]["name"]: _spec(raw) for raw in self._cache.all(LLM_BUDGETS)}
+            found = {name: spec for name, spec in sorted(read.items()) if spec}
+            same = found == self._known.budgets  # a status was written
+            self._known = _Known(changes, found, self._known.selections if same else {})
         return self._known
 
 

@@ -4,6 +4,8 @@ What was spent the ledger knows, what is ordered the decisions that stand. Nothi
 missed for: the harshest stage is in the budget's status.
 """
 
+import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -13,7 +15,7 @@ from typing import Protocol
 from wharfage_api.llmbudget import BudgetMode, LLMBudgetSpec
 from wharfage_autoscaler.bounds import FREE, Bounds
 from wharfage_autoscaler.projection import HOUR_S, Profile, profiled
-from wharfage_autoscaler.reckoning import Reckoning, Spending, Terms, news, reckoned
+from wharfage_autoscaler.reckoning import RESTRICTING, Reckoning, Spending, Terms, news, reckoned
 from wharfage_autoscaler.sharing import shared
 from wharfage_autoscaler.stages import HARSH, Action, Standing, resumed
 from wharfage_autoscaler.supply import Cap
@@ -31,6 +33,7 @@ from wharfage_operator.wishes import Cost, Wishes
 log = logging.getLogger(__name__)
 _PAST_H = 35 * 24
 _TOLD_EVERY = 5  # looks
+_SOON_S = 2.0
 _USUAL_PRIORITY = 100
 
 
@@ -116,25 +119,36 @@ class Treasury:
         self._told_bounds: dict[Key, Bounds] = {}
         self._told_caps: dict[str, float | None] = {}
         self._looked_s = 0.0
+        self._comes = asyncio.Event()
+        """One was decided on that no look has counted yet."""
 
     def noted(self, key: Key, cost: Cost) -> None:
         """What was just decided for a deployment costs so much."""
+        if key not in self._costs:
+            self._comes.set()
         self._costs[key] = cost
 
     async def run(self) -> None:
         """Look for ever; a look that fails leaves what the one before said."""
-
-        async def look(now_s: float) -> None:
+        while True:
             try:
-                await self.turn(now_s)
+                await self.turn(self._clock.unix_s)
             except Exception:  # no reason to stop serving
                 log.exception("budgets could not be looked at")
+            await self._pause()
 
-        await self._clock.every(self._every_s, look)
+    async def _pause(self) -> None:
+        """Until the next look: sooner where one came that is not counted yet, or nobody could tell what is spent."""
+        soon_s = self._clock.wall_s(min(_SOON_S, self._every_s))
+        if all(account.reckoning is not None or account.terms is None for account in self._accounts.values()):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._comes.wait(), timeout=self._clock.wall_s(self._every_s) - soon_s)
+        await asyncio.sleep(soon_s)
 
     async def turn(self, now_s: float) -> None:
         """Look at every budget once; `now_s` in Unix seconds of the clock."""
         self._looked_s = now_s
+        self._comes.clear()
         self._take_in()
         weights: dict[Key, float] = {}
         selected: dict[str, set[Key]] = {}
@@ -197,39 +211,48 @@ class Treasury:
             for name, account in self._accounts.items()
             if account.cap is not None and key in account.parts
         ]
-        ours += [(0.0, name) for name in self._spent_without(key)]
-        if not ours:
+        uncounted = self._uncounted(key)
+        ours += [(0.0, name) for name, acting in uncounted.items() if acting & HARSH]
+        if not ours and not uncounted:
             return FREE
-        usd_per_hour, why = min(ours)
-        stops = sorted(name for _, name in ours if Action.STOP in self._harsh(name, self._accounts[name]))
+        usd_per_hour, why = min(ours) if ours else (None, "")
+        stops = sorted(name for _, name in ours if Action.STOP in self._acting(name))
         return Bounds(
             economises=True,  # whatever holds dollars down has it move to what is cheaper
             usd_per_hour=usd_per_hour,
-            stopped=_stopped(stops[0], self._accounts[stops[0]]) if stops else "",
-            why=f"LLMBudget {why}",
+            still=bool(uncounted),
+            stopped=_stopped(stops[0], self._accounts.get(stops[0])) if stops else "",
+            why=f"LLMBudget {min(uncounted, default=why)}",
         )
 
-    def _spent_without(self, key: Key) -> list[str]:
-        """Budgets of which nothing is left, and whose last look did not know the deployment: it is new, or we are."""
-        spent = {
-            name for name, account in self._accounts.items() if key not in account.parts and self._harsh(name, account)
-        }
-        raw = self._cache.get(LLM_DEPLOYMENTS, key) if spent else None
-        return [] if raw is None else [name for name in self._scopes.selecting(raw) if name in spent]
+    def _uncounted(self, key: Key) -> dict[str, frozenset[Action]]:
+        """Budgets that hold dollars down and whose last look did not count the deployment: it is new, or we are."""
+        raw = self._cache.get(LLM_DEPLOYMENTS, key)
+        names = () if raw is None else self._scopes.selecting(raw)
+        found = {name: self._acting(name) for name in names if not self._counts(name, key)}
+        return {name: acting for name, acting in found.items() if acting}
 
-    def _harsh(self, name: str, account: Account) -> frozenset[Action]:
-        """Floor and Stop, where they act; before the first look as an earlier process had them."""
-        if account.reckoning is not None:
-            return account.actions & HARSH
-        stage = self._stage_before(name, account.spec)
-        acts = account.spec.mode is BudgetMode.ENFORCE
-        return frozenset({stage}) & HARSH if stage is not None and acts else frozenset()
+    def _counts(self, name: str, key: Key) -> bool:
+        account = self._accounts.get(name)
+        return account is not None and key in account.parts
+
+    def _acting(self, name: str) -> frozenset[Action]:
+        """The stages that hold dollars down; before the first look as an earlier process had them."""
+        account = self._accounts.get(name)
+        if account is not None and account.reckoning is not None:
+            return account.actions & RESTRICTING
+        spec = self._scopes.budgets.get(name)
+        if spec is None or spec.mode is not BudgetMode.ENFORCE:
+            return frozenset()
+        stage = self._stage_before(name, spec)
+        unbooked = account is not None and account.unbooked  # the milder ones would hold until somebody mends it
+        return frozenset() if stage is None else frozenset({stage}) & (HARSH if unbooked else RESTRICTING)
 
     def _stage_before(self, name: str, spec: LLMBudgetSpec) -> Action | None:
         """What an earlier process had in force; of another period nothing is."""
         status = (self._cache.get(LLM_BUDGETS, ("", name)) or {}).get("status") or {}
         try:
-            begins_s = terms(spec, self._looked_s).begins_s
+            begins_s = terms(spec, self._looked_s or self._clock.unix_s).begins_s
         except (KeyError, OSError, ValueError):
             return None
         stage = told_of(status, begins_s).get("stage")
@@ -358,13 +381,13 @@ def _worth_keeping(saved: Mapping[int, float]) -> dict[int, float]:
     return {hour: rounded for hour, usd in saved.items() if (rounded := round(usd, 4))}
 
 
-def _stopped(name: str, account: Account) -> str:
-    outlook = account.reckoning.outlook if account.reckoning is not None else None
+def _stopped(name: str, account: Account | None) -> str:
+    outlook = account.reckoning.outlook if account is not None and account.reckoning is not None else None
     spent = "" if outlook is None else f" ({outlook.spent_usd:.2f} of {outlook.usd:.2f} usd are spent)"
     return f"LLMBudget {name} is at its stage Stop{spent}: nothing runs before its next period, or spec.override"
 
 
 def _differ(before: Bounds, after: Bounds) -> bool:
     """Whether a decision may differ by it: dollars that moved by a little move nothing."""
-    said = (before.economises, bool(before.stopped)) != (after.economises, bool(after.stopped))
-    return said or news([before.usd_per_hour], [after.usd_per_hour])
+    before_said, after_said = ((each.economises, each.still, bool(each.stopped)) for each in (before, after))
+    return before_said != after_said or news([before.usd_per_hour], [after.usd_per_hour])

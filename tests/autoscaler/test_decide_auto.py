@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from wharfage_autoscaler.allotment import Allotment, Portion
+from wharfage_autoscaler.bounds import Bounds
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet, Pool
@@ -111,6 +112,31 @@ def test_while_a_budget_holds_dollars_down_there_is_less_headroom_and_what_is_wi
         assert after.demand.unrestricted_rps == pytest.approx(wanted_usually)
         assert "less headroom than usual while a budget holds dollars down" in after.steps[0].message
         assert "headroom than usual" not in before.steps[0].message
+
+
+@pytest.mark.parametrize(
+    ("runs", "least", "left", "count"),
+    [
+        pytest.param(7, 1, None, 7, id="what runs may go on"),
+        pytest.param(0, 2, None, 2, id="of one that begins the least"),
+        pytest.param(7, 1, 0.0, 1, id="nothing is left"),
+        pytest.param(30, 1, None, 12, id="less is wanted anyway"),
+    ],
+)
+def test_nothing_is_added_to_what_runs_before_its_budget_has_counted_it(
+    runs: int, least: int, left: float | None, count: int
+) -> None:
+    pools = (Pool(ON_DEMAND, "bf16", runs, 1, ready=runs),) if runs else ()
+    world = seen(10.0, allotted=allotment(portion(ON_DEMAND, 50)), runs=pools)
+    held = Bounds(economises=True, still=True, usd_per_hour=left, why="LLMBudget all")
+    decision, _ = decide(
+        replace(world, bounds=held, wanted=replace(world.wanted, min_replicas=least)),
+        Memory(held=Held(replicas=12.0)),
+    )
+    assert decision.target.replicas == count
+    said = [step.message for step in decision.steps if step.reason is Reason.BUDGET_ALLOTMENT]
+    assert bool(said) is (count != 12)
+    assert all("LLMBudget all holds dollars down and has not counted this deployment yet" in each for each in said)
 
 
 def test_without_metrics_and_forecast_the_count_stays() -> None:

@@ -44,8 +44,14 @@ class Town:
     spent_usd: dict[str, float] = field(default_factory=dict)
     woken: list[tuple[Kind, Key]] = field(default_factory=list)
     renewed: int = 0
+    trouble: str = ""
     cache: Cache = field(default_factory=Cache)
     now_s: float = MIDNIGHT
+    woke: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self, kind: Kind, key: Key) -> None:
+        self.woken.append((kind, key))
+        self.woke.set()
 
     def spent(self, name: str, from_s: float, to_s: float) -> float:
         assert from_s <= self.now_s < to_s
@@ -73,11 +79,24 @@ class Watched:
         asyncio.run(self.treasury.turn(self.town.now_s))
 
 
+class Noon(Clock):
+    """One that has stopped in the middle of the day that is looked at."""
+
+    @property
+    def unix_s(self) -> float:
+        return MIDNIGHT + 12 * HOUR_S
+
+
+NOON = Noon()
+
+
 def watched(
     *budgets: Object,
     costs: Mapping[Key, Cost],
     labels: Mapping[Key, Mapping[str, str]] | None = None,
     specs: Mapping[Key, Mapping[str, Any]] | None = None,
+    clock: Clock = NOON,
+    every_s: float = 60.0,
 ) -> Watched:
     town = Town(dict(costs))
     for each in budgets:
@@ -90,10 +109,12 @@ def watched(
     treasury = Treasury(
         town.cache,
         town,
-        Clock(),
+        clock,
         scopes=Scopes(town.cache),
-        wake=lambda kind, key: town.woken.append((kind, key)),
+        wake=town.wake,
         renew=town.renew,
+        every_s=every_s,
+        trouble=lambda: town.trouble,
     )
     return Watched(town, treasury)
 
@@ -226,6 +247,86 @@ def test_after_a_restart_a_stage_is_in_force_until_it_would_recede(spent: float,
     assert Action.FREEZE in account.actions
     seen.look(23.6, all=spent)
     assert (Action.FREEZE in account.actions) is lasts
+
+
+TO_STOP_BY_ALL = [
+    {"action": "PreferCheaper", "at": "1.0", "of": "Forecast"},
+    {"action": "Freeze", "at": "0.95"},
+    *TO_STOP,
+]
+RESTARTED = {"stage": "PreferCheaper", "periodStart": TODAY}
+
+
+@pytest.mark.parametrize("stage", ["PreferCheaper", "Freeze", "Floor", "Stop"])
+@pytest.mark.parametrize("looked", [False, True])
+def test_after_a_restart_nothing_is_added_to_what_runs_before_it_is_counted(stage: str, *, looked: bool) -> None:
+    status = {**RESTARTED, "stage": stage}
+    seen = watched(budget("all", stages=TO_STOP_BY_ALL, status=status), costs={CHAT: Cost(10.0, 10.0)})
+    if looked:
+        asyncio.run(seen.treasury.turn(seen.town.now_s))
+    found = seen.treasury.bounds(CHAT)
+    assert (found.still, found.economises, found.why) == (True, True, "LLMBudget all")
+    assert found.usd_per_hour == (0.0 if stage in ("Floor", "Stop") else None)
+    assert bool(found.stopped) is (stage == "Stop")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        pytest.param({"mode": "Observe"}, RESTARTED, id="one that observes"),
+        pytest.param({}, {**RESTARTED, "stage": "Throttle"}, id="a stage that holds no dollars down"),
+        pytest.param({}, {**RESTARTED, "periodStart": YESTERDAY}, id="the period before"),
+        pytest.param({"selector": {"matchLabels": {"team": "other"}}}, RESTARTED, id="somebody else's"),
+        pytest.param({"timeZone": "Europe/Atlantis"}, RESTARTED, id="a time zone that does not exist"),
+    ],
+)
+def test_what_held_nothing_down_holds_nothing_after_a_restart(
+    changes: Mapping[str, Any], status: Mapping[str, str]
+) -> None:
+    seen = watched(budget("all", status=status, **changes), costs={CHAT: Cost(10.0, 10.0)})
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+def test_once_it_is_counted_its_part_of_the_cap_holds_and_it_is_woken() -> None:
+    seen = watched(budget("all", status=RESTARTED), costs={CHAT: Cost(20.0, 10.0)})
+    asyncio.run(seen.treasury.turn(MIDNIGHT + 12 * HOUR_S))
+    assert seen.treasury.bounds(CHAT).still
+    seen.town.woken.clear()
+    seen.look(12.001, all=120.0)
+    assert not seen.treasury.bounds(CHAT).still
+    assert [cap.keys for cap in seen.treasury.caps()] == [frozenset({CHAT})]
+    assert (LLM_DEPLOYMENTS, CHAT) in seen.town.woken
+
+
+def test_one_that_comes_while_dollars_are_held_down_waits_for_the_next_look_with_more_than_its_floor() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    seen.look(12, all=120.0)
+    metadata = {"name": "code", "namespace": "shop", "uid": "uid-code", "resourceVersion": "8", "labels": {}}
+    seen.town.cache.put(LLM_DEPLOYMENTS, {"metadata": metadata, "spec": {}})
+    assert seen.treasury.bounds(CODE).still
+    assert not seen.treasury.bounds(CHAT).still
+
+
+def test_while_the_ledger_cannot_be_read_the_milder_stages_of_before_hold_nothing() -> None:
+    seen = watched(budget("all", status=RESTARTED), costs={CHAT: Cost(10.0, 10.0)})
+    seen.town.trouble = "wharfage-ledger-open cannot be read"
+    seen.look(12, all=math.nan)
+    assert seen.treasury.bounds(CHAT) == FREE
+
+
+async def test_what_is_not_counted_yet_is_looked_at_soon() -> None:
+    seen = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)}, clock=Noon(scale=1000.0), every_s=1e9)
+    seen.town.now_s = MIDNIGHT + 12 * HOUR_S
+    looking = asyncio.create_task(seen.treasury.run())
+    try:
+        async with asyncio.timeout(45.0):
+            await seen.town.woke.wait()
+            seen.town.woke.clear()
+            seen.treasury.noted(CHAT, Cost(30.0, 10.0))
+            await seen.town.woke.wait()
+    finally:
+        looking.cancel()
+    assert [cap.keys for cap in seen.treasury.caps()] == [frozenset({CHAT})]
 
 
 @pytest.mark.parametrize("zone", ["Europe/Atlantis", "Europe"])
