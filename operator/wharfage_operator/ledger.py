@@ -102,6 +102,8 @@ class Bookkeeper:
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
         self._books: Open | None = None
+        self._refused: Open | None = None
+        """What could not be written, since somebody else wrote it; None once it is read what they know."""
         self._closed = Totals()
         self._floor_s = 0.0
         self._written: Meter | None = None
@@ -180,7 +182,7 @@ class Bookkeeper:
         except (ApiError, NotYet) as error:
             log.info("the ledger waits", extra={"error": str(error)})
             if isinstance(error, ApiError) and error.status == 409:
-                self._books = None  # somebody else wrote it: what they know is right
+                self._refused, self._books = self._books, None  # somebody else wrote it: what they know is right
             elif isinstance(error, ApiError):
                 self._telemetry.ledger_kept.set(0)  # until it is written again, at a later turn
         except Exception:  # a ledger that waits is no reason to stop serving
@@ -209,6 +211,11 @@ class Bookkeeper:
     async def _restore(self, now_s: float) -> None:
         kept = await self._shelves.read(from_s=now_s - KEPT_S)
         self._closed = kept.closed
+        if self._refused is not None:  # or we did, and were not told
+            ours = kept.open is not None and kept.open.meter.mark_s == self._refused.meter.mark_s
+            counters = self._telemetry.spend
+            (counters.kept if ours else counters.dropped)()
+            self._refused = None
         if kept.open is not None:
             books, self._floor_s = kept.open, kept.open.since_s - KEPT_S
         else:
@@ -310,6 +317,7 @@ class Bookkeeper:
             return
         await self._shelves.write_open(books)
         self._written = books.meter
+        self._telemetry.spend.kept()
         self._telemetry.ledger_kept.set(1)
         self.trouble = ""
         if not over:

@@ -1,7 +1,13 @@
-"""What the ledger books, as counters on the operator's page: they begin when this replica leads, and never fall."""
+"""What the ledger books, as counters on the operator's page: they begin when this replica leads, and never fall.
+
+Where another replica has written the ledger meanwhile, what this one charged since its own last write is no part of it
+and is charged again: counters wait for it instead of counting it twice.
+"""
 
 from prometheus_client import CollectorRegistry, Counter
 from wharfage_autoscaler.spend import Account, Served, Spend
+
+from wharfage_operator.ratchet import Ratchet
 
 _PARTS = {
     "idle": "machines cost while or where nobody was on them",
@@ -15,6 +21,7 @@ class SpendCounters:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """The registry that shows them."""
+        self._ratchet = Ratchet()
         whose = ["namespace", "name", "team"]
         payer = [*whose, "offer", "market"]
 
@@ -35,16 +42,24 @@ class SpendCounters:
         """Count what was booked of one account."""
         who = account.payer.namespace, account.payer.name, account.payer.team
         _, offer, market, _ = account.offer
-        payer = *who, offer, market.value
-        self._cost.labels(*payer, "USD").inc(spend.usd)
+        payer, add = (*who, offer, market.value), self._ratchet.add
+        add(self._cost.labels(*payer, "USD"), spend.usd)
         for part, counter in self._parts.items():
-            counter.labels(*payer).inc(getattr(spend, part))
-        self._interruptions.labels(*payer).inc(spend.interruptions)
+            add(counter.labels(*payer), getattr(spend, part))
+        add(self._interruptions.labels(*payer), spend.interruptions)
         served = spend.served
-        self._requests.labels(*who).inc(served.requests)
+        add(self._requests.labels(*who), served.requests)
         for kind, (tokens, work) in _by_kind(served).items():
-            self._tokens.labels(*who, kind).inc(tokens)
-            self._work.labels(*who, kind).inc(work)
+            add(self._tokens.labels(*who, kind), tokens)
+            add(self._work.labels(*who, kind), work)
+
+    def kept(self) -> None:
+        """All that was counted is written."""
+        self._ratchet.kept()
+
+    def dropped(self) -> None:
+        """What was counted since it was written last is not, and never will be as it was charged."""
+        self._ratchet.dropped()
 
 
 def _by_kind(served: Served) -> dict[str, tuple[float, float]]:

@@ -106,6 +106,8 @@ class World:
         self.hands = Hands(self.dial)
         self.cache = Cache()
         self.proven: str | None = None
+        self.told: list[Telemetry] = []
+        """What each leader counts."""
         owner = {"kind": "LLMDeployment", "apiVersion": "wharfage.dev/v1alpha1", "name": "chat", "uid": "llm-uid"}
         model = {"spec": {"model": {"source": "hf://Qwen/Qwen3-8B"}}}
         self._put(NODES, {"name": "gpu-1", "uid": "node-uid", "creationTimestamp": at(0)})
@@ -132,6 +134,7 @@ class World:
     def leader(self) -> Bookkeeper:
         """Another process, which has read nothing yet."""
         telemetry, proven = Telemetry(), self.proven
+        self.told.append(telemetry)
         writer = Writer(
             self.connection,
             self.cache,
@@ -209,6 +212,26 @@ async def test_a_leader_every_twenty_seconds_for_ten_minutes_books_each_second_o
         assert spend.estimated == pytest.approx(0.0, abs=1e-9)
         used = {name: each.prompt_tokens for name, each in spend.tenants}
         assert used == {name: pytest.approx((600.0 - 5.0) * per_s, rel=1e-3) for name, per_s in TENANTS.items()}
+
+
+async def test_what_a_leader_charged_in_vain_it_counts_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(lab, monkeypatch) as here:
+        one, other = here.leader(), here.leader()
+        await here.runs(one, 60.0)
+        await here.runs(other, 30.0)
+        await other.close()
+        await here.runs(one, 30.0)
+        await one.close()  # is refused
+        assert _counted(here) > here.open.ledger.spend.usd
+        await here.runs(one, 300.0)
+        await one.close()
+        assert _counted(here) == pytest.approx(here.open.ledger.spend.usd, rel=1e-6)
+
+
+def _counted(here: World) -> float:
+    """Dollars by the counters of all leaders."""
+    shown = [metric for told in here.told for metric in told.registry.collect()]
+    return sum(each.value for metric in shown for each in metric.samples if each.name == "wharfage_cost_total")
 
 
 async def test_an_hour_that_ends_is_closed_and_counted_once_by_whoever_comes_next(

@@ -132,3 +132,23 @@ def test_what_is_booked_is_counted_each_token_once() -> None:
     assert shown("served_requests", **whose) == 3.0
     assert [shown("tokens", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [60.0, 40.0, 20.0]
     assert [shown("work", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [6.0, 0.0, 20.0]
+
+
+def test_what_is_charged_again_after_somebody_else_wrote_the_ledger_counts_once() -> None:
+    told, account = Telemetry(), Account(Payer("1", "shop", "chat"), ("cloud", "g6", Market.SPOT, "a"))
+    labels = {"namespace": "shop", "name": "chat", "team": "", "offer": "g6", "market": "Spot", "currency": "USD"}
+
+    def count(usd: float) -> float | None:
+        told.spend.booked(account, Spend(serving=usd))
+        return told.registry.get_sample_value("wharfage_cost_total", labels)
+
+    assert count(2.0) == 2.0
+    told.spend.kept()
+    assert count(1.0) == 3.0
+    told.spend.dropped()
+    assert [count(0.5), count(0.5), count(0.25)] == [3.0, 3.0, 3.25]
+    told.spend.dropped()
+    told.spend.dropped()
+    assert count(0.25) == 3.25, "of what was dropped twice, nothing was ever kept"
+    told.spend.kept()
+    assert count(2.0) == 4.25
