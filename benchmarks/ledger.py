@@ -129,6 +129,7 @@ def main() -> None:
         **ledger_budgets.sharing(),
         **ledger_page.figures(),
         **ledger_budgets.lasting(arguments.data, arguments.histories, arguments.seed),
+        **ledger_budgets.stopping(arguments.data, arguments.histories, arguments.seed),
     }
     figures = json.dumps(found, indent=2)
     print(figures)

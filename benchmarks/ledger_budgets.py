@@ -25,7 +25,7 @@ from wharfage_operator.wishes import Cost
 from wharfage_simulator.fluid import Floats
 
 from benchmarks.forecast_traces import four_weeks, public
-from benchmarks.periods import DAY_S, HOUR_S, Period, drawn
+from benchmarks.periods import DAY_S, HOUR_S, STOPPING, Period, drawn
 
 Figures = dict[str, float | str]
 _DEPLOYMENTS, _TEAMS, _CLAIMS = 300, 10, 100
@@ -65,6 +65,27 @@ def lasting(data: Path, histories: int, seed: int) -> Figures:
         "above_cap": sum(each.above for each in ended),
         "used_median": median(each.used for each in asked),
         "used_most": max(each.used for each in asked),
+    }
+
+
+def stopping(data: Path, histories: int, seed: int) -> Figures:
+    """Of so many days under a budget that ends in `Stop`: how many it stops, what is spent then, what is ordered after."""
+    _, loads = _loads(data)
+    used, late = [], 0.0
+    for each in range(histories):
+        played = drawn(np.random.default_rng((seed, each)), loads[each % len(loads)])
+        course, usd = played.played(STOPPING)
+        if course.spent_usd < usd:
+            continue
+        used.append(course.spent_usd / usd)
+        begins = round(played.begins_s / played.plant.tick_s)
+        spent = np.cumsum(course.paid[begins:]) * played.plant.tick_s / HOUR_S
+        late += float(course.counts[begins + 1 :][spent[:-1] >= usd].sum())
+    return {
+        "stop_histories": histories,
+        "stop_stopped": len(used),
+        "stop_used_most": max(used, default=math.nan),
+        "stop_replicas_after": late,
     }
 
 

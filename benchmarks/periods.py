@@ -24,6 +24,8 @@ STAGES = (
     Stage(Action.FLOOR, 1.0),
 )
 """Those of a budget that names none, without the one that only tells."""
+STOPPING = (*STAGES[:-1], Stage(Action.STOP, 1.0))
+"""The same, but that nothing runs once all is spent."""
 HOUR_S, DAY_S = 3600.0, 86_400.0
 _MINUTE_S, _WINDOW_S = 60.0, 600.0
 _GUST = 0.2  # standard deviation of a minute beside its window
@@ -49,14 +51,14 @@ class Period:
         rows = [[float(each.action.rank), each.at, float(each.of_forecast)] for each in stages]
         return Budget(usd, 0.0, self.begins_s, self.ends_s, np.array(rows).reshape(-1, 3))
 
-    def played(self) -> tuple[Course, float]:
+    def played(self, stages: Sequence[Stage] = STAGES) -> tuple[Course, float]:
         """What happens under its limit, and the limit in dollars."""
-        usd = max(0.01, round(self.part * self.run(_UNLIMITED).spent_usd, 2))
-        return self.run(usd), usd
+        usd = max(0.01, round(self.part * self.run(_UNLIMITED, stages).spent_usd, 2))
+        return self.run(usd, stages), usd
 
-    def run(self, usd: float) -> Course:
+    def run(self, usd: float, stages: Sequence[Stage] = STAGES) -> Course:
         """What happens under a limit in dollars."""
-        return run(self.arrivals, self.usd_per_hour, self.lost, LAW, self.plant, self.budget(usd))
+        return run(self.arrivals, self.usd_per_hour, self.lost, LAW, self.plant, self.budget(usd, stages))
 
 
 def drawn(

@@ -16,6 +16,7 @@ from wharfage_autoscaler.law import Held, thrifty
 from wharfage_autoscaler.model import Mode
 from wharfage_autoscaler.seats import Short
 from wharfage_autoscaler.snapshot import Memory
+from wharfage_autoscaler.stages import Stage
 from wharfage_operator.cache import Cache
 from wharfage_operator.clock import Clock
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Object
@@ -27,7 +28,7 @@ from wharfage_simulator.fluid import Floats, Plant
 from wharfage_simulator.looks import HOUR_S
 
 from benchmarks.forecast_traces import four_weeks
-from benchmarks.periods import DAY_S, LAW, Period, drawn
+from benchmarks.periods import DAY_S, LAW, STAGES, STOPPING, Period, drawn
 from tests.builders import offer, snapshot, wanted
 from tests.simulator.loads import load
 
@@ -83,20 +84,24 @@ def allotment(plant: Plant, price: float, cap: float) -> Allotment:
     )
 
 
-def objects(usd: float, period: str) -> tuple[Object, Object]:
-    """A deployment, and a budget over it with the stages of one that names none."""
+def objects(usd: float, period: str, stages: Sequence[Stage]) -> tuple[Object, Object]:
+    """A deployment, and a budget over it with these stages."""
     metadata = {"generation": 1, "resourceVersion": "5"}
-    budget = {"period": period, "usd": f"{usd:.2f}"}
+    rows = [
+        {"action": each.action.value, "at": str(each.at), "of": "Forecast" if each.of_forecast else "Spent"}
+        for each in stages
+    ]
+    budget = {"period": period, "usd": f"{usd:.2f}", "stages": rows}
     return (
         {"metadata": {"namespace": KEY[0], "name": KEY[1], "uid": "uid-chat", **metadata}, "spec": {}},
         {"metadata": {"name": "all", "uid": "uid-all", **metadata}, "spec": budget, "status": {}},
     )
 
 
-def shipped(played: Period, usd: float, period: str) -> Shipped:
+def shipped(played: Period, usd: float, period: str, stages: Sequence[Stage] = STAGES) -> Shipped:
     """The same as `budgeted.run`, step by step."""
     plant, books, cache, course = played.plant, Books(), Cache(), Shipped()
-    deployment, budget = objects(usd, period)
+    deployment, budget = objects(usd, period, stages)
     cache.put(LLM_DEPLOYMENTS, deployment)
     told, loop = math.inf, asyncio.new_event_loop()
 
@@ -179,6 +184,22 @@ def test_the_twin_takes_the_steps_of_what_ships(seed: int) -> None:
     np.testing.assert_allclose(ours.paid, twin.paid)
     assert ours.spent_usd == pytest.approx(twin.spent_usd)
     assert ours.floor_usd == pytest.approx(twin.floor_usd)
+
+
+@pytest.mark.parametrize("seed", [2, 8])
+def test_where_a_budget_stops_all_that_runs_the_twin_does_as_well(seed: int) -> None:
+    played = drawn(np.random.default_rng(seed), rates(seed % 4), period_s=HOUR_S, most_past_s=0.0)
+    dear = played.plant._replace(least=np.ceil(played.plant.most / 5))  # more than the limit pays for
+    played = replace(played, plant=dear, part=0.3)
+    twin, usd = played.played(STOPPING)
+    ours = shipped(played, usd, "Hour", STOPPING)
+    np.testing.assert_array_equal(ours.counts, twin.counts)
+    np.testing.assert_allclose(ours.paid, twin.paid)
+    spent = np.cumsum(ours.paid) * played.plant.tick_s / HOUR_S
+    over = np.flatnonzero(spent > usd)
+    assert len(over)
+    assert not np.any(np.array(ours.counts)[over[0] + 1 :])
+    assert not np.any(np.array(ours.paid)[over[0] + 3 :]), "and what drains is gone"
 
 
 def test_two_hundred_hours_of_what_ships_keep_their_caps_and_end_within_their_budgets() -> None:
