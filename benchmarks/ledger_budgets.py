@@ -69,7 +69,7 @@ def lasting(data: Path, histories: int, seed: int) -> Figures:
 
 
 def stopping(data: Path, histories: int, seed: int) -> Figures:
-    """Of so many days under a budget that ends in `Stop`: how many it stops, what is spent then, what is ordered after."""
+    """Of days under a budget that ends in `Stop`: how many it stops, what is spent then, what is ordered after."""
     _, loads = _loads(data)
     used, late = [], 0.0
     for each in range(histories):

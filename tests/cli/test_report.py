@@ -156,6 +156,16 @@ def test_the_dearest_wastes_come_with_the_patch_that_ends_them() -> None:
     assert found[1].usd == pytest.approx(0.6 * batch_usd * (1 - 0.74 / 1.861))
 
 
+@pytest.mark.parametrize(("spot", "share"), [({}, 0.6), ({"maxShare": "0.25"}, 0.25), ({"maxShare": "0"}, 0.0)])
+def test_spot_saves_on_as_much_as_the_spec_lets_run_on_it(spot: dict[str, str], share: float) -> None:
+    rows = ledger().between(NOVEMBER.begins_s, NOVEMBER.ends_s)
+    written = deployment("batch", "batch-uid", placement={"spot": {"policy": "Forbid", **spot}})
+    found = [each for each in wastes(rows, [written], PRICES) if "placement" in each.patch["spec"]]
+    batch_usd = sum(row[batch()].usd for row in rows.rows.values())
+    assert sum(each.usd for each in found) == pytest.approx(share * batch_usd * (1 - 0.74 / 1.861))
+    assert all(f"{100 * share:.0f} % may be on it" in each.why for each in found)
+
+
 def test_a_floor_that_no_hour_needed_is_a_waste_and_one_that_is_needed_is_none() -> None:
     rows = ledger().between(NOVEMBER.begins_s, NOVEMBER.ends_s)
     spot = {"spot": {"policy": "Allow"}}

@@ -21,7 +21,7 @@ MOST = 5
 _LEAST_USD = 0.01
 _FILLED = 0.7
 """Of what the busiest hour has shown, as much as is planned with: hours are means, and within one there are bursts."""
-_MOST_SPOT = 0.6
+_MOST_SPOT = "0.6"
 """`placement.spot.maxShare` where it is not written."""
 
 
@@ -101,20 +101,21 @@ def _beyond(hours: list[Spend], wanted: list[int]) -> float:
 
 
 def _by_spot(ledger: Ledger, raw: Mapping[str, Any], prices: Prices) -> Iterator[Waste]:
-    if ((raw["spec"].get("placement") or {}).get("spot") or {}).get("policy", "Forbid") != "Forbid":
+    written = (raw["spec"].get("placement") or {}).get("spot") or {}
+    if written.get("policy", "Forbid") != "Forbid":
         return
-    usd = 0.0
+    usd, most = 0.0, float(written.get("maxShare", _MOST_SPOT))
     machines: set[str] = set()
     for row in ledger.rows.values():
         for account, spend in row.items():
             spot = prices.spot.get(account.offer[:2])
             if account.offer[2] is not Market.ON_DEMAND or spot is None:
                 continue
-            saved = _MOST_SPOT * (spend.usd - spot * spend.machine_hours)
+            saved = most * (spend.usd - spot * spend.machine_hours)
             if saved > 0.0:
                 usd, machines = usd + saved, machines | {account.offer[1]}
     if usd:
-        why = f"{', '.join(sorted(machines))} on demand, though spot is cheaper; {100 * _MOST_SPOT:.0f} % may be on it"
+        why = f"{', '.join(sorted(machines))} on demand, though spot is cheaper; {100 * most:.0f} % may be on it"
         yield _waste(raw, usd, why, {"placement": {"spot": {"policy": "Allow"}}})
 
 
