@@ -19,7 +19,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
-from wharfage_gateway import levels, recount, usage, viewfile
+from wharfage_gateway import lastview, levels, recount, usage, viewfile
 from wharfage_gateway.anywhere import anywhere, listening
 from wharfage_gateway.app import App
 from wharfage_gateway.board import STREAM_LIMIT_S, Board
@@ -111,9 +111,10 @@ async def run(options: argparse.Namespace) -> None:
             publishing = tasks.create_task(views.run())
             counting = tasks.create_task(recount.follow(paths.admin_socket, app.recount))
             keeping = tasks.create_task(levels.keep(remembered, board.allowances))
+            remembering = tasks.create_task(_remember(options, views))
             ticking = tasks.create_task(_tick(app, server, options.linger_s))
             await server.serve(sockets=[_unix(Path(paths.check_socket)), public])
-            for each in (following, publishing, counting, keeping, ticking):
+            for each in (following, publishing, counting, keeping, remembering, ticking):
                 each.cancel()
     finally:
         await entries.stop(None)
@@ -124,11 +125,18 @@ async def _follow(options: argparse.Namespace, app: App, seen: Callable[[View], 
     if options.view is not None:
         await viewfile.follow(options.view, seen)
         return
+    lastview.take_up(options.folder, seen)
     who = await identity()
     async with opened(who) as session:
         watcher = Watcher(who, session, Followed(options.namespace, tuple(options.key_secret)), seen)
         app.age_s = lambda: watcher.age_s
         await watcher.run()
+
+
+async def _remember(options: argparse.Namespace, views: Publication) -> None:
+    """Keep the last view where it came from an API server, for ever."""
+    if options.view is None:
+        await lastview.keep(options.folder, lambda: views.latest)
 
 
 async def _tick(app: App, server: uvicorn.Server, linger_s: float) -> None:

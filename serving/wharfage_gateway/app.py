@@ -34,6 +34,8 @@ CHECK = "/check"
 POLL_S = 15.0
 LONGEST_POLL_S = 60.0
 _JSON: list[Header] = [(b"content-type", b"application/json")]
+_UNSEEING = Reply(503, [], b"no view of the cluster yet")
+"""Envoy takes it for a brain that is dead, and goes on by its files: whoever knows nothing refuses nobody."""
 _STOPPING = Refuse(503, "gateway_stopping", "this gateway is being replaced: send the request again", 1.0)
 
 
@@ -110,6 +112,9 @@ class App:
             self._call([Called(slot, _STOPPING)])
 
     async def _check(self, scope: Message, receive: Receive, send: Send) -> None:
+        if not self.seen:
+            await _say(send, _UNSEEING)
+            return
         body = await _beginning(receive)
         began_s, waited_s = time.monotonic(), 0.0
         request = asked(scope["headers"], body, dialect_of(scope["path"].removeprefix(CHECK)))

@@ -34,13 +34,14 @@ class Publication:
     def __init__(self, folder: Path, admin_socket: str, seen: Callable[[View], None]) -> None:
         """`seen` is called with each view that Envoy has taken."""
         self._folder, self._admin_socket, self._seen = folder, admin_socket, seen
+        self.latest: View | None = None
         self._next: View | None = None
         self._told: View | None = None
         self._news = asyncio.Event()
 
     def put(self, view: View) -> None:
         """There is a new one."""
-        self._next = view
+        self.latest = self._next = view
         if self._told is not None and (closed := closings(self._told, view)) != self._told:
             self._tell(closed)
         self._news.set()

@@ -1,13 +1,16 @@
 """The API server is away while traffic flows: what was known goes on, and what changed meanwhile is found after it."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from wharfage_gateway import lastview
 from wharfage_serving.arguments import PORT
 
 from tests.gateway.apiserver import NAMESPACE, ApiServer, deployment, pod
@@ -75,3 +78,53 @@ async def test_without_the_api_server_no_request_fails_and_afterwards_everything
     assert [answer.status for answer in answers] == [200] * len(answers)
     assert (await one.counted())["requests"] == before  # it drains
     assert await age_s(rig) < AWAY_S
+
+
+async def test_a_brain_that_starts_while_the_api_server_is_away_refuses_nobody(
+    rig: Rig, client: Client, server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"127.{random.randrange(1, 250)}.{random.randrange(250)}.1"
+    one = await rig.engine("one", address=address, port=PORT)
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path / "kubeconfig")))
+    await server.put("llmdeployments", deployment("chat"))
+    await server.put("pods", pod("one", "chat", one.address))
+    rig.namespace, rig.guarded = NAMESPACE, True
+    await rig.start_brain()
+    await rig.start_envoy()
+    assert (await client.chat("chat")).ok
+
+    async def remembered() -> bool:
+        kept = rig.shared / lastview.NAME
+        return kept.exists() and address in kept.read_text(encoding="utf-8")
+
+    await eventually(remembered, "a view that is kept", within_s=45.0)
+    await server.go()
+    os.kill(rig.guarded_pid, signal.SIGKILL)
+
+    answered = []
+
+    async def started() -> bool:
+        answered.append((await client.chat("chat")).status)
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with session.get(f"{rig.pages}/healthz") as told:
+                    return told.status == 200
+            except aiohttp.ClientError:
+                return False
+
+    await eventually(started, "another brain", within_s=45.0)
+    answered += [(await client.chat("chat")).status for _ in range(20)]
+    assert set(answered) == {200}
+
+    async def knows() -> bool:
+        return (await client.chat("nobody")).status == 404
+
+    await eventually(knows, "a brain that goes on from what was known", within_s=45.0)
+    await server.put("pods", pod("two", "cold", address))
+    await server.put("llmdeployments", deployment("cold"))
+    await server.come()
+
+    async def mended() -> bool:
+        return (await client.chat("cold")).ok
+
+    await eventually(mended, "what came meanwhile", within_s=45.0)

@@ -85,6 +85,14 @@ async def test_a_request_is_told_where_to_go() -> None:
     assert heard.told == {"x-pool": "chat", "x-endpoint": "10.0.0.1:8000", "x-slot": "b-1", "content-length": "0"}
 
 
+async def test_before_there_is_a_view_nobody_is_refused_since_envoy_takes_the_answer_for_a_dead_brain() -> None:
+    to = App(Board("b"))
+    assert (await check(to).run()).status == 503
+    assert (await Call(to, "/readyz", unix=False).run()).status == 503
+    to.see(view(READY))
+    assert (await check(to).run()).status == 200
+
+
 async def test_a_request_waits_unanswered_until_a_replica_is_there() -> None:
     to = app()
     held = check(to)
