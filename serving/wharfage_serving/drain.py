@@ -10,11 +10,16 @@ This one file is both halves, uses the standard library only, and is mounted int
 - `vllm serve --middleware wharfage_drain.DrainMiddleware` (the file is mounted as `wharfage_drain.py`);
 - preStop: `python3 wharfage_drain.py --at-least 6 --at-most 80` creates the drain file and returns when
   no request runs and no connection is left.
+
+An engine that is still starting is ended at once. As process 1 it would not hear the SIGTERM that follows (the kernel
+drops signals that process 1 has no handler for) and would hold its machine until the grace period is over; of SIGINT
+Python has a handler from its first line on.
 """
 
 import argparse
 import http.client
 import os
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from pathlib import Path
@@ -24,6 +29,7 @@ DRAIN_FILE = "/tmp/wharfage-drain"  # noqa: S108 - the pod's own emptyDir; the p
 PORT = 8000
 _ESTABLISHED = "01"
 _CLOSE_WAIT = "08"
+_LISTEN = "0A"
 _POLL_S = 0.5
 _BUSY = ("vllm:num_requests_running", "vllm:num_requests_waiting")
 
@@ -65,9 +71,18 @@ def requests_in_flight(metrics: str) -> float:
 
 def connections(tables: Iterable[str], port: int) -> int:
     """Open connections that clients hold to `port`, from the texts of /proc/net/tcp and /proc/net/tcp6."""
+    return _sockets(tables, port, (_ESTABLISHED, _CLOSE_WAIT))
+
+
+def open_to_clients(tables: Iterable[str], port: int) -> bool:
+    """Whether somebody listens on `port`, from the same texts: an engine does from when it is ready."""
+    return _sockets(tables, port, (_LISTEN,)) > 0
+
+
+def _sockets(tables: Iterable[str], port: int, states: tuple[str, ...]) -> int:
     suffix = f":{port:04X}"
     rows = (line.split() for table in tables for line in table.splitlines()[1:])
-    return sum(1 for row in rows if len(row) > 3 and row[1].endswith(suffix) and row[3] in (_ESTABLISHED, _CLOSE_WAIT))
+    return sum(1 for row in rows if len(row) > 3 and row[1].endswith(suffix) and row[3] in states)
 
 
 def busy(port: int) -> bool:
@@ -112,6 +127,14 @@ def drain(drain_file: str, port: int, *, at_least_s: float, at_most_s: float) ->
     return False
 
 
+def interrupt(pid: int) -> None:
+    """As Ctrl-C would; nothing where it has ended, or is not ours to end."""
+    try:
+        os.kill(pid, signal.SIGINT)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The preStop program. A non-zero exit would only be an Event on the pod; running out of time is normal."""
     parser = argparse.ArgumentParser(prog="wharfage_drain", description="Wait until no client needs this engine.")
@@ -119,7 +142,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--at-least", type=float, default=6.0, metavar="S", help="wait so long in any case")
     parser.add_argument("--at-most", type=float, default=60.0, metavar="S", help="and never longer than this")
+    parser.add_argument("--engine", type=int, default=1, metavar="PID", help="the engine's own process")
     given = parser.parse_args(arguments)
+    if not open_to_clients(_tables(), given.port):
+        interrupt(given.engine)
+        return 0
     drain(given.drain_file, given.port, at_least_s=given.at_least, at_most_s=given.at_most)
     return 0
 

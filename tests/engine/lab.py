@@ -146,12 +146,8 @@ class Lab:
             self.cluster.apply(manifest)
 
     def clear(self) -> None:
-        """Delete the deployment, and wait until its pods are gone: at once, since nobody asks any more.
-
-        An engine that is still starting is process 1 without a handler, hears no SIGTERM and would take its whole grace.
-        """
+        """Delete the deployment, and wait until its pods have drained and are gone."""
         self.kubectl("delete", "llm", NAME)
-        self.kubectl("delete", "pods", "-l", f"wharfage.dev/llmdeployment={NAME}", "--grace-period=1", "--wait=false")
         until("its pods are gone", lambda: (not self.pods(), "they drain"), timeout_s=180)
 
     def deployment(self) -> dict[str, Any]:
@@ -181,6 +177,14 @@ class Lab:
             if "deletionTimestamp" not in pod["metadata"]
             and any(row["type"] == "Ready" and row["status"] == "True" for row in pod["status"].get("conditions", ()))
         )
+
+    def begun(self) -> set[str]:
+        """Names of the pods whose engine was started, ready or not."""
+        return {
+            pod["metadata"]["name"]
+            for pod in self.pods()
+            if any("running" in row["state"] for row in pod["status"].get("containerStatuses", ()))
+        }
 
     def url(self) -> str:
         """The Service's address; it leads somewhere inside the cluster's network only."""

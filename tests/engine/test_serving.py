@@ -7,6 +7,9 @@ import pytest
 
 from tests.engine.lab import READY_WITHIN_S, Lab, example, stream, until
 
+LESS_THAN_GRACE_S = 90.0
+"""Of the 120 s that a replica has to drain."""
+
 
 @pytest.fixture(scope="module")
 def lab(empty_lab: Lab) -> Iterator[Lab]:
@@ -69,9 +72,19 @@ def test_a_replica_is_drained_under_load_without_a_failed_request(lab: Lab) -> N
     assert len(set(lab.ready_pods()) - set(before)) == 1
 
 
-def test_a_model_that_does_not_exist_is_said_in_vllms_own_words(lab: Lab) -> None:
-    lab.scale(1)  # the machine has two places, and the new replica comes before the old one goes
+def test_a_replica_that_is_still_starting_holds_its_machine_no_longer_than_it_must(lab: Lab) -> None:
+    lab.scale(1)  # the machine has two places, and the new replica of the next edit comes before the old one goes
     until("one replica serves", lab.readiness, timeout_s=READY_WITHIN_S)
+    ready = set(lab.ready_pods())
+    lab.scale(2)
+    until("an engine starts", lambda: (bool(lab.begun() - ready), "not yet"), timeout_s=READY_WITHIN_S)
+    (starting,) = lab.begun() - ready
+    lab.scale(1)
+    until(f"{starting} is gone", lambda: (lab.gone(starting), "it runs"), timeout_s=LESS_THAN_GRACE_S)
+    assert set(lab.ready_pods()) == ready
+
+
+def test_a_model_that_does_not_exist_is_said_in_vllms_own_words(lab: Lab) -> None:
     lab.kubectl("patch", "llm", "tiny", "--type=merge", "-p", '{"spec":{"model":{"source":"pvc://weights/not-there"}}}')
     until(
         "the status carries the engine's error",

@@ -1,6 +1,7 @@
 """A drained engine ends its kept connections; the preStop program leaves when nobody needs it any more."""
 
 import ast
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from wharfage_serving import drain as module
-from wharfage_serving.drain import DrainMiddleware, connections, drain, requests_in_flight
+from wharfage_serving.drain import DrainMiddleware, connections, drain, main, open_to_clients, requests_in_flight
 
 SOURCE = Path(module.__file__)
 
@@ -105,6 +106,8 @@ def test_counts_only_open_connections_to_the_port() -> None:
    4: 0100007F:C350 0100007F:1F40 01 00000000:00000000
 """
     assert connections([table], 8000) == 2
+    assert open_to_clients([table], 8000)
+    assert not open_to_clients([table], 50000)
 
 
 class _Engine(BaseHTTPRequestHandler):
@@ -159,18 +162,36 @@ def test_gives_up_when_its_time_is_over(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_gone_needs_no_wait(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    assert drain(str(tmp_path / "drain"), port, at_least_s=0, at_most_s=5)
+    assert drain(str(tmp_path / "drain"), unused(), at_least_s=0, at_most_s=5)
 
 
 def test_the_file_runs_alone_under_another_name(tmp_path: Path) -> None:
     copied = tmp_path / "wharfage_drain.py"
     copied.write_text(SOURCE.read_text())
-    command = [sys.executable, "-I", str(copied), "--drain-file", str(tmp_path / "d"), "--port", "1"]
-    assert subprocess.run([*command, "--at-least", "0", "--at-most", "1"], check=False, timeout=30).returncode == 0
+    with engine() as port:
+        command = [sys.executable, "-I", str(copied), "--drain-file", str(tmp_path / "d"), "--port", str(port)]
+        assert subprocess.run([*command, "--at-least", "0", "--at-most", "1"], check=False, timeout=60).returncode == 0
     assert (tmp_path / "d").exists()
+
+
+def test_an_engine_that_is_still_starting_is_interrupted(tmp_path: Path) -> None:
+    starting = [sys.executable, "-c", "print('.', flush=True)\nimport time\ntime.sleep(600)"]
+    with subprocess.Popen(starting, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == ".\n"
+        assert main(["--drain-file", str(tmp_path / "d"), "--port", str(unused()), "--engine", str(process.pid)]) == 0
+        _, said = process.communicate(timeout=60)
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert process.returncode == -signal.SIGINT
+    assert not (tmp_path / "d").exists()
+    assert main(["--port", str(unused()), "--engine", str(process.pid)]) == 0, "one that has ended is not waited for"
+
+
+def unused() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def test_the_file_needs_nothing_but_the_standard_library() -> None:
