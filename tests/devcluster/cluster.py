@@ -28,7 +28,7 @@ from tests.devcluster.supervisor import SOCKET
 ROOT = Path(__file__).resolve().parents[2]
 _START_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 300.0
-"""A node leaves gigabytes of unpacked images behind, and a disk that is told of each freed block takes a minute or two."""
+"""A node leaves gigabytes of unpacked images behind; a disk that is told of each freed block takes a minute or two."""
 
 
 class ClusterError(RuntimeError):
