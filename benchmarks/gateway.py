@@ -11,6 +11,7 @@ and brain share the machine. The list of JSON has one object per point (part `po
   KiB for each, of Envoy and of the brain;
 - `limits`: how late who waits too long hears of it, how soon the place of one who leaves is free;
 - `drained`, `killed`: 50 streams a second while one of three replicas drains, or is killed;
+- `rollout`: the same streams while both of two gateways are replaced;
 - `tokens`, `shares`: those counted against the engines' own; replicas of unlike size against what each is due;
 - `overload`: 1.7 times what there is; how much longer the heavy class's first tokens take than without, what part of
   the rest the light one gets, how far two equal tenants are apart;
@@ -20,7 +21,8 @@ and brain share the machine. The list of JSON has one object per point (part `po
 - `notices`: seconds from the taint of a spot machine to a gateway that sends it nothing more, on a real control plane,
   and the part of it after the operator had written it down (`notice_gateway_p99_s`).
 
-`away`, `bodies` and `budget` measure no times that matter here, so they run beside each other.
+Of `away`, `drained`, `killed`, `rollout`, `tokens`, `bodies` and `budget` no short times are wanted: the others run one
+after the other while the API server is away.
 
     python -m benchmarks.gateway --seconds 8 --json out.json
     python -m benchmarks.gateway away budget --away-s 60
@@ -42,11 +44,12 @@ from benchmarks import gateway_notices, gateway_promises
 from benchmarks.gateway_bodies import differing
 from benchmarks.gateway_held import held, limits
 from benchmarks.gateway_points import SETUPS, point
+from benchmarks.gateway_rollout import rolled_out
 from benchmarks.gateway_scarce import overloaded, throttled
 from tests.gateway.rig import Rig
 
 Figures = Mapping[str, float]
-BESIDE = ("away", "bodies", "budget")
+BESIDE = ("drained", "killed", "rollout", "tokens", "away", "bodies", "budget")
 
 
 def parts(given: argparse.Namespace) -> Mapping[str, Callable[[], Awaitable[Figures]]]:
@@ -66,6 +69,7 @@ def parts(given: argparse.Namespace) -> Mapping[str, Callable[[], Awaitable[Figu
         "limits": on_its_own(limits),
         "drained": on_its_own(lambda rig: gateway_promises.drained(rig, given.seconds)),
         "killed": on_its_own(lambda rig: gateway_promises.killed(rig, given.seconds)),
+        "rollout": rolled_out,
         "tokens": on_its_own(lambda rig: gateway_promises.tokens(rig, given.seconds)),
         "shares": on_its_own(lambda rig: gateway_promises.shares(rig, given.seconds)),
         "overload": on_its_own(lambda rig: overloaded(rig, given.overload_s)),
