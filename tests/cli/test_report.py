@@ -29,6 +29,7 @@ from tests.ledgers import BEGINS_S, CATALOG, HOUR_S, L4, NOW_S, ON_DEMAND, SPOT,
 
 UTC_ZONE, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
 PRICES = prices([CATALOG])
+CHEAP = {"usdPerBadMinute": "0.1"}
 SHARES = (("ann", 0.75), ("bob", 0.25))
 NOVEMBER = span(Length.MONTH, UTC_ZONE, NOW_S)
 
@@ -142,7 +143,9 @@ def test_dollars_per_million_are_a_distribution_over_hours() -> None:
 def test_the_dearest_wastes_come_with_the_patch_that_ends_them() -> None:
     rows = ledger().between(NOVEMBER.begins_s, NOVEMBER.ends_s)
     manual = deployment("batch", "batch-uid", scaling={"mode": "Manual"}, replicas=4)
-    follows = deployment("chat", "chat-uid", routing="Gateway", placement={"spot": {"policy": "Allow"}})
+    follows = deployment(
+        "chat", "chat-uid", routing="Gateway", placement={"spot": {"policy": "Allow"}}, objectives=CHEAP
+    )
     found = wastes(rows, [manual, follows, deployment("new", "new-uid")], PRICES)
     assert [(each.name, each.patch["spec"]) for each in found] == [
         ("batch", {"scaling": {"mode": "Auto"}}),
@@ -174,6 +177,30 @@ def test_a_floor_that_no_hour_needed_is_a_waste_and_one_that_is_needed_is_none()
     assert found.patch == {"spec": {"scaling": {"minReplicas": 1}}}
     steady = Ledger({begins_s: {batch(): hour(ON_DEMAND[L4], 4.0, 8000.0)} for begins_s in rows.rows})
     assert wastes(steady, [floor], PRICES) == ()
+
+
+def test_a_count_that_is_too_small_is_no_waste_although_its_quiet_hours_are() -> None:
+    """Full by day, at a third by night: as many as the day takes would cost more than the night saves."""
+    rows = {n * HOUR_S: {batch(): hour(1.0, 2.0, 900.0 if n % 24 < 16 else 300.0)} for n in range(48)}
+    manual = deployment("batch", "batch-uid", scaling={"mode": "Manual"}, placement={"spot": {"policy": "Allow"}})
+    assert wastes(Ledger(rows), [manual], PRICES) == ()
+
+
+@pytest.mark.parametrize(
+    ("price", "usd"),
+    [
+        pytest.param(
+            "0.1", 2 * (8 * 0.4 - 2 * 0.5), id="cheap minutes: each night but what is waited and one cold start"
+        ),
+        pytest.param("0.5", 2 * (8 * 0.4 - 2 * 2.5), id="dearer ones: a night is no longer worth it"),
+        pytest.param("1.00", 0.0, id="as it is where nothing is written: nobody would sleep"),
+    ],
+)
+def test_zero_is_proposed_where_silences_pay_for_their_cold_starts(price: str, usd: float) -> None:
+    rows = {n * HOUR_S: {chat(): hour(0.4, 1.0, 900.0 if n % 24 < 16 else 0.0)} for n in range(48)}
+    spec = {"routing": "Gateway", "placement": {"spot": {"policy": "Allow"}}, "objectives": {"usdPerBadMinute": price}}
+    found = wastes(Ledger(rows), [deployment("chat", "chat-uid", **spec)], PRICES)
+    assert [each.usd for each in found] == ([pytest.approx(usd)] if usd > 0.0 else [])
 
 
 def test_what_runs_is_charged_up_to_now_and_not_where_nobody_has_written_for_long() -> None:

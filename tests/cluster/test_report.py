@@ -45,7 +45,7 @@ def told(lab: Lab, *arguments: str) -> Object:
 
 
 def test_every_patch_of_the_wastes_is_one_that_the_api_server_takes(lab: Lab, catalog: None) -> None:
-    chat = lab.create(routing="Gateway", placement={"spot": {"policy": "Allow"}})
+    chat = lab.create(routing="Gateway", placement={"spot": {"policy": "Allow"}}, objectives={"usdPerBadMinute": "0.1"})
     batch = lab.create("batch", replicas=4, scaling={"mode": "Manual"})
     floor = lab.create("floor", scaling={"minReplicas": 4})
     uids = {"chat_uid": chat["metadata"]["uid"], "batch_uid": batch["metadata"]["uid"]}

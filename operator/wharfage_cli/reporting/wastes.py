@@ -1,13 +1,16 @@
 """What was paid for and not needed: the dearest five, each with the patch that ends it.
 
 A patch is proposed only where it changes something that the spec says, and what it would have saved is counted hour by
-hour from the ledger. How much a replica carries is what the busiest of its own hours has shown that it carries.
+hour from the ledger. How much a replica carries is what the busiest of its own hours has shown that it carries. Zero
+replicas are not free of bad minutes: a silence is waited for until it has cost as much as a cold start (as the operator
+does), and ends with one. `tests/simulator/test_wastes.py` replays a history with and without each.
 """
 
 import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from wharfage_autoscaler.ledger import Ledger, every, parted, total, uid_of
@@ -21,6 +24,10 @@ MOST = 5
 _LEAST_USD = 0.01
 _FILLED = 0.7
 """Of what the busiest hour has shown, as much as is planned with: hours are means, and within one there are bursts."""
+_COLD_START_MINUTES = 5.0
+"""That are bad when a request finds nothing running; each costs what the deployment says that a bad minute costs."""
+_BAD_MINUTE_USD = "1.00"
+"""`objectives.usdPerBadMinute` where it is not written."""
 _MOST_SPOT = "0.6"
 """`placement.spot.maxShare` where it is not written."""
 
@@ -52,7 +59,7 @@ def wastes(ledger: Ledger, deployments: list[dict[str, Any]], prices: Prices) ->
 
 def _of(ledger: Ledger, raw: Mapping[str, Any], prices: Prices) -> Iterator[Waste]:
     """Of one deployment, whose rows alone the ledger has."""
-    hours = [total(row.values()) for row in every(ledger, HOUR_S).rows.values()]
+    hours = [total(row.values()) for _, row in sorted(every(ledger, HOUR_S).rows.items())]
     by_count = max(_by_count(raw, hours), key=lambda each: each.usd, default=None)
     if by_count is not None:
         yield by_count
@@ -70,7 +77,7 @@ def _by_count(raw: Mapping[str, Any], hours: list[Spend]) -> Iterator[Waste]:
         return
     needed = _needed(hours)
     if mode in ("Manual", "Recommend"):
-        usd = _beyond(hours, [max(each, least) for each in needed])
+        usd = _more(hours, [max(each, least) for each in needed])
         yield _waste(raw, usd, f"scaling.mode {mode}: as many run at night as by day", {"scaling": {"mode": "Auto"}})
     elif least > 1:
         fewest = max(1, min(needed))
@@ -79,10 +86,20 @@ def _by_count(raw: Mapping[str, Any], hours: list[Spend]) -> Iterator[Waste]:
             why = f"minReplicas {least}: the quietest hour needed {min(needed)}"
             yield _waste(raw, usd, why, {"scaling": {"minReplicas": fewest}})
     if raw["spec"].get("routing") == "Gateway" and least > 0:
-        quiet = [hour for hour in hours if not hour.served.requests]
-        usd = sum(hour.usd for hour in quiet)
-        why = f"{len(quiet)} of {len(hours)} hours had no request, and the gateway can hold the next one"
-        yield _waste(raw, usd, why, {"scaling": {"minReplicas": 0}})
+        cold_usd = _COLD_START_MINUTES * float(
+            (raw["spec"].get("objectives") or {}).get("usdPerBadMinute", _BAD_MINUTE_USD)
+        )
+        slept = [usd for usd in _silences(hours) if usd > cold_usd]
+        quiet = sum(not hour.served.requests for hour in hours)
+        why = f"{quiet} of {len(hours)} hours had no request; {len(slept)} cold starts at {cold_usd:.2f} usd cost less"
+        yield _waste(raw, sum(usd - 2.0 * cold_usd for usd in slept), why, {"scaling": {"minReplicas": 0}})
+
+
+def _silences(hours: list[Spend]) -> Iterator[float]:
+    """Dollars of each run of hours without a request."""
+    for silent, run in groupby(hours, key=lambda hour: not hour.served.requests):
+        if silent:
+            yield sum(hour.usd for hour in run)
 
 
 def _needed(hours: list[Spend]) -> list[int]:
@@ -95,6 +112,15 @@ def _beyond(hours: list[Spend], wanted: list[int]) -> float:
     """Dollars of the replicas beyond those."""
     return sum(
         hour.usd * max(0.0, 1.0 - each / hour.replica_hours)
+        for hour, each in zip(hours, wanted, strict=True)
+        if hour.replica_hours
+    )
+
+
+def _more(hours: list[Spend], wanted: list[int]) -> float:
+    """Dollars beyond those replicas, less those that are missing: a count that is too small now wastes nothing."""
+    return sum(
+        hour.usd * (1.0 - each / hour.replica_hours)
         for hour, each in zip(hours, wanted, strict=True)
         if hour.replica_hours
     )
