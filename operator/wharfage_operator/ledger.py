@@ -32,7 +32,7 @@ from wharfage_operator.gather import Supply
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_BUDGETS, NODES, OFFER_CATALOGS, PODS, Kind, Object
 from wharfage_operator.neighbours import Neighbours
 from wharfage_operator.shelves import Shelves
-from wharfage_operator.tariffs import priced
+from wharfage_operator.tariffs import on_demand, priced, saved_usd
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.tenancy import Ended, Selecting, Tenancy
 
@@ -254,10 +254,10 @@ class Bookkeeper:
         losses = self._losses(_stays(seen))
         for ended in self._ended.values():
             ended.clear()
-        ledger = books.ledger
+        ledger, listed = books.ledger, on_demand(supplied.offers)
         for each in (charges, served, shares, losses):
             for (_, account), spend in each.items():
-                self._telemetry.spend.booked(account, spend)
+                self._telemetry.spend.booked(account, spend, saved_usd=saved_usd(account, spend, listed))
             ledger = ledger.posted(_not_before(each, books.closed_s))
         self._books = replace(books, meter=after, ledger=ledger, marks=marks, usages=usages)
 

@@ -12,7 +12,10 @@ class Ratchet:
         self._shown: dict[Counter, float] = {}
 
     def add(self, counter: Counter, amount: float) -> None:
-        """One more charge, which is not kept yet; `amount` is not negative."""
+        """One more charge, which is not kept yet.
+
+        A counter never falls: what is below nothing is made up for before it rises again.
+        """
         since = self._since[counter] = self._since.get(counter, 0.0) + amount
         shown, told = self._shown.get(counter, 0.0), self._kept.get(counter, 0.0) + since
         counter.inc(max(0.0, told - shown))

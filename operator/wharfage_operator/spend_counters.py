@@ -5,6 +5,7 @@ and is charged again: counters wait for it instead of counting it twice.
 """
 
 from prometheus_client import CollectorRegistry, Counter
+from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import Account, Served, Spend
 
 from wharfage_operator.ratchet import Ratchet
@@ -32,20 +33,26 @@ class SpendCounters:
         self._parts = {
             part: counter(f"{part}_cost", f"Those of them that {about}", payer) for part, about in _PARTS.items()
         }
+        about = (
+            "Dollars that spot machines cost less than the same ones would have on demand, by the catalogs' prices then"
+        )
+        self._saved = counter("savings_usd", about, payer)
         self._interruptions = counter("spot_interruptions", "Replicas that ended with their spot machine", payer)
         self._requests = counter("served_requests", "Requests that engines finished", whose)
         kinds = [*whose, "type"]
         self._tokens = counter("tokens", "Tokens: of prompts, of prompts out of the cache, of answers", kinds)
         self._work = counter("work", "What these tokens took the engines, in tokens of answers", kinds)
 
-    def booked(self, account: Account, spend: Spend) -> None:
-        """Count what was booked of one account."""
+    def booked(self, account: Account, spend: Spend, *, saved_usd: float = 0.0) -> None:
+        """Count what was booked of one account, and what it would have cost more on demand."""
         who = account.payer.namespace, account.payer.name, account.payer.team
         _, offer, market, _ = account.offer
         payer, add = (*who, offer, market.value), self._ratchet.add
         add(self._cost.labels(*payer, "USD"), spend.usd)
         for part, counter in self._parts.items():
             add(counter.labels(*payer), getattr(spend, part))
+        if account.offer[2] is Market.SPOT:
+            add(self._saved.labels(*payer), saved_usd)
         add(self._interruptions.labels(*payer), spend.interruptions)
         served = spend.served
         add(self._requests.labels(*who), served.requests)

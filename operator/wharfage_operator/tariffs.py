@@ -6,6 +6,7 @@ from wharfage_autoscaler.fleet import Pool
 from wharfage_autoscaler.ledger import DAY_S
 from wharfage_autoscaler.meter import Machine
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_operator.tenancy import Priced
 
@@ -26,6 +27,24 @@ def priced(offers: Iterable[Offer], observed_at: Mapping[str, float], now_s: flo
         return offer.usd_per_hour, False
 
     return price
+
+
+def on_demand(offers: Iterable[Offer]) -> dict[tuple[str, str], float]:
+    """Dollars per hour of machines on demand, by catalog and offer; of several zones the dearest, as in reports."""
+    found: dict[tuple[str, str], float] = {}
+    for offer in offers:
+        if offer.market is Market.ON_DEMAND and offer.usd_per_hour > 0.0:
+            machine = offer.catalog, offer.name
+            found[machine] = max(found.get(machine, 0.0), offer.usd_per_hour)
+    return found
+
+
+def saved_usd(account: Account, spend: Spend, listed: Mapping[tuple[str, str], float]) -> float:
+    """What spot machines cost less than the same on demand (`listed`); 0 of others, and where nobody says."""
+    price = listed.get(account.offer[:2])
+    if account.offer[2] is not Market.SPOT or price is None:
+        return 0.0
+    return price * spend.machine_hours - spend.usd
 
 
 def _believed(offer: Offer) -> bool:

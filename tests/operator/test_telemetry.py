@@ -7,6 +7,7 @@ import pytest
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import Account, Payer, Served, Spend
 from wharfage_operator.gauges import Figures
+from wharfage_operator.tariffs import on_demand, saved_usd
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
 
 from tests.builders import offer
@@ -132,6 +133,26 @@ def test_what_is_booked_is_counted_each_token_once() -> None:
     assert shown("served_requests", **whose) == 3.0
     assert [shown("tokens", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [60.0, 40.0, 20.0]
     assert [shown("work", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [6.0, 0.0, 20.0]
+
+
+def test_what_spot_saves_is_counted_against_the_same_machine_on_demand_and_never_falls() -> None:
+    told = Telemetry()
+    spot, booked, unlisted = (
+        Account(Payer("u", "shop", "chat", "search"), (catalog, "g6", market, "a"))
+        for catalog, market in (("aws", Market.SPOT), ("aws", Market.ON_DEMAND), ("own", Market.SPOT))
+    )
+    listed = on_demand([offer("g6", usd_per_hour=price, catalog="aws") for price in (0.9, 1.0)])
+
+    def count(account: Account, spend: Spend) -> float | None:
+        told.spend.booked(account, spend, saved_usd=saved_usd(account, spend, listed))
+        payer = {"namespace": "shop", "name": "chat", "team": "search", "offer": "g6"}
+        return told.registry.get_sample_value("wharfage_savings_usd_total", {**payer, "market": account.offer[2].value})
+
+    assert count(spot, Spend(serving=0.3, idle=0.1, machine_hours=1.0)) == pytest.approx(0.6)
+    assert count(booked, Spend(serving=0.5, machine_hours=1.0)) is None
+    assert count(unlisted, Spend(serving=0.5, machine_hours=1.0)) == pytest.approx(0.6)
+    assert count(spot, Spend(serving=1.2, machine_hours=1.0)) == pytest.approx(0.6)  # dearer than on demand
+    assert count(spot, Spend(serving=0.6, machine_hours=1.0)) == pytest.approx(0.8)
 
 
 def test_what_is_charged_again_after_somebody_else_wrote_the_ledger_counts_once() -> None:
