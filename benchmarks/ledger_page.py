@@ -37,7 +37,10 @@ sessionStorage.setItem("wharfage-token", %s);
 
 
 def figures() -> dict[str, float]:
-    """Seconds of a load: the median, the slowest; bytes of its answer, and of the list of deployments behind it."""
+    """Seconds of a load: the median, the quickest, which others on the machine delay least, the slowest.
+
+    And bytes of its answer as they are sent, and of the list of deployments behind it.
+    """
     with tempfile.TemporaryDirectory() as folder, defined() as cluster:
         place = Scene(cluster, Server(cluster), Path(folder))
         try:
@@ -56,6 +59,7 @@ def figures() -> dict[str, float]:
             place.server.close()
     return {
         "page_load_s_300": statistics.median(seconds for seconds, _ in loads),
+        "page_load_quickest_s_300": min(seconds for seconds, _ in loads),
         "page_load_slowest_s_300": max(seconds for seconds, _ in loads),
         "page_answer_bytes_300": loads[-1][1],
         "list_bytes_300": len(json.dumps(listed)),
@@ -94,7 +98,7 @@ def _are_ready(place: Scene) -> bool:
 
 
 def _load(browser: Browser, origin: str, token: str) -> tuple[float, int]:
-    """Seconds until all is shown, and bytes of the answer with the fleet."""
+    """Seconds until all is shown, and bytes that are sent for the answer with the fleet."""
     context = browser.new_context(viewport=WIDE)
     try:
         page = context.new_page()
@@ -103,6 +107,8 @@ def _load(browser: Browser, origin: str, token: str) -> tuple[float, int]:
             page.goto(origin)
         shown = page.locator("html[data-shown-ms]")
         shown.wait_for(timeout=60_000)
-        return float(shown.get_attribute("data-shown-ms") or "nan") / 1000, len(answered.value.body())
+        return float(shown.get_attribute("data-shown-ms") or "nan") / 1000, int(
+            answered.value.headers["content-length"]
+        )
     finally:
         context.close()

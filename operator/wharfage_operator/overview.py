@@ -18,6 +18,7 @@ from wharfage_operator.terms import dollars, exists, overridden, terms, told_of
 from wharfage_operator.visitors import Rights
 
 _DIGITS = 5  # of a dollar
+_DRAWN_DIGITS = 3  # of one that is only drawn
 _DETAILS = ("fleet", "load", "budget", "decision", "models", "conditions", "endpoint")
 
 Row = dict[str, Any]
@@ -90,7 +91,7 @@ def line(deployment: Object, week: Iterable[float] | None = None) -> Row:
         "budget": (status.get("budget") or {}).get("name"),
         "decidedAt": decision.get("at"),
         "decision": decision.get("summary"),
-        "week": None if week is None else [round(usd, _DIGITS) for usd in week],
+        "week": None if week is None else [round(usd, _DRAWN_DIGITS) for usd in week],
     }
 
 

@@ -5,6 +5,7 @@ read-only. Which rights somebody has the API server says (`visitors.py`); what t
 """
 
 import asyncio
+import gzip
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -90,7 +91,7 @@ class Page:
 
         return answer
 
-    async def fleet(self, _: web.Request, rights: Rights) -> web.Response:
+    async def fleet(self, request: web.Request, rights: Rights) -> web.Response:
         """All that somebody may see, in one answer."""
         course, trouble = await self._course()
         statuses = {each["metadata"]["name"]: each.get("status") or {} for each in self._cache.all(LLM_BUDGETS)}
@@ -103,7 +104,7 @@ class Page:
             now_s=self._clock.unix_s,
             trouble=trouble,
         )
-        return web.json_response(body=orjson.dumps(found))
+        return await _packed(request, orjson.dumps(found))
 
     async def one(self, request: web.Request, rights: Rights) -> web.Response:
         """One deployment with its decision; 404 where it is not there, or not to be seen, which looks the same."""
@@ -165,6 +166,15 @@ def _file(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 async def _protect(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
+
+
+async def _packed(request: web.Request, body: bytes) -> web.Response:
+    """JSON, compressed for those who take it: of a fleet of hundreds a fifth is left."""
+    headers = {"Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = await asyncio.to_thread(gzip.compress, body, 1)
+        headers["Content-Encoding"] = "gzip"
+    return web.json_response(body=body, headers=headers)
 
 
 def _token(request: web.Request) -> str:

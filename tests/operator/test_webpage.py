@@ -152,6 +152,17 @@ async def test_before_the_first_lists_nothing_is_told(site: Site) -> None:
     assert (await site.get("/api/fleet", "good"))[0] == 503
 
 
+async def test_the_fleet_is_sent_packed_to_those_who_take_it(site: Site) -> None:
+    headers = {"Authorization": "Bearer good"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        async with session.get(f"{site.url}/api/fleet") as answer:
+            packed, encoding = await answer.json(), answer.headers.get("Content-Encoding")
+        async with session.get(f"{site.url}/api/fleet", headers={"Accept-Encoding": "identity"}) as answer:
+            plain, none = await answer.json(), answer.headers.get("Content-Encoding")
+    assert (encoding, none) == ("gzip", None)
+    assert packed["deployments"] == plain["deployments"]
+
+
 async def test_a_ledger_that_cannot_be_read_is_said_and_the_fleet_is_shown(site: Site) -> None:
     site.answers[f"{LEDGER}/{OPEN}"] = 200, {"metadata": {"name": OPEN}, "data": {"form": "99"}}
     status, _, text = await site.get("/api/fleet", "good")

@@ -83,8 +83,8 @@ function show(found) {
     : "There is no LLMDeployment that you may see: you need the right to list llmdeployments.wharfage.dev in a namespace that has one.";
   tell(found.trouble);
   choices(found);
+  showMoney(); // measures its place: before the table, which takes longest to lay out
   showFleet(found.deployments);
-  showMoney();
 }
 
 function showMoney() {
