@@ -9,7 +9,9 @@ estimated, by design; so the histories here have nobody go within a gap, and all
 seconds. The control plane is not part of it: `tests/cluster/test_ledger.py` is.
 
 The rest is in `benchmarks.ledger_budgets`: 10,000 days under a budget, a look at budgets over 300 deployments, and the
-sharing of one among a hundred. How soon the page of 300 deployments is there `benchmarks.ledger_page` measures.
+sharing of one among a hundred. How the knapsack's parts compare with the optimiser's `benchmarks.ledger_sharing` tells,
+how far forecasts of a period are off `benchmarks.ledger_forecast`, how soon the page of 300 deployments is there
+`benchmarks.ledger_page`.
 """
 
 import argparse
@@ -26,7 +28,7 @@ from wharfage_autoscaler.meter import Meter
 from wharfage_autoscaler.metering import charged
 from wharfage_operator.books import Open, read_open, written_open
 
-from benchmarks import ledger_budgets, ledger_page
+from benchmarks import ledger_budgets, ledger_forecast, ledger_page, ledger_sharing
 from tests.histories import ENDS_S, PAYERS, Fleet, Rented, Visit, added_up, events, news_of_prices, row_of, seen
 
 RESTARTS = 50
@@ -127,6 +129,8 @@ def main() -> None:
         **measured(arguments.seed),
         **ledger_budgets.looking(),
         **ledger_budgets.sharing(),
+        **ledger_sharing.figures(),
+        **ledger_forecast.figures(),
         **ledger_page.figures(),
         **ledger_budgets.lasting(arguments.data, arguments.histories, arguments.seed),
         **ledger_budgets.stopping(arguments.data, arguments.histories, arguments.seed),
