@@ -10,7 +10,8 @@ class Bounds:
     `economises`: it moves to what is cheaper as soon as that pays. `usd_per_hour` holds a count that no load leads,
     since nothing is allotted to that; the least replicas may cost more. `still`: nothing is added to what runs, since a
     budget holds dollars down that has not counted this deployment yet. `stopped` says in words which budget lets
-    nothing run. `why` names the budget of the others.
+    nothing run. `why` names the budget of the others. `frozen` says which lets no trial begin or grow, `floored` which
+    lets none run.
     """
 
     economises: bool = False
@@ -18,6 +19,8 @@ class Bounds:
     still: bool = False
     stopped: str = ""
     why: str = ""
+    frozen: str = ""
+    floored: str = ""
 
 
 FREE = Bounds()

@@ -20,6 +20,7 @@ from wharfage_autoscaler.placing import choose_shape
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.resting import rest_when_idle
 from wharfage_autoscaler.snapshot import Memory, Snapshot
+from wharfage_autoscaler.trials import order_trials, without_trials
 
 Rule = Callable[[Snapshot, Memory, Decision], Decision]
 
@@ -44,13 +45,18 @@ def leave_alone(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
 
 
 def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
-    """Choose the fleet for one deployment: how many replicas, on which offer, within which ceilings."""
+    """Choose the fleet for one deployment: how many replicas, on which offer, within which ceilings.
+
+    What is on trial comes last, within what those ceilings leave, and is remembered by nobody.
+    """
     memory = memory.told(seen.allotment)
-    decision = Decision(target=seen.fleet, allotment=seen.allotment)
+    apart = without_trials(seen)
+    decision = Decision(target=apart.fleet, allotment=seen.allotment)
     for rule in RULES if not seen.adopted else (leave_alone,):
-        decision = rule(seen, memory, decision)
+        decision = rule(apart, memory, decision)
+    memory = memory.after(decision, seen.now)
+    decision = order_trials(seen, decision)
     wanted = Fleet(
         tuple(replace(pool, ready=0) for pool in decision.target.pools)
     )  # readiness is observed, not aimed for
-    decision = replace(decision, target=wanted)
-    return decision, memory.after(decision, seen.now)
+    return replace(decision, target=wanted), memory

@@ -51,7 +51,7 @@ class Decision:
 
     `demand` is None where the count does not follow the load. `allotment` is the one that it works within: that of the
     snapshot, or another one where it `moves`, which whoever hands out allotments adopts. `advised` is what would run if
-    the load decided, where the user decides.
+    the load decided, where the user decides. `on_trial` are the pools of the target that answer a trial's share alone.
     """
 
     target: Fleet
@@ -61,6 +61,13 @@ class Decision:
     allotment: "Allotment | None" = None
     moves: bool = False
     advised: Fleet | None = None
+    on_trial: Fleet = Fleet()  # noqa: RUF009 - immutable
+
+    @property
+    def serving(self) -> Fleet:
+        """The target without what is on trial."""
+        tried = {pool.key for pool in self.on_trial.pools}
+        return Fleet(tuple(pool for pool in self.target.pools if pool.key not in tried)) if tried else self.target
 
     def amended(self, target: Fleet, reason: Reason, message: str) -> "Decision":
         """Return this decision with a new target and one more step on its trail."""

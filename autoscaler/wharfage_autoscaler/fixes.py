@@ -48,6 +48,14 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.USD_PER_HOUR_LIMIT: Fix(
         "limits.usdPerHour holds the count down.", "Raise limits.usdPerHour, or allow spot."
     ),
+    Reason.ON_TRIAL: Fix(
+        "A variant of gateway.split has replicas of its own, for the share of the requests that goes to it.",
+        "Take it out of gateway.split to end the trial.",
+    ),
+    Reason.TRIAL_DENIED: Fix(
+        "A variant of gateway.split has no replica: what serves goes first, and answers its share of the requests.",
+        "Raise what the message names, or take the variant out of gateway.split.",
+    ),
     Reason.AT_ZERO: Fix(
         "Nobody asked for so long that a cold start costs less than a warm replica: nothing runs.",
         "Ask it something (routing: Gateway), or write the annotation wharfage.dev/wake with the time of now; "

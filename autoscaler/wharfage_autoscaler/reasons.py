@@ -32,6 +32,8 @@ class Reason(StrEnum):
     BUDGET_STOPPED = "BudgetStopped"
     MAX_REPLICAS = "MaxReplicas"
     USD_PER_HOUR_LIMIT = "UsdPerHourLimit"
+    ON_TRIAL = "OnTrial"
+    TRIAL_DENIED = "TrialDenied"
     AT_ZERO = "AtZero"
     WAKING = "Waking"
     # what blocks

@@ -19,6 +19,7 @@ from wharfage_autoscaler.need import Need
 from wharfage_autoscaler.offers import Offer
 from wharfage_autoscaler.supply import Supply
 from wharfage_autoscaler.tempo import Tempo
+from wharfage_autoscaler.trials import Trial
 
 Key = tuple[str, str]  # namespace, name
 
@@ -49,6 +50,7 @@ class Snapshot:
     kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
     idle: Idle | None = None  # None: it never goes to zero
     bounds: Bounds = UNBOUND  # of budgets
+    trials: tuple[Trial, ...] = ()  # variants that get a share of the requests, beside those that serve
     adopted: str = ""  # what is looked at and never changed, in words; "": what runs is ours
 
 

@@ -42,7 +42,7 @@ from wharfage_operator.pools import observed_fleet
 from wharfage_operator.reader import is_reader
 from wharfage_operator.routing import is_gated, require_gateway
 from wharfage_operator.settings import Settings
-from wharfage_operator.spec import NOTHING, Known, counted, offers, pinned, refuse_zero, wanted
+from wharfage_operator.spec import NOTHING, Known, counted, offers, on_trial, pinned, refuse_zero, wanted
 
 PAUSED = "wharfage.dev/paused"
 _PRICE_NEWS = 0.05  # a smaller relative change of a price wakes nobody
@@ -176,6 +176,7 @@ def snapshot(
         offers=supply.offers,
         fleet=fleet_of(subject, supply),
         load=subject.load,
+        trials=on_trial(subject.deployment) if subject.adopted is None else (),
         adopted="" if subject.adopted is None else subject.adopted.said,
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wharfage_api.labels import POOL
+from wharfage_api.labels import POOL, TRIAL
 from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_api.placement import RolloutStrategy
 from wharfage_autoscaler.fit import Miss, fit
@@ -27,7 +27,7 @@ from wharfage_operator.platforms import Platform
 from wharfage_operator.pod import selector, template
 from wharfage_operator.pools import description, pool_hash
 from wharfage_operator.replica import Replica
-from wharfage_operator.spec import NOTHING, Known, untold, wanted
+from wharfage_operator.spec import NOTHING, Known, on_trial, untold, wanted
 from wharfage_operator.surge import REPLACING, SURGING
 from wharfage_operator.vetting import check_arguments, check_image
 
@@ -59,6 +59,7 @@ def manifests(
     whose = Identity(deployment.metadata.namespace, deployment.metadata.name, uid)
     seen = wanted(deployment, max_num_seqs=settings.max_num_seqs, learned=learned)
     variants = {variant.name: variant for variant in seen.variants if variant.shape is not None}
+    tried = {trial.variant for trial in on_trial(deployment)}
     replicas = (
         _replica(deployment, whose, pool, variants[pool.variant], settings=settings, platform=platform)
         for pool in sorted(target.pools, key=lambda pool: pool.key)
@@ -70,7 +71,7 @@ def manifests(
         service(whose),
         disruption_budget(whose),
         network_policy(whose, settings),
-        *(_pool_deployment(replica) for replica in replicas),
+        *(_pool_deployment(replica, tried=replica.pool.variant in tried) for replica in replicas),
         *((pod_monitor(whose),) if settings.pod_monitors else ()),
     )
     return tuple(intended(obj) for obj in objects)
@@ -99,7 +100,7 @@ def _replica(
     return replica
 
 
-def _pool_deployment(replica: Replica) -> Manifest:
+def _pool_deployment(replica: Replica, *, tried: bool) -> Manifest:
     surge = replica.deployment.spec.rollout.strategy is RolloutStrategy.SURGE
     rolling = dict(SURGING if surge else REPLACING)
     spec = {
@@ -113,5 +114,5 @@ def _pool_deployment(replica: Replica) -> Manifest:
     digest = pool_hash(replica.pool.key)
     obj = replica.whose.child("apps/v1", "Deployment", suffix=f"-{digest}", spec=spec)
     obj["metadata"]["labels"] = {**replica.whose.labels, POOL: digest}
-    obj["metadata"]["annotations"] = {POOL: description(replica.pool)}
+    obj["metadata"]["annotations"] = {POOL: description(replica.pool)} | ({TRIAL: "true"} if tried else {})
     return obj

@@ -29,6 +29,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.sight import Sight
 from wharfage_autoscaler.snapshot import Expectation, Memory, Snapshot
 from wharfage_autoscaler.steptime import Theta
+from wharfage_autoscaler.trials import serving, without_trials
 from wharfage_autoscaler.vanguard import NONE, Stake, vanguard
 
 from wharfage_operator.account import Account, Grounds, Said, accounted
@@ -48,6 +49,7 @@ from wharfage_operator.routing import shapes, variants
 from wharfage_operator.sighting import sighted
 from wharfage_operator.spec import expected_events, expected_peak, expected_traffic
 from wharfage_operator.telling import Telling, news, record
+from wharfage_operator.trials import Trials, with_trials
 from wharfage_operator.units import in_new_units, unit_rps_of
 from wharfage_operator.wake import idle, says_zero, silent_s, woken_s
 
@@ -153,6 +155,7 @@ class Pilotage:
         self._before = before
         self._unread = unread
         self._charts = Charts()
+        self._trials = Trials(self._charts)
         self._voyages: dict[Key, _Voyage] = {}
 
     def forget(self, key: Key) -> None:
@@ -166,6 +169,7 @@ class Pilotage:
         """Its count does not follow its load now."""
         self._rounds.forget(key)
         self._expectations.forget(key)
+        self._trials.forget(key)
 
     @property
     def tick_wall_s(self) -> float:
@@ -244,7 +248,7 @@ class Pilotage:
     def slots(self, key: Key) -> Mapping[PoolKey, int]:
         """Requests that a replica of each pool carries at once, where that could be worked out."""
         chart = voyage.chart if (voyage := self._voyages.get(key)) is not None else None
-        return {} if chart is None else chart.slots
+        return {} if chart is None else {**chart.slots, **self._trials.slots(key)}
 
     def hindrances(self, key: Key, uid: str) -> Mapping[Reason, str]:
         """What keeps the decisions of a deployment from being as good as they could be, in words for its status."""
@@ -308,8 +312,8 @@ class Pilotage:
             decision, after = voyage.grounds.decided()
         voyage.unled, memory = after, voyage.experience.memory
         if seen.wanted.mode is not Mode.RECOMMEND and memory.held.replicas >= 0.0:
-            held = memory.held._replace(replicas=float(decision.target.replicas))
-            unit_rps = unit_rps_of(decision.target, dict(memory.rates), memory.unit_rps)
+            held = memory.held._replace(replicas=float(decision.serving.replicas))
+            unit_rps = unit_rps_of(decision.serving, dict(memory.rates), memory.unit_rps)
             voyage.experience = replace(voyage.experience, memory=replace(memory, held=held, unit_rps=unit_rps))
         return decision
 
@@ -324,7 +328,7 @@ class Pilotage:
             return None
         known = len(self._rows(subject.key)) >= ENOUGH_ROWS
         prior = None if known else expected_peak(subject.deployment)
-        chart = self._chart(voyage, subject, seen)
+        chart = self._chart(voyage, subject, replace(seen, wanted=serving(seen.wanted, seen.trials)))
         if not chart.pools or (prior is None and not _has_sailed(voyage, seen)):
             self._leave(subject.key)
             return None
@@ -347,12 +351,15 @@ class Pilotage:
         if expected is None and prior is not None:
             expected = Said(prior)
         told = snapshot(voyage.experience, sight, chart.charter, expected)
+        trials = self._trials.rated(seen, chart, self._calibrations.theta(subject), self._market.obtainable)
+        told = with_trials(told, seen, trials)
         voyage.grounds = accounted(
-            replace(told, offers=_known(seen.offers, sight), idle=seen.idle), voyage.experience.memory
+            replace(told, offers=_known(seen.offers, sight), idle=seen.idle, bounds=seen.bounds),
+            voyage.experience.memory,
         )
         decision, memory = voyage.grounds.decided()
         stake = Stake(chart.charter.objectives.usd_per_bad_minute, self._market.machine_s)
-        voyage.ahead = vanguard(told, decision, stake, sent) if self._orders_ahead else NONE
+        voyage.ahead = vanguard(without_trials(told), decision, stake, sent) if self._orders_ahead else NONE
         voyage.experience = decided(voyage.experience, sight, chart.charter, decision, memory)
         return decision
 
@@ -465,7 +472,7 @@ def _filled(seen: Snapshot, obtainable: Callable[[Offer], bool]) -> Snapshot:
 def _kept(voyage: _Voyage, seen: Snapshot) -> int:
     """What runs, if the load may once have wanted it: what is not known now is no reason to do without it."""
     wanted = _has_sailed(voyage, seen) or not voyage.restored
-    return min(seen.fleet.replicas, seen.wanted.max_replicas) if wanted else 0
+    return min(without_trials(seen).fleet.replicas, seen.wanted.max_replicas) if wanted else 0
 
 
 def _has_sailed(voyage: _Voyage, seen: Snapshot) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from wharfage_api.labels import TRIAL
 
 Object = dict[str, Any]
 
@@ -49,7 +50,7 @@ def intended(obj: Object) -> Object:
 
 
 def plan(children: Iterable[Object], wanted: Iterable[Object], *, owner_uid: str) -> Plan:
-    """The writes that turn `children` into `wanted`.
+    """The writes that turn `children` into `wanted`. No move waits for what is on trial, and what was goes at once.
 
     `children` holds what carries our label and whatever sits under a wanted name; both carry their
     apiVersion and kind. With conflicts there are no writes at all.
@@ -62,9 +63,10 @@ def plan(children: Iterable[Object], wanted: Iterable[Object], *, owner_uid: str
     applies = tuple(obj for i, obj in targets.items() if not up_to_date(observed.get(i), obj))
     left = [child for i, child in observed.items() if i not in targets and owned(child, owner_uid) and not going(child)]
     pools = [obj for obj in targets.values() if obj["kind"] == "Deployment"]
-    free = bool(pools) and all(_may_let_go(observed.get(_identity(pool)), pool) for pool in pools)
-    deletes = tuple(child for child in left if free or child["kind"] != "Deployment")
-    waits = tuple(child for child in left if child["kind"] == "Deployment" and not free)
+    serving = [pool for pool in pools if not _on_trial(pool)]
+    free = bool(serving) and all(_may_let_go(observed.get(_identity(pool)), pool) for pool in serving)
+    waits = tuple(child for child in left if child["kind"] == "Deployment" and not free and not _on_trial(child))
+    deletes = tuple(child for child in left if child not in waits)
     return Plan(applies, deletes, waits=waits)
 
 
@@ -120,6 +122,10 @@ def _list_key(items: list[Any]) -> str | None:
         if all(key in item for item in items) and len({item[key] for item in items}) == len(items):
             return key
     return None
+
+
+def _on_trial(pool: Object) -> bool:
+    return (pool["metadata"].get("annotations") or {}).get(TRIAL) == "true"
 
 
 def _may_let_go(observed: Object | None, pool: Object) -> bool:

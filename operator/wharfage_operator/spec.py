@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from wharfage_api.gateway import Routing
 from wharfage_api.llmdeployment import LLMDeployment, LLMDeploymentSpec
 from wharfage_api.model import Shape
 from wharfage_api.model import Variant as WrittenVariant
@@ -23,6 +24,7 @@ from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.shapes import shape_of
 from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.traffic import Traffic
+from wharfage_autoscaler.trials import Trial, trials_of
 
 from wharfage_operator.errors import Rejected
 from wharfage_operator.obtainable import Obtainability, judged
@@ -122,6 +124,15 @@ def revision(deployment: LLMDeployment, variant: str) -> str:
     if written is None or written.source is None:
         return (written.revision if written else "") or deployment.spec.model.revision
     return written.revision
+
+
+def on_trial(deployment: LLMDeployment) -> tuple[Trial, ...]:
+    """The variants that the gateway sends a share of the requests; nothing is tried without one, and none is sent 0."""
+    spec = deployment.spec
+    if spec.routing is not Routing.GATEWAY or spec.gateway is None:
+        return ()
+    shares = tuple((each.variant, float(each.share)) for each in spec.gateway.split)
+    return trials_of(shares, _variants(spec, NOTHING), float(spec.objectives.quality_floor))
 
 
 def served_name(deployment: LLMDeployment) -> str:

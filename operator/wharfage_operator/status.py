@@ -37,6 +37,7 @@ _PLACED = frozenset(
     }
 )
 _DEMAND = frozenset({Reason.DEMAND_SEEN, Reason.DEMAND_FORECAST, Reason.OBJECTIVES_MISSED})
+_TRIED = frozenset({Reason.ON_TRIAL, Reason.TRIAL_DENIED})
 _REFUSED = frozenset({ConditionType.ACCEPTED, ConditionType.READY})
 _MOVING = frozenset({"usdPerMillionTokens", "leadTime", "machineLeadTime", "usdToday", "usdThisMonth", "month"})
 _UNKNOWN = "<none>"  # kubectl would leave the cell of an absent field empty
@@ -126,6 +127,8 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
             "wanted": wanted.replicas if wanted else 0,
             "ready": running.ready if running else 0,
         }
+        if key in seen.tried:
+            row["onTrial"] = True
         sent = seen.ahead.pool(key)
         if sent is not None:
             row["ahead"] = sent.replicas
@@ -147,7 +150,9 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
 
 def fleet_words(seen: Seen) -> str:
     """The fleet in the words of a printer column: `3xL40S spot, 2xL40S`."""
-    return ", ".join(_words(pool) for pool in _paid(seen) if pool.replicas)
+    tried = seen.tried
+    pools = [pool for pool in _paid(seen) if pool.replicas]
+    return ", ".join(f"{_words(pool)}{' on trial' if pool.key in tried else ''}" for pool in pools)
 
 
 def _words(pool: Pool) -> str:
@@ -241,12 +246,13 @@ def _decision(decision: Decision, before: Mapping[str, Any], now: float) -> Row:
 
 
 def _summary(decision: Decision) -> str:
-    """Where it runs, and what of the load says so many; the steps have the rest."""
+    """Where it runs, what of the load says so many, and what is on trial; the steps have the rest."""
     placed = [step for step in decision.steps if step.reason in _PLACED] or list(decision.steps)
     demand = next((step for step in decision.steps if step.reason in _DEMAND), None)
     if not placed:
         return "nothing to decide"
-    return placed[-1].message if demand is None else f"{placed[-1].message}; {demand.message}"
+    tried = [step for step in decision.steps if step.reason in _TRIED and step is not placed[-1]]
+    return "; ".join(step.message for step in (placed[-1], demand, *tried) if step is not None)
 
 
 def _row_key(row: Mapping[str, Any]) -> tuple[str, ...]:

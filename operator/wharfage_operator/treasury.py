@@ -223,7 +223,19 @@ class Treasury:
             still=bool(uncounted),
             stopped=_stopped(stops[0], self._accounts.get(stops[0])) if stops else "",
             why=f"LLMBudget {min(uncounted, default=why)}",
+            frozen=self._no_trials(key, frozenset({Action.FREEZE})),
+            floored=self._no_trials(key, HARSH),
         )
+
+    def _no_trials(self, key: Key, actions: frozenset[Action]) -> str:
+        """The first of its budgets that is at one of these stages, in words; empty where none is."""
+        raw = self._cache.get(LLM_DEPLOYMENTS, key)
+        names = () if raw is None else self._scopes.selecting(raw)
+        found = {name: acting for name in names if (acting := self._acting(name) & actions)}
+        if not found:
+            return ""
+        first = min(found)
+        return f"LLMBudget {first} at its stage {max(found[first], key=lambda each: each.rank)}"
 
     def _uncounted(self, key: Key) -> dict[str, frozenset[Action]]:
         """Budgets that hold dollars down and whose last look did not count the deployment: it is new, or we are."""
@@ -389,5 +401,7 @@ def _stopped(name: str, account: Account | None) -> str:
 
 def _differ(before: Bounds, after: Bounds) -> bool:
     """Whether a decision may differ by it: dollars that moved by a little move nothing."""
-    before_said, after_said = ((each.economises, each.still, bool(each.stopped)) for each in (before, after))
+    before_said, after_said = (
+        (each.economises, each.still, bool(each.stopped), each.frozen, each.floored) for each in (before, after)
+    )
     return before_said != after_said or news([before.usd_per_hour], [after.usd_per_hour])

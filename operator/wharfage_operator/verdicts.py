@@ -94,6 +94,12 @@ class Seen:
         return self.decision.target if self.decision is not None else self.fleet
 
     @property
+    def tried(self) -> frozenset[PoolKey]:
+        """The pools that are wanted for a trial alone."""
+        pools = self.decision.on_trial.pools if self.decision is not None else ()
+        return frozenset(pool.key for pool in pools)
+
+    @property
     def refusal(self) -> Step | None:
         """The decision's step that found nothing to run on, if one did."""
         steps = self.decision.steps if self.decision is not None else ()

@@ -52,11 +52,12 @@ def cost(seen: Snapshot, decision: Decision, ahead: Fleet) -> Cost:
     """Of a deployment on which was just decided: what drains is paid for, and what is ordered ahead of need."""
     target = decision.target
     ordered = max(seen.fleet.usd_per_hour, target.usd_per_hour) + ahead.usd_per_hour
-    floor = shrunk(target, seen.wanted.min_replicas).usd_per_hour
-    replica = target.usd_per_hour / target.replicas if target.replicas else math.nan
+    serving, tried_usd = decision.serving, decision.on_trial.usd_per_hour
+    floor = shrunk(serving, seen.wanted.min_replicas).usd_per_hour
+    replica = serving.usd_per_hour / serving.replicas if serving.replicas else math.nan
     if decision.demand is None:
         count = target.replicas if seen.adopted else min(replicas_wanted(seen)[0], seen.wanted.max_replicas)
-        return Cost(ordered, seat_usd=replica, wanted=replica * count, floor=floor)
+        return Cost(ordered, seat_usd=replica, wanted=replica * count + tried_usd, floor=floor)
     demand, unit_rps = decision.demand, decision.demand.signals.unit_rps
     wanted = demand.wanted_rps if demand.unrestricted_rps is None else demand.unrestricted_rps
     seat_usd = replica / unit_rps if unit_rps > 0.0 else math.nan

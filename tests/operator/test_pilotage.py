@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from wharfage_autoscaler.allot import allot
 from wharfage_autoscaler.allotment import Allotment, Allotments
+from wharfage_autoscaler.bounds import FREE, Bounds
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.experience import Experience
 from wharfage_autoscaler.fleet import Fleet, Pool
@@ -33,7 +34,7 @@ from wharfage_operator.history import STEP_S, Row, Rows
 from wharfage_operator.laws import Laws
 from wharfage_operator.pilotage import TICK_S, Pilotage
 from wharfage_operator.rounds import Rounds, Unsolved
-from wharfage_operator.spec import pinned, wanted
+from wharfage_operator.spec import on_trial, pinned, wanted
 
 from tests.builders import offer
 from tests.operator.objects import UID, deployment
@@ -52,6 +53,7 @@ class World:
     offers: tuple[Offer, ...] = (L4,)
     spec: dict[str, Any] = field(default_factory=dict)
     lead: int = 20
+    bounds: Bounds = FREE
     solves: bool = True
     before: Before | None = field(default_factory=lambda: Before(Experience(), measured=False))
     unread: str = ""
@@ -124,6 +126,8 @@ class World:
             offers=self.offers,
             fleet=self.fleet,
             load=None if requests_per_second is None else load(requests_per_second),
+            trials=on_trial(asked),
+            bounds=self.bounds,
         )
         self.decision = self.pilotage.decision(subject, seen)
         with suppress(Unsolved):
@@ -493,3 +497,66 @@ def test_a_clock_that_was_far_ahead_and_is_right_again_holds_nothing_up() -> Non
     for world in (usual, ahead):
         world.ticks(480, 2.0)
     assert ahead.decision.target.replicas == usual.decision.target.replicas < 6
+
+
+TRIED: dict[str, Any] = {
+    "variants": [{"name": "bf16", "quality": "1"}, {"name": "int4", "quality": "0.95", "quantization": "awq"}],
+    "objectives": {"qualityFloor": "0.9"},
+    "routing": "Gateway",
+    "scaling": {"maxReplicas": 40},
+}
+
+
+def tried(world: World, share: str | None) -> None:
+    world.spec = TRIED | ({"gateway": {"split": [{"variant": "int4", "share": share}]}} if share else {})
+
+
+def by_variant(decision: Decision) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for pool in decision.target.pools:
+        found[pool.variant] = found.get(pool.variant, 0) + pool.replicas
+    return {variant: count for variant, count in found.items() if count}
+
+
+def test_a_trial_has_capacity_for_its_share_of_the_load_beside_what_serves() -> None:
+    usual = World(lead=4, spec=TRIED | {"variants": TRIED["variants"][:1]})
+    alone = by_variant(usual.ticks(60, 10.0))["bf16"]
+    world = World(lead=4)
+    tried(world, "0.05")
+    few = by_variant(world.ticks(60, 10.0))
+    assert few["int4"] >= 1
+    assert few["bf16"] <= alone
+    assert world.pilotage.slots(KEY).keys() >= {pool.key for pool in world.decision.target.pools}
+    tried(world, "0.5")
+    half = by_variant(world.ticks(120, 10.0))
+    assert half["int4"] > few["int4"]
+    assert half["bf16"] < few["bf16"], "what the trial answers is no load of what serves"
+
+
+def test_a_trial_ends_with_its_split() -> None:
+    world = World(lead=4, spec=TRIED | {"variants": TRIED["variants"][:1]})
+    alone = by_variant(world.ticks(60, 10.0))
+    tried(world, "0.05")
+    assert by_variant(world.ticks(60, 10.0)).keys() == {"bf16", "int4"}
+    world.spec |= {"variants": TRIED["variants"][:1], "gateway": {"split": []}}
+    assert by_variant(world.tick(10.0)).keys() == {"bf16"}
+    assert by_variant(world.ticks(60, 10.0)) == pytest.approx(alone, abs=1)  # within the law's dead band
+
+
+def test_a_variant_that_has_served_goes_on_until_what_takes_its_place_serves() -> None:
+    world = World(lead=4)
+    tried(world, None)
+    before = by_variant(world.ticks(60, 10.0))
+    assert before.keys() == {"int4"}, "the cheaper one that is good enough"
+    tried(world, "0.05")
+    for _ in range(4):
+        assert by_variant(world.tick(10.0))["int4"] >= before["int4"]
+    after = by_variant(world.ticks(60, 10.0))
+    assert after["bf16"] > after["int4"] == 1
+
+
+def test_a_budget_that_stops_ends_what_the_load_leads_as_well() -> None:
+    world = World(lead=4)
+    assert world.ticks(20, 10.0).target.replicas
+    world.bounds = Bounds(stopped="LLMBudget all is at its stage Stop")
+    assert world.tick(10.0).target.replicas == 0

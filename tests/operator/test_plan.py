@@ -101,6 +101,34 @@ def test_lets_the_old_pool_go_once_the_new_one_serves() -> None:
     assert [obj["metadata"]["name"] for obj in found.deletes] == [old[5]["metadata"]["name"]]
 
 
+def tried(*names: str) -> tuple[dict[str, Any], ...]:
+    """A deployment whose variant int4 is on trial, in pools of these variants."""
+    target = Fleet(tuple(pool(OLD, 1, variant=name) for name in names))
+    spec: dict[str, Any] = {
+        "engine": {"maxModelTokens": 8192},
+        "variants": [{"name": "bf16", "quality": "1"}, {"name": "int4", "quality": "0.95", "quantization": "awq"}],
+        "objectives": {"qualityFloor": "0.9"},
+        "routing": "Gateway",
+        "gateway": {"split": [{"variant": "int4", "share": "0.1"}]},
+    }
+    return manifests(deployment(**spec), UID, target, ChildSettings(), platforms()["plain"])
+
+
+def test_no_move_waits_for_what_is_on_trial() -> None:
+    old, wanted_now = stored(wanted(OLD), ready=2), tried("bf16", "int4")
+    serving, on_trial = (obj for obj in stored(wanted_now, ready=1) if obj["kind"] == "Deployment")
+    on_trial["status"] = {}
+    found = plan([*old, serving, on_trial], wanted_now, owner_uid=UID)
+    assert old[5]["metadata"]["name"] in {obj["metadata"]["name"] for obj in found.deletes}
+
+
+def test_what_was_on_trial_goes_at_once_though_what_serves_is_not_there_yet() -> None:
+    both = stored(tried("bf16", "int4"))
+    *_, on_trial = (obj for obj in both if obj["kind"] == "Deployment")
+    assert kinds(plan(both, tried("bf16"), owner_uid=UID).deletes) == ["Deployment"]
+    assert plan(both, tried("bf16"), owner_uid=UID).deletes[0]["metadata"]["name"] == on_trial["metadata"]["name"]
+
+
 def test_a_new_pool_whose_pods_are_of_an_older_template_does_not_serve_yet() -> None:
     new = stored(wanted(NEW), ready=2)[5]
     new["metadata"]["generation"] = 2

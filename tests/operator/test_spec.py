@@ -7,8 +7,9 @@ from wharfage_autoscaler.behavior import Behavior, Direction, Limit, Select, Uni
 from wharfage_autoscaler.event import Event
 from wharfage_autoscaler.model import Mode, SpotPolicy
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.trials import Trial
 from wharfage_operator.obtainable import Obtainability
-from wharfage_operator.spec import expected_events, offers, revision, served_name, wanted
+from wharfage_operator.spec import expected_events, offers, on_trial, revision, served_name, wanted
 
 from tests.operator.objects import catalog, deployment, row
 
@@ -148,3 +149,12 @@ def test_nodes_are_recognised_by_their_instance_type_unless_the_catalog_says_oth
 def test_a_catalog_can_declare_a_node_group() -> None:
     (only,) = offers(catalog(row(nodeGroup="gpu-l4")), Obtainability())
     assert only.obtainable == "declared node group g6.xlarge"
+
+
+def test_a_trial_is_what_the_split_names_and_the_quality_floor_allows() -> None:
+    variants = [{"name": "bf16", "quality": "1"}, {"name": "int4", "quality": "0.9", "quantization": "awq"}]
+    split = [{"variant": "int4", "share": "0.05"}]
+    written: dict[str, Any] = {"variants": variants, "routing": "Gateway", "gateway": {"split": split}}
+    assert on_trial(deployment(**written, objectives={"qualityFloor": "0.9"})) == (Trial("int4", 0.05),)
+    assert on_trial(deployment(**written)) == ()
+    assert on_trial(deployment(variants=variants, routing="Gateway")) == ()

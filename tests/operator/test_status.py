@@ -55,6 +55,18 @@ def conditions(of: Seen, *, now: float = NOW, **spec: Any) -> dict[str, tuple[st
     return {row["type"]: (row["status"], row["reason"]) for row in found["conditions"]}
 
 
+def test_what_is_on_trial_is_said_in_the_fleet_and_in_the_decision() -> None:
+    serving, tried = pool(L4, 2), pool(L4, 1, variant="int4")
+    decision = Decision(Fleet((serving,))).amended(Fleet((serving,)), Reason.CHEAPEST_OFFER, "2x L4 is cheapest")
+    decision = decision.amended(Fleet((serving, tried)), Reason.ON_TRIAL, "5 % of the requests are for variant int4")
+    decision = replace(decision, on_trial=Fleet((tried,)))
+    found = status(deployment(), seen(Fleet((serving, tried)), decision=decision), now=NOW, previous={})
+    assert found["summary"]["fleet"] == "2xL4, 1xL4 on trial"
+    assert [(row["variant"], row.get("onTrial", False)) for row in found["fleet"]] == [("bf16", False), ("int4", True)]
+    assert found["decision"]["summary"] == "2x L4 is cheapest; 5 % of the requests are for variant int4"
+    LLMDeploymentStatus.model_validate(found)
+
+
 def test_serving_in_full() -> None:
     found = status(deployment(generation=4), seen(load=LOAD), now=NOW, previous={})
     del found["conditions"]

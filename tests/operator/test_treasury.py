@@ -190,6 +190,28 @@ def test_stop_stops_and_says_so() -> None:
     assert "LLMBudget all is at its stage Stop (265.00 of 240.00 usd are spent)" in seen.treasury.bounds(CHAT).stopped
 
 
+def test_no_trial_begins_under_freeze_and_none_runs_at_the_floor() -> None:
+    stages = [{"action": "Freeze", "at": "0.9"}, {"action": "Floor", "at": "1.0"}]
+    seen = watched(budget("all", stages=stages), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(12, all=100.0)
+    assert seen.treasury.bounds(CHAT) == FREE
+    seen.look(12.1, all=220.0)
+    assert (seen.treasury.bounds(CHAT).frozen, seen.treasury.bounds(CHAT).floored) == (
+        "LLMBudget all at its stage Freeze",
+        "",
+    )
+    seen.look(12.2, all=240.0)
+    assert seen.treasury.bounds(CHAT).floored == "LLMBudget all at its stage Floor"
+
+
+def test_after_a_restart_no_trial_begins_before_the_first_look_at_a_budget_that_was_frozen() -> None:
+    stages = [{"action": "Freeze", "at": "0.9"}]
+    status = {"stage": "Freeze", "periodStart": TODAY}
+    seen = watched(budget("all", stages=stages, status=status), costs={CHAT: Cost(10.0, 10.0)})
+    seen.look(12, all=math.nan)
+    assert seen.treasury.bounds(CHAT).frozen == "LLMBudget all at its stage Freeze"
+
+
 TO_STOP = [{"action": "Floor", "at": "1.0"}, {"action": "Stop", "at": "1.1"}]
 
 
