@@ -44,7 +44,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m wharfage_gateway", description="Start the brain of a gateway.")
     parser.add_argument("--folder", type=Path, required=True, help="what is shared with Envoy: sockets and its files")
-    parser.add_argument("--port", type=int, default=8081, help="for /demand, /metrics, /healthz and /readyz")
+    parser.add_argument("--port", type=int, default=8081, help="for /demand, /variants, /metrics, /healthz and /readyz")
     parser.add_argument("--address", help="where that port is open; unless given everywhere, by IPv4 and IPv6")
     known = parser.add_mutually_exclusive_group(required=True)
     known.add_argument("--namespace", help="the namespace whose LLMDeployments are served, on the API server")
@@ -128,7 +128,7 @@ async def _follow(options: argparse.Namespace, app: App, seen: Callable[[View], 
     lastview.take_up(options.folder, seen)
     who = await identity()
     async with opened(who) as session:
-        watcher = Watcher(who, session, Followed(options.namespace, tuple(options.key_secret)), seen)
+        watcher = Watcher(who, session, Followed(options.namespace, tuple(options.key_secret), options.port), seen)
         app.age_s = lambda: watcher.age_s
         await watcher.run()
 

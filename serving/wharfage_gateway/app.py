@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from wharfage_gateway import rated
 from wharfage_gateway.answer import Admit, Header, Refuse, Reply, Wait, reply
 from wharfage_gateway.asked import asked
 from wharfage_gateway.board import Board
@@ -22,7 +23,9 @@ from wharfage_gateway.demand import demand
 from wharfage_gateway.dialect import dialect_of
 from wharfage_gateway.metrics import Counts
 from wharfage_gateway.outcome import told
+from wharfage_gateway.ratings import MOST_BYTES
 from wharfage_gateway.recount import Active
+from wharfage_gateway.routes import RATINGS
 from wharfage_gateway.ticket import Called, Used
 from wharfage_gateway.view import View
 
@@ -64,12 +67,19 @@ class App:
                 await self._check(scope, receive, send)
             elif path == "/v1/models":
                 await _say(send, Reply(200, _JSON, self._models()))
+            elif path == RATINGS and scope["method"] != "POST":
+                await _say(send, _POST_ALONE)
+            elif path == RATINGS:
+                body = await _beginning(receive, MOST_BYTES)
+                await _say(send, await rated.by_client(self._board, scope["headers"], body))
             else:
                 await _say(send, _NOT_FOUND)
         elif path == "/demand":
             await _say(send, Reply(200, _JSON, await self._demand(scope["query_string"])))
         elif path == "/variants":
             await _say(send, Reply(200, _JSON, json.dumps({"models": told(self._board.outcomes)}).encode()))
+        elif path == rated.PATH and scope["method"] == "POST":
+            await _say(send, rated.by_gateway(self._board, await _beginning(receive, MOST_BYTES)))
         elif path == "/metrics":
             said: list[Header] = [(b"content-type", CONTENT_TYPE_LATEST.encode())]
             await _say(send, Reply(200, said, generate_latest(self._registry)))
@@ -174,6 +184,7 @@ class App:
 
 
 _NOT_FOUND = Reply(404, [], b"no such path")
+_POST_ALONE = reply(Refuse(405, "method_not_allowed", f"write a rating with POST {RATINGS}"), "")
 
 
 def _number(text: str, otherwise: float) -> float:
@@ -183,13 +194,14 @@ def _number(text: str, otherwise: float) -> float:
         return otherwise
 
 
-async def _beginning(receive: Receive) -> bytes:
-    """The part of the body that Envoy sends."""
+async def _beginning(receive: Receive, most: int | None = None) -> bytes:
+    """The part of the body that is sent; of one longer than `most` bytes a little more than that."""
     message = await receive()
     body: bytes = message.get("body", b"")
     while message.get("more_body"):
         message = await receive()
-        body += message.get("body", b"")
+        if most is None or len(body) <= most:
+            body += message.get("body", b"")
     return body
 
 

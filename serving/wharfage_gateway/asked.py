@@ -30,7 +30,7 @@ class Asked:
     """One request. `tenant` is "" where the gateway asks for no keys; `key_class` is that of the key, "" for none.
 
     `wanted_class` is what the client asks for. `background` asks for an answer that is fetched later. `prefix` tells
-    prompts with the same beginning; None: not known.
+    prompts with the same beginning, `body` bodies that are the same; None: not known.
     """
 
     model: str = ""
@@ -42,6 +42,7 @@ class Asked:
     prompt_bytes: int | None = None
     request_id: str = ""
     prefix: int | None = None
+    body: int | None = None
     dialect: Dialect = CHAT
 
     @property
@@ -56,7 +57,7 @@ def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"", dialect: Diale
     tenant, key_class = headers.tenant_and_class(found.get(_CLIENT, ""))
     named = (_count(found.get(TOLD[field].encode(), "")) for field in dialect.limits)
     most = [limit for limit in named if limit is not None]
-    model = found.get(_MODEL, "")
+    model, length = found.get(_MODEL, ""), found.get(_BYTES, "")
     return Asked(
         model="" if model == "-" else model[:_NAME_CHARACTERS],  # a dash is how Envoy writes what is not there
         tenant=tenant,
@@ -64,9 +65,10 @@ def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"", dialect: Diale
         wanted_class=found.get(_CLASS, "")[:_NAME_CHARACTERS],
         most_output_tokens=most[0] if most else None,
         background=bool(_count(found.get(_BACKGROUND, ""))),
-        prompt_bytes=_count(found.get(_BYTES, "")),
+        prompt_bytes=_count(length),
         request_id=found.get(_ID, ""),
         prefix=prefix(body) if body else None,
+        body=_hash(body + length.encode()) if body else None,  # all that is seen of it, and how long it is
         dialect=dialect,
     )
 
@@ -85,7 +87,11 @@ def prefix(body: bytes) -> int | None:
     if user >= 0:
         closed = body.find(b"}", user, end)
         end = closed if closed >= 0 else end
-    return int.from_bytes(blake2b(body[start:end], digest_size=8).digest(), "big")
+    return _hash(body[start:end])
+
+
+def _hash(text: bytes) -> int:
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
 
 
 def _count(text: str) -> int | None:

@@ -14,8 +14,10 @@ from wharfage_gateway.admit import Standing
 from wharfage_gateway.allowance import Allowances
 from wharfage_gateway.answer import Admit, Answer, Refuse
 from wharfage_gateway.asked import Asked
-from wharfage_gateway.outcome import Outcome
+from wharfage_gateway.outcome import REJECTED, Outcome
 from wharfage_gateway.place import at_home, place, uniform
+from wharfage_gateway.ratings import Rating, Ratings, Verdict
+from wharfage_gateway.repeats import Answered, Repeats
 from wharfage_gateway.tally import Outputs, Pace, Tally
 from wharfage_gateway.ticket import NOTHING, UNTOLD, Called, Ticket, Used
 from wharfage_gateway.view import Model, Replica, View
@@ -69,7 +71,7 @@ class Board:
         self.running: dict[str, Ticket] = {}
         self.allowances = Allowances()
         self.tally = Tally()
-        self.outcomes: dict[tuple[str, str], Outcome] = {}
+        self.outcomes: dict[Answered, Outcome] = {}
         """How the answers of each model and variant ended."""
         self.version = version
         """Rises whenever what the operator should know at once has changed."""
@@ -85,6 +87,8 @@ class Board:
         self._suspects: frozenset[str] = frozenset()
         self._presumed: dict[str, Ticket] = {}
         self._inherited: dict[str, int] | None = None
+        self._repeats = Repeats()
+        self._ratings = Ratings()
 
     def arrive(self, asked: Asked, now_s: float) -> tuple[str, Answer, list[Called]]:
         """A request comes: the name of its slot, its answer, and whom it pushed out of the queue."""
@@ -100,6 +104,8 @@ class Board:
         ticket = Ticket(slot, asked, model.key, cls, now_s, uniform(asked.request_id or slot) if model.split else 1.0)
         count = self.tally.of(model.key, cls, asked.tenant)
         count.arrivals += 1
+        if (again := self._repeats.repeated(asked, now_s)) is not None:
+            self._outcome(again).repeated += 1
         waiting = len(desk.waiting)
         most = asked.prompt_tokens + _most_output(asked, model, desk)
         pushed, heavy = self._pushed(desk, ticket)
@@ -151,7 +157,7 @@ class Board:
             late = self._presumed.pop(slot, None)
             if late is not None:
                 self.tally.of(late.key, late.cls, late.asked.tenant).unknown_tokens -= 1
-                self._count_tokens(late, used)
+                self._count_tokens(late, used, now_s)
             return self._left(slot, now_s)
         self._settle(ticket, used, now_s)
         return self._freed(ticket, now_s)
@@ -348,6 +354,8 @@ class Board:
         ticket.variant = answer.variant
         ticket.most_output = ticket.asked.most_output_tokens if answer.cut is None else answer.cut
         self.running[ticket.slot] = ticket
+        if ticket.asked.request_id:
+            self._ratings.answers(ticket.asked.request_id, ticket.asked.tenant, (answer.key, answer.variant))
         desk = self.desks[answer.key]
         desk.running[answer.replica] = desk.running.get(answer.replica, 0) + 1
         self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant).admitted += 1
@@ -375,14 +383,24 @@ class Board:
         if self._by_request.get(ticket.asked.request_id) == ticket.slot:
             del self._by_request[ticket.asked.request_id]
         if ticket.replica:
-            self._count_tokens(ticket, used)
+            self._count_tokens(ticket, used, now_s)
         desk = self.desks.get(ticket.key)
         if desk is not None and ticket.reserved:
             told = used.prompt_tokens is not None and used.output_tokens is not None
             total = (used.prompt_tokens or 0) + (used.output_tokens or 0) if told else ticket.reserved
             self.allowances.settle(desk.model, ticket.asked.tenant, ticket.reserved, total, now_s)
 
-    def _count_tokens(self, ticket: Ticket, used: Used) -> None:
+    def rate(self, rating: Rating) -> Verdict:
+        """A client's word on an answer."""
+        verdict, answered = self._ratings.rate(rating)
+        if answered is not None:
+            self._outcome(answered).ratings.add(rating.score)
+        return verdict
+
+    def _outcome(self, answered: Answered) -> Outcome:
+        return self.outcomes.setdefault(answered, Outcome())
+
+    def _count_tokens(self, ticket: Ticket, used: Used, now_s: float) -> None:
         count = self.tally.of(ticket.key, ticket.cls, ticket.asked.tenant)
         count.prompt_tokens += used.prompt_tokens or 0
         count.output_tokens += used.output_tokens or 0
@@ -392,8 +410,10 @@ class Board:
         carried.prompt_tokens += used.prompt_tokens or 0
         carried.output_tokens += used.output_tokens or 0
         if used.ending:
-            outcome = self.outcomes.setdefault((ticket.carrier, ticket.variant), Outcome())
-            outcome.add(used.ending, used.seconds, used.output_tokens, ticket.most_output)
+            answered = ticket.carrier, ticket.variant
+            self._outcome(answered).add(used.ending, used.seconds, used.output_tokens, ticket.most_output)
+            if used.ending != REJECTED:
+                self._repeats.over(ticket.asked, answered, now_s)
         desk = self.desks.get(ticket.key)
         if used.output_tokens and desk is not None:
             desk.outputs.add(used.output_tokens)

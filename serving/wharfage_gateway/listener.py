@@ -34,6 +34,7 @@ def listener(
         "codec_type": "AUTO",
         "server_name": "wharfage",
         "use_remote_address": True,
+        "always_set_request_id_in_response": True,  # by it an answer is rated, and found in logs
         "normalize_path": True,
         "merge_slashes": True,
         "stream_idle_timeout": f"{idle_s:g}s",

@@ -42,12 +42,17 @@ class Sample:
 
 @dataclass(slots=True)
 class Outcome:
-    """The requests of one variant that are over. `by_length` counts answers that ended at the limit of their tokens."""
+    """The requests of one variant that are over. `by_length` counts answers that ended at the limit of their tokens.
+
+    `repeated` counts answers whose client asked the same again (`repeats`), `ratings` are what clients thought of them.
+    """
 
     endings: Counter[str] = field(default_factory=Counter)
     by_length: int = 0
+    repeated: int = 0
     seconds: Sample = field(default_factory=Sample)
     output_tokens: Sample = field(default_factory=Sample)
+    ratings: Sample = field(default_factory=Sample)
 
     def add(self, ending: str, seconds: float | None, output_tokens: int | None, most: int | None) -> None:
         """One more; durations and lengths count of answers that came to their end."""
@@ -68,8 +73,10 @@ class Outcome:
             "failed": share(self.endings[FAILED], over),
             "aborted": share(self.endings[ABORTED], over),
             "by_length": share(self.by_length, self.output_tokens.count),
+            "repeated": share(min(self.repeated, over), over),
             "seconds": self.seconds.told(),
             "output_tokens": self.output_tokens.told(),
+            "rating": {"count": self.ratings.count, **self.ratings.told()},
         }
 
 

@@ -15,6 +15,7 @@ LOG = "@log"
 """Envoy's own clusters; no served name has an @, so no client can name them."""
 
 MODELS = "/v1/models"
+RATINGS = "/v1/ratings"
 
 
 def routes(tries: int) -> Json:
@@ -22,7 +23,10 @@ def routes(tries: int) -> Json:
     sent: Json = {"cluster_header": headers.POOL, "timeout": "0s", "retry_policy": _again(tries)}
     asked = _paths(path for dialect in DIALECTS for path in dialect.paths)
     found = [
-        {"match": {"path": MODELS}, "route": {"cluster": BRAIN}, "typed_per_filter_config": filters.not_asked()},
+        *(
+            {"match": {"path": path}, "route": {"cluster": BRAIN}, "typed_per_filter_config": filters.not_asked()}
+            for path in (MODELS, RATINGS)
+        ),
         *(route for error, paths in _forms().items() for route in _said(error, _paths(paths))),
         *(route for dialect in DIALECTS for route in _changed(dialect, sent)),
         {"match": {**asked, "headers": [_present(headers.POOL)]}, "route": sent},

@@ -9,6 +9,7 @@ import binascii
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +21,7 @@ from wharfage_api.llmdeployment import LLMDeployment
 from wharfage_serving.arguments import PORT, SERVED_NAME
 
 from wharfage_gateway.staging import order, throttle
-from wharfage_gateway.view import Credential, Model, Replica, View
+from wharfage_gateway.view import Credential, Model, Replica, View, endpoint
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,11 @@ def view(
     keys_required: bool,
     gateways: int,
     turn: int | None = None,
+    peers: tuple[str, ...] = (),
 ) -> View:
     """What is known now. `secrets` are those that hold keys; `gateways` counts the ready ones, this one included.
+
+    `peers` are the pages of the others.
 
     Of two deployments that clients call the same the older is served, as the operator does.
     """
@@ -66,7 +70,33 @@ def view(
         if replica.open and replica.served and replica.served not in models
     }
     credentials = tuple(each for secret in sorted(secrets, key=_age) for each in keys(secret))
-    return View(models, credentials, keys_required=keys_required, gateways=max(1, gateways), turn=turn, former=former)
+    return View(
+        models,
+        credentials,
+        keys_required=keys_required,
+        gateways=max(1, gateways),
+        turn=turn,
+        former=former,
+        peers=peers,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """The gateways that are ready: how many, which of them this one is (None: none yet), the pages of the others."""
+
+    ready: int
+    turn: int | None
+    peers: tuple[str, ...]
+
+
+def company(pods: Iterable[Object], me: str, port: int) -> Company:
+    """The gateways among which the pod of this name is one."""
+    there = {pod["metadata"]["name"]: pod for pod in pods if is_ready(pod)}
+    ready = sorted(there)
+    others = ((there[name].get("status") or {}).get("podIP") for name in ready if name != me)
+    peers = tuple(endpoint(address, port) for address in others if address)
+    return Company(len(ready), ready.index(me) if me in ready else None, peers)
 
 
 def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:

@@ -116,6 +116,8 @@ class View:
     turn: int | None = None
     """Which of them this one is, from 0 in the order of their names: who gets what does not divide. None: not known."""
     former: Mapping[str, str] = field(default_factory=dict)
+    peers: tuple[str, ...] = ()
+    """Where the other gateways tell of themselves, HOST:PORT."""
 
     def model(self, name: str) -> Model | None:
         """The model that clients mean by a name, the one of before included; None where there is none."""

@@ -15,7 +15,7 @@ from wharfage_api.labels import OWNER
 
 from wharfage_gateway.identity import Identity
 from wharfage_gateway.reflector import Reflector
-from wharfage_gateway.sight import is_ready, view
+from wharfage_gateway.sight import company, view
 from wharfage_gateway.view import View
 
 GATEWAYS = "app.kubernetes.io/name=wharfage,app.kubernetes.io/component=gateway"
@@ -28,6 +28,8 @@ class Followed:
 
     namespace: str
     key_secrets: Sequence[str] = ()
+    port: int = 8081
+    """Of the pages of every gateway."""
 
 
 class Watcher:
@@ -77,15 +79,16 @@ class Watcher:
                     self._seen(now)
 
     def _view(self) -> View:
-        ready = sorted(each["metadata"]["name"] for each in self._gateways.objects.values() if is_ready(each))
         me = socket.gethostname()  # a pod's name
+        ours = company(self._gateways.objects.values(), me, self._followed.port)
         return view(
             self._deployments.objects.values(),
             self._pods.objects.values(),
             [each for secret in self._secrets for each in secret.objects.values()],
             keys_required=bool(self._followed.key_secrets),
-            gateways=len(ready),
-            turn=ready.index(me) if me in ready else None,
+            gateways=ours.ready,
+            turn=ours.turn,
+            peers=ours.peers,
         )
 
 

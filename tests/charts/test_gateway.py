@@ -128,14 +128,17 @@ def test_a_gateway_that_goes_drains_for_as_long_as_its_pod_has() -> None:
     assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
 
-def test_clients_may_be_limited_and_what_it_tells_of_itself_is_for_the_operator_alone() -> None:
+def test_clients_may_be_limited_and_what_it_tells_of_itself_is_for_operator_and_other_gateways_alone() -> None:
     peers = [{"namespaceSelector": {"matchLabels": {"team": "search"}}}]
     release = rendered({"gateway": {**SHOP["gateway"], "clients": peers}})
     (policy,) = (each for each in of_kind(release, "NetworkPolicy") if each["metadata"]["namespace"] == "shop")
     clients, telling = policy["spec"]["ingress"]
     assert telling["ports"] == [{"port": PORT, "protocol": "TCP"}]
     assert clients["from"] == peers
-    (operator,) = telling["from"]
+    others, operator = telling["from"]
+    assert others == {"podSelector": policy["spec"]["podSelector"]}
+    asks = next(rule for rule in policy["spec"]["egress"] if rule["ports"] == telling["ports"])
+    assert asks["to"] == [others]
     assert operator["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
     assert operator["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "operator"
 

@@ -1,12 +1,13 @@
 """A variant on trial through a real Envoy: its share, and how its answers ended."""
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
 
-from tests.gateway.client import Client, all_of, eventually
-from tests.gateway.rig import Rig, model
+from tests.gateway.client import Answer, Client, all_of, eventually
+from tests.gateway.rig import Rig, free_port, model
 from tests.gateway.test_accounting import at_rest
 
 
@@ -54,3 +55,45 @@ async def test_a_client_that_leaves_and_a_replica_that_dies_are_no_answers(rig: 
     told = (await variants(rig))["int4"]
     assert (told["requests"], told["aborted"]["share"], told["failed"]["share"]) == (2, 0.5, 0.5)
     assert told["seconds"]["mean"] is None
+
+
+async def test_clients_that_ask_again_and_what_they_say_of_answers_are_counted_for_the_variant(locked: Rig) -> None:
+    one = await locked.engine("one")
+    await locked.up(model(replicas=[one.replica(variant="int4")]))
+    async with Client(locked.url, "key-of-red") as red, Client(locked.url, "key-of-blue") as blue:
+        answer = await red.chat("chat", prompt="what is it?")
+        await eventually(lambda: at_rest(locked), "the end of it in the gateway's books")
+        assert (await red.chat("chat", prompt="what is it?")).ok
+        assert (await red.chat("chat", prompt="what else is it?")).ok
+        assert (await blue.chat("chat", prompt="what is it?")).ok
+        identity = answer.headers["x-request-id"]
+        said = [await rating(red, id=f"chatcmpl-{identity}", score=score) for score in (0.25, 1.0)]
+        assert [(each.status, json.loads(each.body)["counted"]) for each in said] == [(200, True), (200, False)]
+        strange = await rating(blue, id=identity, score=1.0)
+        assert (strange.status, strange.error["code"]) == (404, "answer_not_found")
+        assert (await rating(red, id=identity)).status == 400
+    async with Client(locked.url, "key-of-nobody") as nobody:
+        assert (await rating(nobody, id=identity, score=1.0)).status == 401
+    await eventually(lambda: at_rest(locked), "the end of all in the gateway's books")
+    told = (await variants(locked))["int4"]
+    assert (told["requests"], told["repeated"]["share"]) == (4, 0.25)
+    assert (told["rating"]["count"], told["rating"]["mean"]) == (1, 0.25)
+    assert (await one.counted())["requests"] == 4, "no rating went to an engine"
+
+
+async def test_a_rating_finds_the_gateway_that_knows_the_answer(rig: Rig, client: Client) -> None:
+    one = await rig.engine("one")
+    await rig.up(model(replicas=[one.replica(variant="int4")]))
+    identity = (await client.chat("chat")).headers["x-request-id"]
+    other = Rig(rig.folder / "other")
+    async with other:
+        gone = f"127.0.0.1:{free_port()}"
+        await other.up(model(), peers=(gone, rig.pages.removeprefix("http://")))
+        async with Client(other.url) as elsewhere:
+            assert json.loads((await rating(elsewhere, id=identity, score=0.5)).body)["counted"]
+            assert (await rating(elsewhere, id="nobody-s", score=0.5)).status == 404
+    assert (await variants(rig))["int4"]["rating"]["mean"] == 0.5
+
+
+async def rating(client: Client, **fields: object) -> Answer:
+    return await client.post(json.dumps(fields).encode(), path="/v1/ratings")

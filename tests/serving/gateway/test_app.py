@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from wharfage_gateway.app import App
 from wharfage_gateway.board import Board
+from wharfage_gateway.headers import client
 from wharfage_gateway.outcome import ABORTED, ANSWERED
 from wharfage_gateway.ticket import Used
 from wharfage_gateway.view import Model, Replica, View
@@ -24,6 +25,7 @@ class Call:
     path: str
     unix: bool = True
     query: str = ""
+    method: str = "GET"
     headers: dict[str, str] = field(default_factory=dict)
     body: tuple[bytes, ...] = (b"",)
     status: int = 0
@@ -52,6 +54,7 @@ class Call:
         scope = {
             "type": "http",
             "path": self.path,
+            "method": self.method,
             "query_string": self.query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in self.headers.items()],
             "server": ("/run/brain.sock", None) if self.unix else ("10.0.0.9", 8081),
@@ -248,3 +251,32 @@ async def test_each_side_has_its_own_paths(path: str, unix: bool) -> None:
     heard = await Call(app(READY), path, unix=unix, headers={"x-model": "chat"}).run()
     assert heard.status == 404
     assert "x-slot" not in heard.told
+
+
+async def test_a_rating_is_counted_for_the_variant_that_answered_and_only_once() -> None:
+    to = app(replace(READY, variant="int4"))
+    asked = {"x-model": "chat", "x-client": client("red", ""), "x-request-id": "7f"}
+    await Call(to, "/check/v1/chat/completions", headers=asked).run()
+    said = [await rated(to, "chatcmpl-7f", 0.75, tenant="red") for _ in range(2)]
+    assert [(each.status, json.loads(each.said)["counted"]) for each in said] == [(200, True), (200, False)]
+    told = json.loads((await Call(to, "/variants", unix=False).run()).said)["models"]["chat"]["int4"]
+    assert (told["rating"]["count"], told["rating"]["mean"]) == (1, 0.75)
+
+
+async def test_another_tenant_s_answer_is_unknown() -> None:
+    to = app(READY)
+    asked = {"x-model": "chat", "x-client": client("red", ""), "x-request-id": "7f"}
+    await Call(to, "/check/v1/chat/completions", headers=asked).run()
+    refused = await rated(to, "7f", 1.0, tenant="blue")
+    error = json.loads(refused.said)["error"]
+    assert (refused.status, error["code"], error["param"]) == (404, "answer_not_found", "id")
+
+
+async def test_a_rating_is_posted() -> None:
+    assert (await Call(app(READY), "/v1/ratings").run()).status == 405
+
+
+async def rated(to: App, identity: str, score: float, *, tenant: str) -> Call:
+    body = json.dumps({"id": identity, "score": score}).encode()
+    headers = {"x-client": client(tenant, "")}
+    return await Call(to, "/v1/ratings", method="POST", headers=headers, body=(body,)).run()

@@ -52,3 +52,14 @@ def test_durations_and_lengths_are_those_of_answers_that_came_to_their_end() -> 
     assert (told["failed"]["share"], told["aborted"]["share"], told["by_length"]["share"]) == (0.25, 0.25, 0.5)
     assert told["seconds"]["mean"] == 3.0
     assert told["output_tokens"]["mean"] == 80.0
+
+
+def test_what_clients_repeat_and_how_they_rate_has_its_interval_too() -> None:
+    outcome = Outcome(repeated=1)
+    for score in (0.0, 1.0, 1.0, 1.0):
+        outcome.add(ANSWERED, 1.0, 10, None)
+        outcome.ratings.add(score)
+    told = outcome.told()
+    assert told["repeated"] == share(1, 4)
+    assert (told["rating"]["count"], told["rating"]["mean"]) == (4, 0.75)
+    assert told["rating"]["low"] < 0.75 < told["rating"]["high"]

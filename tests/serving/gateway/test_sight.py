@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from wharfage_gateway.sight import keys, model, replica, view
+from wharfage_gateway.sight import Company, company, keys, model, replica, view
 from wharfage_gateway.view import Credential, Replica, Throttle, View
 
 Object = dict[str, Any]
@@ -221,3 +221,9 @@ def test_a_name_of_before_that_another_deployment_has_now_is_that_ones() -> None
     found = told.model("old")
     assert found is not None
     assert found.key == "taker"
+
+
+def test_of_its_company_a_gateway_knows_how_many_are_ready_and_where_the_others_are() -> None:
+    gateways = [pod("gateway-b", ip="10.0.0.6"), pod("gateway-a", ip="10.0.0.5"), pod("gateway-c", ready="False")]
+    assert company(gateways, "gateway-b", 8081) == Company(2, 1, ("10.0.0.5:8081",))
+    assert company(gateways, "gateway-c", 8081) == Company(2, None, ("10.0.0.5:8081", "10.0.0.6:8081"))
