@@ -1,11 +1,14 @@
 """Our rows before the official validator: every rule of FOCUS 1.2 holds but one of two that exclude each other."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from wharfage_cli.reporting.focus import Cluster, rows, written
+from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.spend import Used
+from wharfage_cli.reporting.focus import Cluster, rows, rows_by_tenant, written
 from wharfage_cli.reporting.prices import prices
 
 from tests.focus.environment import environment, python
@@ -35,9 +38,19 @@ def judged(text: str, folder: Path) -> tuple[int, list[str]]:
     return int(suites.get("tests", 0)) - int(suites.get("skipped", 0)), failed
 
 
-def test_two_days_of_two_deployments_pass(tmp_path: Path) -> None:
-    period = ledger().between(NOW_S - 48 * HOUR_S, NOW_S)
-    text = written(rows(period, prices([CATALOG]), Cluster("8f0c-uid", "lab")))
+def test_two_days_of_two_deployments_pass_one_of_them_parted_among_tenants(tmp_path: Path) -> None:
+    noon_s, lab = NOW_S - 24 * HOUR_S, Cluster("8f0c-uid", "lab")
+    first, second = ledger().between(noon_s - 24 * HOUR_S, noon_s), ledger().between(noon_s, NOW_S)
+    told = (("ann", Used(1.0, 900.0, 220.0)), ("bob", Used(1.0, 9.0, 22.0)))
+    tenanted = Ledger(
+        {
+            begins_s: {account: replace(spend, tenants=told) for account, spend in row.items()}
+            for begins_s, row in second.rows.items()
+        }
+    )
+    found = [*rows(first, prices([CATALOG]), lab), *rows_by_tenant(tenanted, prices([CATALOG]), lab)]
+    text = written(found)
+    assert sum("tenant" in row["Tags"] for row in found) > 24
     applied, failed = judged(text, tmp_path)
     assert failed == [EITHER_FAILS]
     assert applied >= 130
