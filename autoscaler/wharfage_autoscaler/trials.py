@@ -141,10 +141,15 @@ def _ordered(seen: "Snapshot", trial: Trial, decision: Decision) -> Decision:
     if not affordable:
         return _denied(trial, decision, _why_nothing(seen, decision, best))
     pool = best.pool(affordable)
-    held = f", {count} asked for" if affordable < count else ""
+    held, away = f", {count} asked for" if affordable < count else "", taken(seen)
+    now = (
+        f"; what is on trial answers {100 * away:.0f} % now, and the load above is the rest"
+        if away and decision.demand
+        else ""
+    )
     message = (
         f"{100 * trial.share:g} % of the requests are for variant {trial.variant} on trial: "
-        f"{replica_words(affordable)} on {offer_words(best.offer)} at {pool.usd_per_hour:.2f} usd/h{held}"
+        f"{replica_words(affordable)} on {offer_words(best.offer)} at {pool.usd_per_hour:.2f} usd/h{held}{now}"
     )
     target = Fleet((*decision.target.pools, pool))
     on_trial = Fleet((*decision.on_trial.pools, pool))

@@ -179,6 +179,7 @@ def test_what_a_trial_answers_is_no_load_of_what_serves() -> None:
     assert few.demand is not None
     assert many.demand is not None
     assert few.demand.wanted_rps == pytest.approx(many.demand.wanted_rps / 2)
+    assert few.steps[-1].message.endswith("; what is on trial answers 50 % now, and the load above is the rest")
 
 
 def test_it_takes_no_more_than_its_replicas_carry() -> None:
