@@ -24,6 +24,11 @@ async def test_tokens_are_those_that_the_engines_counted(locked: Rig) -> None:
     counted = await engine_tokens(engines)
     of_model = await locked.of("chat")
     assert (of_model["prompt_tokens"], of_model["output_tokens"]) == counted == tuple(told)
+    by_tenant = {"red": answers[0::2], "blue": answers[1::2]}
+    assert of_model["tenants"] == {
+        tenant: [len(theirs), *(sum(answer.tokens[place] for answer in theirs) for place in (0, 1))]
+        for tenant, theirs in by_tenant.items()
+    }
 
 
 async def test_a_stream_that_its_client_leaves_is_counted_as_far_as_it_came(rig: Rig, client: Client) -> None:
