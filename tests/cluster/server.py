@@ -35,8 +35,8 @@ class Server:
                 self._connection = http.client.HTTPSConnection(self._address, timeout=30, context=self._context)
             try:
                 self._connection.request(method, path, None if body is None else json.dumps(body), headers)
-                answer = self._connection.getresponse()
-                parsed: Object = json.loads(answer.read())
+                with self._connection.getresponse() as answer:
+                    parsed: Object = json.loads(answer.read())
             except (OSError, http.client.HTTPException):
                 self.close()
                 if attempt == 2:
