@@ -39,7 +39,7 @@ class PoolStatus(StatusPart):
         default="", description="Zone of the offer; empty: any."
     )
     variant: Annotated[str, StringConstraints(max_length=63)] = Field(default="", description="Variant that is served.")
-    on_trial: bool = Field(default=False, description="Whether it answers the share of gateway.split alone.")
+    on_trial: bool | None = Field(default=None, description="Whether it answers the share of gateway.split alone.")
     accelerator: Line | None = Field(default=None, description="What one replica takes: L40S x1.")
     wanted: int = Field(default=0, ge=0, le=100000, description="Replicas to run.")
     ready: int = Field(default=0, ge=0, le=100000, description="Replicas that serve.")

@@ -50,6 +50,12 @@ def ready(lab: Lab) -> None:
     lab.ready()
 
 
+def at_rest(lab: Lab) -> None:
+    """No status is on its way, whose answer would tell of the edit before the resync does."""
+    ready(lab)
+    eventually(lambda: lab.operators[-1].rests, what="nothing is written any more")
+
+
 def unservable(lab: Lab) -> None:
     """A deployment that waits for a catalog of the test's own, `late`."""
     lab.create(placement={"catalogs": ["late"]})
@@ -88,7 +94,9 @@ def back(lab: Lab) -> None:
 
 LOST = {
     "a new deployment": Lost(kind=LLM_DEPLOYMENTS, saying='"name":"chat"', seen=lambda lab: lab.ready()),
-    "an edit of a deployment": Lost(kind=LLM_DEPLOYMENTS, saying='"minReplicas":2', before=ready, do=grow, seen=grown),
+    "an edit of a deployment": Lost(
+        kind=LLM_DEPLOYMENTS, saying='"minReplicas":2', before=at_rest, do=grow, seen=grown
+    ),
     "the readiness of a pool": Lost(kind=DEPLOYMENTS, saying='"readyReplicas":1', seen=lambda lab: lab.ready()),
     "the deletion of a child": Lost(
         kind=SERVICES,
