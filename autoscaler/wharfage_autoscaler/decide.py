@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from wharfage_autoscaler.ceilings import respect_ceilings, stay_within_budget
 from wharfage_autoscaler.decision import Decision
-from wharfage_autoscaler.demand import meet_demand
+from wharfage_autoscaler.demand import meet_demand, whole_rps
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.guard import hold_steady
 from wharfage_autoscaler.handover import keep_until_served
@@ -54,8 +54,9 @@ def decide(seen: Snapshot, memory: Memory) -> tuple[Decision, Memory]:
     decision = Decision(target=apart.fleet, allotment=seen.allotment)
     for rule in RULES if not seen.adopted else (leave_alone,):
         decision = rule(apart, memory, decision)
-    memory = memory.after(decision, seen.now)
-    decision = order_trials(seen, decision)
+    before, memory = memory, memory.after(decision, seen.now)
+    if seen.trials:
+        decision = order_trials(seen, decision, whole_rps(seen, before, decision))
     wanted = Fleet(
         tuple(replace(pool, ready=0) for pool in decision.target.pools)
     )  # readiness is observed, not aimed for

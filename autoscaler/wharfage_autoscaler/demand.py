@@ -80,6 +80,18 @@ def meet_demand(seen: Snapshot, memory: Memory, decision: Decision) -> Decision:
     return replace(decision.amended(decision.target, reason, message), demand=demand)
 
 
+def whole_rps(seen: Snapshot, memory: Memory, decision: Decision) -> float:
+    """What the load asks for in all, whoever answers it; NaN where it leads no count.
+
+    Without what does not grow with the load: swing, and what is added while objectives are missed.
+    """
+    if decision.demand is None or decision.allotment is None:
+        return math.nan
+    signals = signals_of(seen, decision.allotment, dict(memory.rates))
+    calm = signals._replace(bad_1m=UNKNOWN, bad_5m=UNKNOWN, bad_30m=UNKNOWN)
+    return wanted_rps(seen.law, calm, decision.demand.held._replace(swing_rps=0.0))
+
+
 def signals_of(seen: Snapshot, allotment: Allotment, rates: Mapping[PoolKey, float]) -> Signals:
     """The instant as the law sees it; requests are of the planned kind, a replica the mean of the allotted ones.
 

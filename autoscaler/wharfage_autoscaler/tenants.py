@@ -7,7 +7,7 @@ calibrated engines. What engines did beyond that came past the gateways, and bel
 nothing was served there is nobody to pay.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wharfage_autoscaler.ledger import Ledger, total
@@ -36,6 +36,12 @@ class _Shares:
         prompts = served.prompt_work + served.cached_work
         return (self.prompt * prompts + self.output * served.output_tokens) / served.work
 
+    def has_of(self, served: Served) -> bool:
+        """Whether it has more than a rounding of anything that there is."""
+        prompts = served.prompt_tokens + served.cached_tokens + served.prompt_work + served.cached_work
+        parts = ((self.requests, served.requests), (self.prompt, prompts), (self.output, served.output_tokens))
+        return any(share > _ROUNDING and amount > 0.0 for share, amount in parts)
+
 
 def by_tenant(ledger: Ledger) -> dict[str, Ledger]:
     """The ledger by `NAMESPACE/TENANT`, `NO_TENANT` and `NOTHING_SERVED`; together the parts are all of it.
@@ -51,11 +57,14 @@ def by_tenant(ledger: Ledger) -> dict[str, Ledger]:
 
 
 def fewer(tenants: Tenants, most: int = MOST) -> Tenants:
-    """At most so many, those with the most tokens; all others together are `OTHERS`."""
+    """At most so many, those with the most tokens; all others together are `OTHERS`, but for who had no key."""
     if len(tenants) <= most:
         return tenants
-    known = sorted((each for each in tenants if each[0] != OTHERS), key=lambda each: (-each[1].tokens, each[0]))
-    kept = dict(known[: most - 1])
+    kept: dict[str, Used] = {name: used for name, used in tenants if not name}
+    known = sorted(
+        (each for each in tenants if each[0] not in ("", OTHERS)), key=lambda each: (-each[1].tokens, each[0])
+    )
+    kept |= dict(known[: max(0, most - 1 - len(kept))])
     return tuple(sorted({**kept, OTHERS: sum((used for name, used in tenants if name not in kept), Used())}.items()))
 
 
@@ -75,15 +84,14 @@ def _divided(ours: Mapping[Account, Spend]) -> Iterator[tuple[str, Account, Spen
         yield from ((NOTHING_SERVED, account, spend.alone) for account, spend in ours.items())
         return
     shares = {name: _shares(used, told, did) for name, used in whole.tenants if name}
-    named = sum((used for name, used in whole.tenants if name), Used())
-    rest = _shares(_without(named, told, did), told, did)
+    rest = _rest(shares.values())
     for account, spend in ours.items():
         basis = spend.served if spend.served.work > 0.0 else did
         parts = {name: each.work(basis) for name, each in shares.items()}
         for name, part in parts.items():
             yield f"{account.payer.namespace}/{name}", account, _part(spend, part, shares[name])
         left = 1.0 - sum(parts.values())
-        if max(left, rest.requests, rest.prompt, rest.output) > _ROUNDING:
+        if left > _ROUNDING or rest.has_of(spend.served):
             yield NO_TENANT, account, _part(spend, left, rest)
 
 
@@ -107,12 +115,13 @@ def _of(part: float, told: float, did: float) -> float:
     return part / whole if whole > 0.0 else 0.0
 
 
-def _without(named: Used, told: Used, did: Served) -> Used:
-    """What is left for those who are no tenants."""
-    return Used(
-        max(told.requests, did.requests) - named.requests,
-        max(told.prompt_tokens, did.prompt_tokens) - named.prompt_tokens,
-        max(told.output_tokens, did.output_tokens) - named.output_tokens,
+def _rest(shares: Iterable[_Shares]) -> _Shares:
+    """What is left for those who are no tenants; all of what nobody has counted."""
+    named = tuple(shares)
+    return _Shares(
+        max(0.0, 1.0 - sum(each.requests for each in named)),
+        max(0.0, 1.0 - sum(each.prompt for each in named)),
+        max(0.0, 1.0 - sum(each.output for each in named)),
     )
 
 

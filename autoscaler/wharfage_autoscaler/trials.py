@@ -76,6 +76,9 @@ def without_trials(seen: "Snapshot") -> "Snapshot":
             waiting=load.waiting * left,
             requests_per_second_15s=_part(load.requests_per_second_15s, left),
             requests_per_second_5m=_part(load.requests_per_second_5m, left),
+            bad_share_1m=_missed(load.bad_share_1m, left),
+            bad_share_5m=_missed(load.bad_share_5m, left),
+            bad_share_30m=_missed(load.bad_share_30m, left),
         )
     return replace(
         seen,
@@ -105,16 +108,24 @@ def taken(seen: "Snapshot") -> float:
     return min(1.0, total)
 
 
-def order_trials(seen: "Snapshot", decision: Decision) -> Decision:
-    """Beside what was decided to serve, replicas of what is on trial. Nothing where nothing is to serve."""
-    if not decision.target.replicas:
+def order_trials(seen: "Snapshot", decision: Decision, whole_rps: float) -> Decision:
+    """Beside what was decided to serve, replicas of what is on trial. Nothing where nothing is to serve.
+
+    `whole_rps` is what the load asks for in all, requests of the planned kind a second; NaN where it leads no count.
+    """
+    if seen.bounds.stopped or not (decision.target.replicas or _answers(seen)):
         return decision
     for trial in seen.trials:
-        decision = _ordered(seen, trial, decision)
+        decision = _ordered(seen, trial, decision, whole_rps)
     return decision
 
 
-def _ordered(seen: "Snapshot", trial: Trial, decision: Decision) -> Decision:
+def _answers(seen: "Snapshot") -> bool:
+    """Whether there is load that what is on trial answers: all of it, perhaps, so that nothing else is needed."""
+    return seen.load is not None and seen.load.requests_per_second > 0.0 and taken(seen) > 0.0
+
+
+def _ordered(seen: "Snapshot", trial: Trial, decision: Decision, whole_rps: float) -> Decision:
     variant = next((each for each in seen.wanted.variants if each.name == trial.variant), None)
     if variant is None or variant.shape is None:
         return _denied(trial, decision, "nobody knows its shape yet")
@@ -127,18 +138,19 @@ def _ordered(seen: "Snapshot", trial: Trial, decision: Decision) -> Decision:
     candidates = [each for each in found if rates is None or each.pool(0).key in rates]
     if not candidates:
         return _denied(trial, decision, _why_nowhere(look))
-    best = _chosen(seen, trial, decision, candidates)
+    best = _chosen(seen, trial, decision, candidates, whole_rps)
     running = seen.fleet.pool(best.pool(0).key)
-    count = _count(trial, best.pool(0).key, decision, running, taken(seen))
-    if running is not None and not _serves(seen, decision):
-        count = max(count, running.ready)  # it may be what has served so far, until what takes over does
+    count = _count(trial, best.pool(0).key, decision, running, whole_rps)
+    # It may be what has served so far, until what takes over does.
+    needed = running.ready if running is not None and not _serves(seen, decision) else 0
+    count = max(count, needed)
     frozen = seen.bounds.frozen or (f"{seen.bounds.why}, which has not counted this yet," if seen.bounds.still else "")
     if frozen:
         count = min(count, running.replicas if running is not None else 0)
         if not count:
             return _denied(trial, decision, f"{frozen} lets nothing new begin")
     affordable = _affordable(seen, decision, best, count)
-    if not affordable:
+    if affordable < max(1, needed):  # whoever writes the target down lets what serves alone stay
         return _denied(trial, decision, _why_nothing(seen, decision, best))
     pool = best.pool(affordable)
     held, away = f", {count} asked for" if affordable < count else "", taken(seen)
@@ -164,26 +176,26 @@ def _denied(trial: Trial, decision: Decision, why: str) -> Decision:
     return decision.amended(decision.target, Reason.TRIAL_DENIED, message)
 
 
-def _chosen(seen: "Snapshot", trial: Trial, decision: Decision, candidates: list[Candidate]) -> Candidate:
+def _chosen(
+    seen: "Snapshot", trial: Trial, decision: Decision, candidates: list[Candidate], whole_rps: float
+) -> Candidate:
     """Where it runs already, else where its share costs least; spot first where that is preferred."""
     prefers_spot = seen.wanted.placement.spot is SpotPolicy.PREFER
-    away = taken(seen)
 
     def order(each: Candidate) -> tuple[int, bool, float, PoolKey]:
         there = seen.fleet.pool(each.pool(0).key)
-        count = _count(trial, each.pool(0).key, decision, None, away)
+        count = _count(trial, each.pool(0).key, decision, None, whole_rps)
         other = prefers_spot and each.offer.market is not Market.SPOT
         return (-there.ready if there else 1, other, each.usd_per_hour(count), each.pool(0).key)
 
     return min(candidates, key=order)
 
 
-def _count(trial: Trial, key: PoolKey, decision: Decision, running: Pool | None, away: float) -> int:
+def _count(trial: Trial, key: PoolKey, decision: Decision, running: Pool | None, whole_rps: float) -> int:
     """At least one: what carries its share of what is asked for, or as many of the replicas where no load leads."""
-    demand, rate = decision.demand, dict(trial.rates or ()).get(key)
-    if demand is None or rate is None or math.isnan(demand.wanted_rps):
+    rate = dict(trial.rates or ()).get(key)
+    if rate is None or math.isnan(whole_rps):
         return max(1, math.ceil(trial.share * decision.serving.replicas - _ROUNDING))
-    whole_rps = demand.wanted_rps / (1.0 - away) if away < 1.0 else demand.wanted_rps
     exact = trial.share * whole_rps / rate
     least, most = (max(1, math.ceil(each - _ROUNDING)) for each in (exact, _DEAD_BAND * exact))
     return least if running is None else min(max(running.replicas, least), most)
@@ -231,3 +243,10 @@ def _why_nothing(seen: "Snapshot", decision: Decision, best: Candidate) -> str:
 
 def _part(rate: float | None, share: float) -> float | None:
     return None if rate is None else rate * share
+
+
+def _missed(bad_share: float | None, left: float) -> float | None:
+    """Of the requests that are left, those that miss if all that a trial answers does: it raises no count of others."""
+    if bad_share is None or left >= 1.0:
+        return bad_share
+    return max(0.0, bad_share - (1.0 - left)) / left if left > 0.0 else None

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wharfage_autoscaler.counting import MOST_PER_S, spread
-from wharfage_autoscaler.ledger import DAY_S
-from wharfage_autoscaler.metering import Charges, RowOf
+from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf
 from wharfage_autoscaler.spend import NOTHING, Account, Spend, Used
 
-KEPT_S = DAY_S
-"""Of a gateway that does not answer for longer nothing is remembered; what it counts meanwhile is never booked."""
+KEPT_S = 2 * HOUR_S
+"""Of a gateway that does not answer for longer nothing is remembered; what it counts meanwhile is never booked.
+
+Each that was there lately is in what is written: a day of rollouts would outgrow the object.
+"""
 
 Uses = Mapping[tuple[str, str], Used]
 """By the name of the deployment and of the tenant."""

@@ -185,6 +185,8 @@ class Bookkeeper:
                 self._refused, self._books = self._books, None  # somebody else wrote it: what they know is right
             elif isinstance(error, ApiError):
                 self._telemetry.ledger_kept.set(0)  # until it is written again, at a later turn
+                if self._books is None:  # nobody knows what was spent: no stage may hold for as long as that lasts
+                    self.trouble = f"the ledger cannot be read: {error}"
         except Exception:  # a ledger that waits is no reason to stop serving
             log.exception("the ledger waits")
 

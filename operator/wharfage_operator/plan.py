@@ -50,7 +50,9 @@ def intended(obj: Object) -> Object:
 
 
 def plan(children: Iterable[Object], wanted: Iterable[Object], *, owner_uid: str) -> Plan:
-    """The writes that turn `children` into `wanted`. No move waits for what is on trial, and what was goes at once.
+    """The writes that turn `children` into `wanted`.
+
+    No move waits for what is on trial, and what was goes at once, unless nothing else serves.
 
     `children` holds what carries our label and whatever sits under a wanted name; both carry their
     apiVersion and kind. With conflicts there are no writes at all.
@@ -65,7 +67,10 @@ def plan(children: Iterable[Object], wanted: Iterable[Object], *, owner_uid: str
     pools = [obj for obj in targets.values() if obj["kind"] == "Deployment"]
     serving = [pool for pool in pools if not _on_trial(pool)]
     free = bool(serving) and all(_may_let_go(observed.get(_identity(pool)), pool) for pool in serving)
-    waits = tuple(child for child in left if child["kind"] == "Deployment" and not free and not _on_trial(child))
+    answered = free or any(_answers(child) for child in children if not _on_trial(child) and not going(child))
+    waits = tuple(
+        child for child in left if child["kind"] == "Deployment" and not free and not (_on_trial(child) and answered)
+    )
     deletes = tuple(child for child in left if child not in waits)
     return Plan(applies, deletes, waits=waits)
 
@@ -126,6 +131,11 @@ def _list_key(items: list[Any]) -> str | None:
 
 def _on_trial(pool: Object) -> bool:
     return (pool["metadata"].get("annotations") or {}).get(TRIAL) == "true"
+
+
+def _answers(child: Object) -> bool:
+    """Whether it is a Deployment that serves with all that it was asked for, which is not nothing."""
+    return child["kind"] == "Deployment" and child["spec"].get("replicas", 1) > 0 and serves(child)
 
 
 def _may_let_go(observed: Object | None, pool: Object) -> bool:

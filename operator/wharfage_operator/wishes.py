@@ -14,6 +14,7 @@ from wharfage_autoscaler.demand import replicas_wanted, shrunk
 from wharfage_autoscaler.fleet import Fleet
 from wharfage_autoscaler.sharing import Claim
 from wharfage_autoscaler.snapshot import Snapshot
+from wharfage_autoscaler.trials import taken
 
 from wharfage_operator.kinds import Key
 
@@ -61,7 +62,8 @@ def cost(seen: Snapshot, decision: Decision, ahead: Fleet) -> Cost:
     demand, unit_rps = decision.demand, decision.demand.signals.unit_rps
     wanted = demand.wanted_rps if demand.unrestricted_rps is None else demand.unrestricted_rps
     seat_usd = replica / unit_rps if unit_rps > 0.0 else math.nan
-    return Cost(ordered, 0.0 if math.isnan(wanted) else wanted, seat_usd, floor=floor)
+    left = 1.0 - taken(seen)  # what is ordered is for the whole load, what is wanted for what a trial leaves
+    return Cost(ordered, wanted / left if wanted > 0.0 and left > 0.0 else 0.0, seat_usd, floor=floor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
         most_prompt_tokens=written.max_prompt_tokens,  # its own limit the engine knows exactly, this is an estimate
         most_output_tokens=written.max_output_tokens,
         order=order([each.name for each in spec.variants if each.quality >= spec.objectives.quality_floor], raw),
-        split={each.variant: float(each.share) for each in written.split},
+        split={each.variant: float(each.share) for each in written.split if each.share > 0},
         fallback=tuple(
             f"variant/{each.variant}" if each.variant else f"deployment/{each.deployment}" for each in written.fallback
         ),

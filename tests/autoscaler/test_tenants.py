@@ -87,6 +87,11 @@ def test_fewer_tenants_have_all_that_they_had(found: dict[str, Used], most: int)
     assert merged((), kept) == kept
 
 
+def test_whoever_had_no_key_is_none_of_the_others() -> None:
+    told = (("", Used(1.0, 0.0, 1.0)), *((f"t{n}", Used(1.0, float(n + 2), 0.0)) for n in range(4)))
+    assert fewer(told, 3) == (("", Used(1.0, 0.0, 1.0)), (OTHERS, Used(3.0, 9.0, 0.0)), ("t3", Used(1.0, 5.0)))
+
+
 def test_those_with_the_most_tokens_are_named() -> None:
     told = tuple((f"t{n}", Used(1.0, float(n), 0.0)) for n in range(5))
     assert fewer(told, 3) == ((OTHERS, Used(3.0, 3.0, 0.0)), ("t3", Used(1.0, 3.0)), ("t4", Used(1.0, 4.0)))

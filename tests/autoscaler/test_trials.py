@@ -182,6 +182,41 @@ def test_what_a_trial_answers_is_no_load_of_what_serves() -> None:
     assert few.steps[-1].message.endswith("; what is on trial answers 50 % now, and the load above is the rest")
 
 
+def test_a_trial_that_answers_everything_keeps_its_replicas() -> None:
+    whole = replace(RATED, share=1.0)
+    serving = pool(L4, 1, variant=berth(L4).pool.variant)
+    ordered = decided(under_load(20.0, whole)).on_trial.replicas
+    assert ordered > 10
+    for _ in range(3):
+        there = Fleet((serving, pool(L4, ordered, variant="int4")))
+        assert taken(under_load(20.0, whole, fleet=there)) == 1.0
+        again = decided(under_load(20.0, whole, fleet=there)).on_trial.replicas
+        assert again == ordered
+
+
+def test_what_a_trial_misses_raises_neither_its_own_count_nor_that_of_what_serves() -> None:
+    tenth = replace(RATED, share=0.1)
+    there = Fleet((pool(L4, 25, variant=berth(L4).pool.variant), pool(L4, 2, variant="int4")))
+    calm = under_load(20.0, tenth, fleet=there)
+    assert calm.load is not None
+    missed = replace(calm, load=replace(calm.load, bad_share_1m=0.1, bad_share_5m=0.1, bad_share_30m=0.1))
+    assert counts(decided(missed).target) == counts(decided(calm).target)
+    worse = replace(calm, load=replace(calm.load, bad_share_1m=0.4, bad_share_5m=0.4, bad_share_30m=0.4))
+    more, before = decided(worse), decided(calm)
+    assert more.demand is not None
+    assert before.demand is not None
+    assert more.demand.wanted_rps > before.demand.wanted_rps, "a trial answers for no more than its share"
+    assert more.on_trial == before.on_trial
+
+
+def test_what_served_so_far_is_not_cut_down_for_want_of_room_before_anything_else_serves() -> None:
+    before = by_hand(replicas=3, max_replicas=4, pools=(pool(L4, 3, variant="int4"),))
+    assert not decided(before).on_trial.replicas
+    assert "maxReplicas 4 leaves no room" in why_denied(
+        decided(replace(before, wanted=replace(before.wanted, replicas=4)))
+    )
+
+
 def test_it_takes_no_more_than_its_replicas_carry() -> None:
     assert taken(under_load(20.0, RATED, fleet=Fleet((pool(L4, 2, variant="int4"),)))) == pytest.approx(0.2)
     starting = replace(pool(L4, 2, variant="int4"), ready=0)

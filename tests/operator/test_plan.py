@@ -122,11 +122,24 @@ def test_no_move_waits_for_what_is_on_trial() -> None:
     assert old[5]["metadata"]["name"] in {obj["metadata"]["name"] for obj in found.deletes}
 
 
-def test_what_was_on_trial_goes_at_once_though_what_serves_is_not_there_yet() -> None:
-    both = stored(tried("bf16", "int4"))
-    *_, on_trial = (obj for obj in both if obj["kind"] == "Deployment")
-    assert kinds(plan(both, tried("bf16"), owner_uid=UID).deletes) == ["Deployment"]
-    assert plan(both, tried("bf16"), owner_uid=UID).deletes[0]["metadata"]["name"] == on_trial["metadata"]["name"]
+def test_what_was_on_trial_goes_at_once_though_a_move_of_what_serves_is_under_way() -> None:
+    old, both = stored(wanted(OLD), ready=2), stored(tried("bf16", "int4"), ready=1)
+    serving, on_trial = (obj for obj in both if obj["kind"] == "Deployment")
+    serving["status"] = {}
+    found = plan([*old, serving, on_trial], tried("bf16"), owner_uid=UID)
+    assert [obj["metadata"]["name"] for obj in found.deletes if obj["kind"] == "Deployment"] == [
+        on_trial["metadata"]["name"]
+    ]
+    assert [obj["metadata"]["name"] for obj in found.waits] == [old[5]["metadata"]["name"]]
+
+
+def test_what_was_on_trial_stays_while_nothing_else_serves() -> None:
+    both = stored(tried("bf16", "int4"), ready=1)
+    serving, on_trial = (obj for obj in both if obj["kind"] == "Deployment")
+    serving["status"] = {}
+    found = plan(both, tried("bf16"), owner_uid=UID)
+    assert not found.deletes
+    assert [obj["metadata"]["name"] for obj in found.waits] == [on_trial["metadata"]["name"]]
 
 
 def test_a_new_pool_whose_pods_are_of_an_older_template_does_not_serve_yet() -> None:

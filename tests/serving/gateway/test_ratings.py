@@ -4,6 +4,8 @@ import json
 
 import pytest
 from wharfage_gateway.answer import Refuse
+from wharfage_gateway.board import Board
+from wharfage_gateway.rated import by_gateway
 from wharfage_gateway.ratings import MOST_BYTES, Rating, Ratings, Verdict, read
 
 INT4 = "chat", "int4"
@@ -60,3 +62,19 @@ def test_a_rating_that_cannot_be_read_is_refused_with_what_is_wrong(
     assert isinstance(refused, Refuse)
     assert (refused.status, refused.param, refused.reason) == (status, param, "invalid_rating")
     assert words in refused.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"7f",
+        b"[]",
+        b'{"id": "7f", "score": 1}',
+        b'{"id": "7f", "score": "x", "tenant": "red"}',
+        b'{"id": ["7f"], "score": 1, "tenant": "red"}',
+        b'{"id": "7f", "score": 1e308, "tenant": "red"}',
+        b'{"id": "7f", "score": 1, "tenant": {}}',
+    ],
+)
+def test_what_is_no_rating_is_not_believed_of_another_gateway_either(body: bytes) -> None:
+    assert by_gateway(Board("b"), body).status == 400

@@ -87,7 +87,7 @@ def test_what_the_user_wrote_reaches_the_model() -> None:
         "affinity": "None",
         "maxPromptTokens": 6000,
         "maxOutputTokens": 200,
-        "split": [{"variant": "int4", "share": "0.05"}],
+        "split": [{"variant": "int4", "share": "0.05"}, {"variant": "bf16", "share": "0"}],
         "fallback": [{"variant": "int4"}, {"deployment": "small"}],
     }
     variants = [{"name": "bf16", "quality": "1"}, {"name": "int4", "quality": "0.97", "quantization": "awq"}]
