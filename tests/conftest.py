@@ -21,14 +21,16 @@ settings.load_profile("wharfage")
 DEFINITIONS = Path(__file__).resolve().parents[1] / "crds"
 
 
-NEEDING_THE_CLUSTER = ("tests/charts/", "tests/cluster/", "tests/crds/", "tests/devcluster/", "tests/faults/")
+NEEDING_THE_CLUSTER = ("tests/cluster/", "tests/crds/", "tests/faults/")
+HAVING_THEIR_OWN = ("tests/cluster/test_definitions.py", "tests/cluster/test_karpenter.py")
 
 
 class TwoLanes(LoadScopeScheduling):  # type: ignore[misc]  # xdist carries no types
     """Tests of the one cluster go to one process, one after the other; the rest, file by file, to the other."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "cluster" if nodeid.startswith(NEEDING_THE_CLUSTER) else nodeid.partition("::")[0]
+        shared = nodeid.startswith(NEEDING_THE_CLUSTER) and not nodeid.startswith(HAVING_THEIR_OWN)
+        return "cluster" if shared else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLanes:
