@@ -1,6 +1,7 @@
 """The whole chain on loopback: a real Envoy, the real brain beside it, and engines that pretend; each a process."""
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -164,8 +165,12 @@ class Rig:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        behind = self._children() if self.guarded and self.brain.running else []  # a killed guard ends nobody
         running = [self.envoy, self.brain, *self.engines.values()]
         await asyncio.gather(*(each.stop(signal.SIGKILL) for each in running))
+        for pid in behind:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     async def up(self, *models: Model, **view: Any) -> None:
         """Start brain and Envoy for these models."""
@@ -207,8 +212,11 @@ class Rig:
     @property
     def guarded_pid(self) -> int:
         """The process of the brain under its guard."""
+        return self._children()[0]
+
+    def _children(self) -> list[int]:
         children = Path(f"/proc/{self.brain.pid}/task/{self.brain.pid}/children").read_text(encoding="ascii")
-        return int(children.split()[0])
+        return [int(each) for each in children.split()]
 
     @property
     def view_file(self) -> Path:
