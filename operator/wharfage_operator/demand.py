@@ -52,9 +52,7 @@ def answered(body: Any, *, at_s: float) -> tuple[int, Mapping[str, Told]]:
 
 
 def _told(row: Mapping[str, Any], at_s: float) -> Told:
-    figures = {name: float(row[name]) for name in (*_COUNTERS, "waiting", "running")}
-    if not all(0.0 <= figure < math.inf for figure in figures.values()):
-        raise ValueError(f"a figure of a gateway that cannot be: {figures}")
+    figures = {name: _figure(row[name]) for name in (*_COUNTERS, "waiting", "running")}
     last_s = row.get("last_arrival_s")
     return Told(at_s, last_arrival_s=_NEVER if last_s is None else float(last_s), **figures)
 

@@ -17,6 +17,7 @@ from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
+from wharfage_autoscaler.savings import saved_usd
 from wharfage_autoscaler.spend import NOTHING, Account, Spend
 from wharfage_autoscaler.usage import Usage, Usages, used
 from wharfage_autoscaler.usage import shifted as usages_shifted
@@ -32,7 +33,7 @@ from wharfage_operator.gather import Supply
 from wharfage_operator.kinds import DEPLOYMENTS, LLM_BUDGETS, NODES, OFFER_CATALOGS, PODS, Kind, Object
 from wharfage_operator.neighbours import Neighbours
 from wharfage_operator.shelves import Shelves
-from wharfage_operator.tariffs import on_demand, priced, saved_usd
+from wharfage_operator.tariffs import on_demand, priced
 from wharfage_operator.telemetry import Telemetry
 from wharfage_operator.tenancy import Ended, Selecting, Tenancy
 

@@ -5,9 +5,10 @@ import logging
 
 import pytest
 from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.savings import saved_usd
 from wharfage_autoscaler.spend import Account, Payer, Served, Spend
 from wharfage_operator.gauges import Figures
-from wharfage_operator.tariffs import on_demand, saved_usd
+from wharfage_operator.tariffs import on_demand
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
 
 from tests.builders import offer

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wharfage_autoscaler.ledger import Ledger, every, parted, uid_of
 from wharfage_autoscaler.metering import HOUR_S
-from wharfage_autoscaler.offers import Market
+from wharfage_autoscaler.savings import saved_usd
 from wharfage_autoscaler.spend import Account, Spend
 
 from wharfage_cli.reporting.prices import Prices
@@ -54,11 +54,7 @@ def _of_one(rows: Mapping[float, Mapping[Account, Spend]], prices: Prices, until
     peak = math.ceil(max(_replicas(begins_s, row, until_s) for begins_s, row in rows.items()) - 1e-6)
     hours = (min(max(rows) + HOUR_S, until_s) - min(rows)) / HOUR_S
     baseline = peak * hours * sum(_taken(entry, prices) for entry in entries) / replica_hours
-    by_spot = sum(
-        prices.listed(account, spend.usd, spend.machine_hours) - spend.usd
-        for account, spend in entries
-        if account.offer[2] is Market.SPOT
-    )
+    by_spot = sum(saved_usd(account, spend, prices.on_demand) for account, spend in entries)
     return Savings(baseline, by_spot, baseline - usd - by_spot, peak)
 
 

@@ -8,10 +8,8 @@ from pydantic import ValidationError
 from wharfage_api.offercatalog import OfferCatalog
 from wharfage_api.priced import priced
 from wharfage_autoscaler.offers import Market, Offer
+from wharfage_autoscaler.savings import Machine, dearest
 from wharfage_autoscaler.spend import Account
-
-Machine = tuple[str, str]
-"""Catalog and offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +30,7 @@ class Prices:
 
 def prices(catalogs: Iterable[dict[str, Any]]) -> Prices:
     """The prices of OfferCatalogs as the API server returned them; one that cannot be read is left out."""
-    on_demand: dict[Machine, float] = {}
-    spot: dict[Machine, float] = {}
-    offers: dict[Machine, Offer] = {}
+    every: list[Offer] = []
     places: dict[str, tuple[str, str]] = {}
     for raw in catalogs:
         try:
@@ -42,10 +38,6 @@ def prices(catalogs: Iterable[dict[str, Any]]) -> Prices:
         except ValidationError:
             continue
         places[catalog.metadata.name] = (catalog.spec.provider.value, catalog.spec.region)
-        for offer in priced(catalog):
-            machine = offer.catalog, offer.name
-            offers[machine] = offer
-            by_market = {Market.ON_DEMAND: on_demand, Market.SPOT: spot}.get(offer.market)
-            if by_market is not None:
-                by_market[machine] = max(by_market.get(machine, 0.0), offer.usd_per_hour)
-    return Prices(on_demand, spot, offers, places)
+        every.extend(priced(catalog))
+    on_demand, spot = dearest(every, Market.ON_DEMAND), dearest(every, Market.SPOT)
+    return Prices(on_demand, spot, {(offer.catalog, offer.name): offer for offer in every}, places)
