@@ -4,7 +4,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -60,11 +60,10 @@ def _listening(cluster: Cluster, namespace: str, totals: Totals) -> Iterator[int
     authority.issue("gauges", subject="/CN=localhost", alternatives=["DNS:localhost"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.folder / "gauges.crt", authority.folder / "gauges.key")
-    server = Server(cluster)
-    lock = threading.Lock()
 
     def shown(app: str) -> list[dict[str, Any]]:
-        with lock:
+        # The control plane may still ask when the test is over: a connection that is shared would be opened again then.
+        with closing(Server(cluster)) as server:
             pods = server.all(PODS, namespace)
         ready = [
             pod["metadata"]["name"]
@@ -83,7 +82,6 @@ def _listening(cluster: Cluster, namespace: str, totals: Totals) -> Iterator[int
         finally:
             https.shutdown()
             thread.join()
-            server.close()
 
 
 def _handler(shown: Callable[[str], list[dict[str, Any]]]) -> type[BaseHTTPRequestHandler]:
