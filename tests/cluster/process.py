@@ -8,7 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -131,6 +132,15 @@ class OperatorProcess:
         status = self.process.wait(timeout=15)
         assert status == 0, (status, self.records[-3:])
         return time.monotonic() - started_s
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It does nothing while the block runs, and hears afterwards of all that happened in it."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL, as the kernel does it."""

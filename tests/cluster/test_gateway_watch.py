@@ -80,7 +80,7 @@ async def test_it_knows_a_model_its_replicas_and_their_leave_and_follows_the_key
         keyed(lab, red="sk-2")
         await seen.until(lambda view: keys_of(view) == ["sk-2"], "the key that took its place")
 
-        lab.start(gateways=lab.namespace)
+        operator = lab.start(gateways=lab.namespace)
         await asyncio.to_thread(
             lab.create, routing="Gateway", gateway={"hold": "30s"}, scaling={"mode": "Manual"}, replicas=2
         )
@@ -97,11 +97,13 @@ async def test_it_knows_a_model_its_replicas_and_their_leave_and_follows_the_key
         )
 
         victim = view.models["chat"].replicas[0].name
-        lab.server.merge(PODS, lab.namespace, victim, {"metadata": {"labels": {"wharfage.dev/serving": "leaving"}}})
-        await seen.until(
-            lambda view: any(each.draining for each in view.models["chat"].replicas if each.name == victim),
-            "the one on notice drains",
-        )
+        leaving = {"metadata": {"labels": {"wharfage.dev/serving": "leaving"}}}
+        with operator.paused():  # it takes such a label back at once
+            lab.server.merge(PODS, lab.namespace, victim, leaving)
+            await seen.until(
+                lambda view: any(each.draining for each in view.models["chat"].replicas if each.name == victim),
+                "the one on notice drains",
+            )
         lab.server.delete(LLM_DEPLOYMENTS, lab.namespace, "chat")
         await seen.until(lambda view: not view.models, "the model is gone")
         lab.server.delete(SECRETS, lab.namespace, KEYS)

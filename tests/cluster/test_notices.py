@@ -98,8 +98,9 @@ def test_when_all_machines_are_taken_back_at_once_they_serve_until_half_of_the_n
     operator = spots.start(platform="gke", resync_s="600")
     served(spots, 3)
     before, told_s = endpoints(spots), time.monotonic()
-    for node in SPOT:
-        say(spots, TAKEN_BACK, node)
+    with operator.paused():
+        for node in SPOT:
+            say(spots, TAKEN_BACK, node)
     eventually_is(lambda: len(pods(spots)), 6, what="replicas, with those that are ordered beside them")
     eventually(lambda: endpoints(spots) != before, what="drains begin")
     assert time.monotonic() - told_s >= NOTICE_S / 2
@@ -242,8 +243,9 @@ def test_when_spot_is_taken_back_on_demand_takes_over_at_once(either: Lab) -> No
     )
     what = "wanted and serving replicas by market"
     eventually_is(lambda: by_market(either), {"OnDemand": (2, 2), "Spot": (2, 2)}, within_s=60, what=what)
-    for node in SPOT:
-        say(either, TAKEN_BACK, node)
+    with operator.paused():
+        for node in SPOT:
+            say(either, TAKEN_BACK, node)
     eventually_is(lambda: by_market(either), {"OnDemand": (4, 4)}, what=what)
     eventually_is(lambda: {pod["spec"].get("nodeName") for pod in pods(either).values()}, set(FIXED), what="machines")
     assert operator.tracebacks == []
