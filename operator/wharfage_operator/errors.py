@@ -55,6 +55,11 @@ class ApiError(Exception):
         return self.status >= 500 and not self.about_schema
 
     @property
+    def unacceptable(self) -> bool:
+        """Whether the API server takes no object like this one, now or later: its form or its size is at fault."""
+        return not self.replaced and (self.status in (400, 413) or self.about_schema)
+
+    @property
     def about_schema(self) -> bool:
         """Whether the object itself is at fault; server-side apply says 500 for an unknown field."""
         return self.status == 422 or any(complaint in self.message for complaint in _SCHEMA_COMPLAINTS)

@@ -103,8 +103,8 @@ class Bookkeeper:
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
         self._books: Open | None = None
-        self._refused: Open | None = None
-        """What could not be written, since somebody else wrote it; None once it is read what they know."""
+        self._sent: Open | None = None
+        """What is being written, and may have been although no answer came; None where that is known."""
         self._closed = Totals()
         self._floor_s = 0.0
         self._written: Meter | None = None
@@ -182,8 +182,8 @@ class Bookkeeper:
             self._cannot_read(error)
         except (ApiError, NotYet) as error:
             log.info("the ledger waits", extra={"error": str(error)})
-            if isinstance(error, ApiError) and error.status == 409:
-                self._refused, self._books = self._books, None  # somebody else wrote it: what they know is right
+            if isinstance(error, ApiError) and error.replaced:
+                self._books = None  # somebody wrote it: what is there is right
             elif isinstance(error, ApiError):
                 self._telemetry.ledger_kept.set(0)  # until it is written again, at a later turn
                 if self._books is None:  # nobody knows what was spent: no stage may hold for as long as that lasts
@@ -214,11 +214,10 @@ class Bookkeeper:
     async def _restore(self, now_s: float) -> None:
         kept = await self._shelves.read(from_s=now_s - KEPT_S)
         self._closed = kept.closed
-        if self._refused is not None:  # or we did, and were not told
-            ours = kept.open is not None and kept.open.meter.mark_s == self._refused.meter.mark_s
-            counters = self._telemetry.spend
-            (counters.kept if ours else counters.dropped)()
-            self._refused = None
+        if self._sent is not None and kept.open is not None and kept.open.meter.mark_s == self._sent.meter.mark_s:
+            self._telemetry.spend.kept()  # it was written, and nobody told us
+        self._telemetry.spend.dropped()
+        self._sent = None
         if kept.open is not None:
             books, self._floor_s = kept.open, kept.open.since_s - KEPT_S
         else:
@@ -316,11 +315,11 @@ class Bookkeeper:
             return
         row_of = self._rows()
         over = {each for each in books.ledger.rows if row_of(each)[1] <= books.meter.mark_s - _LATE_S}
-        if not over and self._written is not None and self._written.machines == books.meter.machines:
+        same = self._written is not None and self._written.machines == books.meter.machines
+        if not over and same and self._sent is None:
             return
-        await self._shelves.write_open(books)
+        await self._send(books)
         self._written = books.meter
-        self._telemetry.spend.kept()
         self._telemetry.ledger_kept.set(1)
         self.trouble = ""
         if not over:
@@ -330,6 +329,26 @@ class Bookkeeper:
         rest = Ledger({each: row for each, row in books.ledger.rows.items() if each not in over})
         self._closed = (self._closed + totals(closed)).since(books.meter.mark_s - KEPT_S)
         self._books = replace(books, ledger=rest, closed_s=max(books.closed_s, *(row_of(each)[1] for each in over)))
+
+    async def _send(self, books: Open) -> None:
+        """Write what is open; before that what was sent last, as it was, while nobody knows whether it was written.
+
+        So one state at most is in doubt at a time, and its mark tells it from what others write.
+        """
+        sent = None
+        while sent is not books:
+            if self._sent is None:
+                self._sent = books
+                self._telemetry.spend.sent()
+            sent = self._sent
+            try:
+                await self._shelves.write_open(sent)
+            except ApiError as error:
+                if error.unacceptable:
+                    self._sent = None
+                raise
+            self._sent = None
+            self._telemetry.spend.kept()
 
 
 def _stays(machines: Mapping[str, Machine]) -> dict[str, Stay]:

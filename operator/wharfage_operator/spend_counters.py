@@ -60,12 +60,16 @@ class SpendCounters:
             add(self._tokens.labels(*who, kind), tokens)
             add(self._work.labels(*who, kind), work)
 
+    def sent(self) -> None:
+        """All that was counted is being written."""
+        self._ratchet.sent()
+
     def kept(self) -> None:
-        """All that was counted is written."""
+        """What was sent is written, whatever was counted since."""
         self._ratchet.kept()
 
     def dropped(self) -> None:
-        """What was counted since it was written last is not, and never will be as it was charged."""
+        """What was counted and is not written never will be as it was charged."""
         self._ratchet.dropped()
 
 

@@ -28,6 +28,8 @@ from wharfage_operator.telemetry import Telemetry
 
 from tests.builders import offer
 from tests.cluster.lab import Lab
+from tests.faults.proxy import FaultProxy
+from tests.faults.rules import Answer, Drop, Fault, LoseAnswer, Match, Rule
 
 EIGHT = offer("p5", accelerators=8, accelerator="H100", usd_per_hour=80.0)
 POOL_OF_TWO = Pool(EIGHT, "base", 1, 2)
@@ -226,6 +228,33 @@ async def test_what_a_leader_charged_in_vain_it_counts_once(lab: Lab, monkeypatc
         await here.runs(one, 300.0)
         await one.close()
         assert _counted(here) == pytest.approx(here.open.ledger.spend.usd, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [(LoseAnswer(), 1), (LoseAnswer(), 3), (Drop(), 2), (Answer(503), 2), (Answer(413), 2)],
+    ids=["done and not answered", "done and asked again in vain", "never heard", "refused for now", "refused for good"],
+)
+async def test_what_a_write_held_whose_answer_was_lost_is_counted_once(
+    fault: Fault, times: int, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_open = Match(verb="patch", resource=CONFIG_MAPS.plural, name=OPEN)
+    async with FaultProxy(lab.cluster, rules=[Rule(fault=fault, match=of_the_open, nth=2, times=times)]) as proxy:
+        monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig))
+        async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+            here = World(lab, connection)
+            leader, shown = here.leader(), 0.0
+            await here.runs(leader, 600.0, every_s=20.0)
+            here.cache.forget(PODS, ("shop", "two"))  # an end is written at once
+            for _ in range(10):
+                await here.runs(leader, 20.0, every_s=20.0)
+                assert _counted(here) >= shown
+                shown = _counted(here)
+                assert shown >= here.open.ledger.spend.usd - 1e-6
+            assert sum(bool(each.fault) for each in proxy.requests) == times
+            await leader.close()
+            assert _counted(here) == pytest.approx(here.open.ledger.spend.usd, rel=1e-6)
+            assert here.open.meter.mark_s == here.hands.unix_s
 
 
 def _counted(here: World) -> float:

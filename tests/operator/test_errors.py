@@ -66,3 +66,11 @@ def test_a_name_reused_since_the_last_look_is_told_from_a_bad_object() -> None:
     assert ApiError(422, "Invalid", "metadata.uid: Invalid value: field is immutable").replaced
     assert ApiError(409, "Conflict", "the object has been modified").replaced
     assert not ApiError(422, "Invalid", "spec.replicas: Invalid value").replaced
+
+
+def test_what_no_api_server_takes_is_told_from_what_another_may_have_taken() -> None:
+    assert ApiError(413, "RequestEntityTooLarge", "limit is 3145728").unacceptable
+    assert ApiError(422, "Invalid", "[]: Too long: must have at most 1048576 bytes").unacceptable
+    assert not ApiError(422, "Invalid", "metadata.uid: Invalid value: field is immutable").unacceptable
+    for status in (0, 403, 409, 429, 500, 504):
+        assert not ApiError(status, "X", "etcdserver: request timed out").unacceptable

@@ -164,13 +164,42 @@ def test_what_is_charged_again_after_somebody_else_wrote_the_ledger_counts_once(
         told.spend.booked(account, Spend(serving=usd))
         return told.registry.get_sample_value("wharfage_cost_total", labels)
 
+    def written() -> None:
+        told.spend.sent()
+        told.spend.kept()
+
     assert count(2.0) == 2.0
-    told.spend.kept()
+    written()
     assert count(1.0) == 3.0
     told.spend.dropped()
     assert [count(0.5), count(0.5), count(0.25)] == [3.0, 3.0, 3.25]
     told.spend.dropped()
     told.spend.dropped()
     assert count(0.25) == 3.25, "of what was dropped twice, nothing was ever kept"
-    told.spend.kept()
+    written()
     assert count(2.0) == 4.25
+
+
+def test_what_was_charged_while_a_write_was_in_doubt_counts_once_whether_it_was_written_or_not() -> None:
+    told, account = Telemetry(), Account(Payer("1", "shop", "chat"), ("cloud", "g6", Market.SPOT, "a"))
+    labels = {"namespace": "shop", "name": "chat", "team": "", "offer": "g6", "market": "Spot", "currency": "USD"}
+
+    def count(usd: float) -> float | None:
+        told.spend.booked(account, Spend(serving=usd))
+        return told.registry.get_sample_value("wharfage_cost_total", labels)
+
+    count(2.0)
+    told.spend.sent()  # its answer is lost
+    assert count(1.0) == 3.0
+    told.spend.kept()  # it is there; what came after it is charged again from there
+    told.spend.dropped()
+    assert [count(1.0), count(0.5)] == [3.0, 3.5]
+    told.spend.sent()  # its answer is lost
+    assert count(0.5) == 4.0
+    told.spend.dropped()  # another's is there: all since 2.0 is charged again
+    assert [count(1.5), count(0.5), count(0.25)] == [4.0, 4.0, 4.25]
+    told.spend.sent()  # is refused, so what comes goes with the next
+    assert count(0.75) == 5.0
+    told.spend.sent()
+    told.spend.kept()
+    assert count(1.0) == 6.0
