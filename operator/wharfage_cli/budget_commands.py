@@ -8,9 +8,9 @@ import click
 from wharfage_api import GROUP, VERSION
 from wharfage_api.durations import parsed
 
-from wharfage_cli.budgets import line, override, preview
+from wharfage_cli.budgets import line, more, override, preview
 from wharfage_cli.connection import Connection, Refused
-from wharfage_cli.options import Options
+from wharfage_cli.options import Options, shared
 from wharfage_cli.output import print_value, show
 
 PATH = f"/apis/{GROUP}/{VERSION}/llmbudgets"
@@ -62,13 +62,14 @@ class Until(click.ParamType[datetime]):
         try:
             at = datetime.fromisoformat(str(value))
         except ValueError:
-            self.fail(f"{value!r}: write 2026-12-01T08:00:00Z, or how long from now: 72h", param, ctx)
+            self.fail(f"{value!r}: write 2026-12-01T08:00:00Z, or how long from now: 72h (no days)", param, ctx)
         if at.tzinfo is None:
-            self.fail(f"{value!r} has no time zone: write {value}Z for UTC", param, ctx)
+            self.fail(f"{value!r} has no time zone: write {at:%Y-%m-%dT%H:%M:%S}Z for UTC", param, ctx)
         return at.astimezone(UTC)
 
 
 @click.group(invoke_without_command=True)
+@shared
 @click.pass_context
 def budget(ctx: click.Context) -> None:
     """Say of each budget: dollars spent, expected and left, and which stage is in force."""
@@ -76,7 +77,7 @@ def budget(ctx: click.Context) -> None:
         return
     options: Options = ctx.obj
     found = options.connection().get(PATH)["items"]
-    if not found and options.form == "table":
+    if not found and options.is_table:
         click.echo("No LLMBudget. docs/howto/budgets.md has one to begin with.", err=True)
         return
     now = datetime.now(UTC)
@@ -85,21 +86,21 @@ def budget(ctx: click.Context) -> None:
 
 @budget.command(name="show")
 @click.argument("name")
+@shared
 @click.pass_obj
 def one(options: Options, name: str) -> None:
     """Show one budget with the deployments that cost most."""
     found = _named(options.connection(), name)
-    if options.form != "table":
+    found["metadata"].pop("managedFields", None)
+    if not options.is_table:
         print_value(found, form=options.form)
         return
-    shown = line(found, now=datetime.now(UTC))
-    for field, title in COLUMNS.items():
-        if text := getattr(shown, field):
-            click.echo(f"{title.lower():<12} {text}")
-    for each in found["spec"].get("stages") or ():
-        click.echo(f"{'stage':<12} {each['action']} at {each['at']} of what is {each.get('of', 'Spent').lower()}")
-    for each in ((found.get("status") or {}).get("deployments") or {}).get("top") or ():
-        click.echo(f"{'pays':<12} {each['namespace']}/{each['name']} {each.get('usdPerHour', '<none>')} usd/h")
+    now = datetime.now(UTC)
+    shown = line(found, now=now)
+    told = [(title.lower(), getattr(shown, field)) for field, title in COLUMNS.items()]
+    for title, text in (*told, *more(found, now=now)):
+        if text:
+            click.echo(f"{title:<12} {text}")
 
 
 @budget.command(name="override")
@@ -109,6 +110,7 @@ def one(options: Options, name: str) -> None:
 @click.option("--reason", required=True, help="Why; it is in the Event and in the report.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would change; the API server checks it.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@shared
 @click.pass_obj
 def raise_for_a_while(
     options: Options, name: str, usd: Decimal, until: datetime, reason: str, dry_run: bool, yes: bool
@@ -140,7 +142,9 @@ def raise_for_a_while(
     if not yes:
         click.confirm("write it?", abort=True)
     connection.apply(f"{PATH}/{name}", wanted, **query)
-    click.echo(f"written; `kubectl get events --field-selector involvedObject.name={name}` tells what follows")
+    click.echo(
+        f"written; `kubectl get events --field-selector involvedObject.name={name}` tells what follows in a minute"
+    )
 
 
 def _named(connection: Connection, name: str) -> dict[str, Any]:

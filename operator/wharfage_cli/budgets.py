@@ -1,5 +1,6 @@
 """`wharfage budget`: where every budget stands, and what an override would change, before it is written."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -43,6 +44,18 @@ def line(budget: dict[str, Any], *, now: datetime) -> Line:
         deployments=str((status.get("deployments") or {}).get("count", UNKNOWN)),
         says=_says(status),
     )
+
+
+def more(budget: dict[str, Any], *, now: datetime) -> Iterator[tuple[str, str]]:
+    """What one line has no room for: its override, the ladder, and who costs most; each with its title."""
+    spec, status = budget["spec"], budget.get("status") or {}
+    if overridden(spec, now=now):
+        yield "override", f"until {spec['override']['until']}, then {spec['usd']}: {spec['override']['reason']}"
+    for each in spec.get("stages") or ():
+        seen = "forecast" if each.get("of", "Spent") == "Forecast" else "spent"
+        yield "ladder", f"{each['action']} at {100 * Decimal(each['at']):.0f} % {seen}"
+    for each in (status.get("deployments") or {}).get("top") or ():
+        yield "pays", f"{each['namespace']}/{each['name']} {each.get('usdPerHour', UNKNOWN)} usd/h"
 
 
 def overridden(spec: dict[str, Any], *, now: datetime) -> bool:

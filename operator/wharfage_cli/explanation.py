@@ -14,7 +14,9 @@ from wharfage_operator.account import Account, Grounds, digest, read, replayed
 from wharfage_operator.telling import differences, fleet_words, outcome
 
 from wharfage_cli.money import spent
+from wharfage_cli.status import UNKNOWN, condition
 
+_NOTHING = "nothing"
 _STARTS = 10
 _WORTH_SAYING = 0.05
 
@@ -58,12 +60,23 @@ def explanation(namespace: str, name: str, page: Mapping[str, Any]) -> Explanati
     return Explanation(namespace, name, stated, decided, account, tuple(differs), engines)
 
 
+def undecided(deployment: Mapping[str, Any]) -> str:
+    """Why nothing is decided for a deployment, where its status has the reason; else empty."""
+    accepted = condition(dict(deployment.get("status") or {}), "Accepted")
+    if accepted.get("status") != "False":
+        return ""
+    return f"nothing is decided, since the spec is not accepted: {accepted['reason']}: {accepted['message']}"
+
+
 def lines(told: Explanation, deployment: Mapping[str, Any]) -> Iterator[str]:
     """The explanation for a terminal, with what the deployment's status says now."""
     summary = (deployment.get("status") or {}).get("summary") or {}
-    yield f"{told.namespace}/{told.name}: {told.decided['fleet']} at {_usd(told.decided['usd_per_hour'])}"
+    fleet = told.decided["fleet"]
+    priced = "" if fleet == _NOTHING else f" at {_usd(told.decided['usd_per_hour'])}"
+    yield f"{told.namespace}/{told.name}: {fleet}{priced}"
     if summary:
-        yield f"  now: {summary.get('fleet') or 'nothing'}, ready {summary.get('replicas', 'unknown')}"
+        runs = summary.get("fleet", UNKNOWN)
+        yield f"  now: {_NOTHING if runs == UNKNOWN else runs}, ready {summary.get('replicas', 'unknown')}"
     if said := spent(deployment):
         yield f"  spent: {said}"
     if told.account is not None:

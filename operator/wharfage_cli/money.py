@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
+from wharfage_api.conditions import Reason
 from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_operator.books import WRITTEN_EVERY_S, Open
 
@@ -23,18 +24,18 @@ def tightest(
 ) -> str:
     """Of the LLMBudgets that select a deployment the one that is used most: `search 64 %, PreferCheaper`.
 
-    `namespaces` are the labels of namespaces by their names. Empty where none selects it.
+    Those that act come before those that only observe. `namespaces` are the labels of namespaces by their names. Empty
+    where none selects it.
     """
     metadata = deployment["metadata"]
     labels, around = metadata.get("labels") or {}, namespaces.get(metadata["namespace"], {})
     found = [(_used(each, now), each) for each in budgets if _selects(each, labels, around)]
     if not found:
         return _of_status(deployment)
-    used, budget = max(found, key=lambda each: (-1.0 if each[0] is None else each[0], each[1]["metadata"]["name"]))
+    used, budget = max(found, key=_tightness)
     stage = (budget.get("status") or {}).get("stage")
     share = UNKNOWN if used is None else f"{100 * used:.0f} %"
-    observes = " (Observe)" if stage and budget["spec"].get("mode") == "Observe" else ""
-    return f"{budget['metadata']['name']} {share}" + (f", {stage}{observes}" if stage else "")
+    return f"{budget['metadata']['name']} {share}" + (f", {stage}{_mode(budget['spec'])}" if stage else "")
 
 
 def spent(deployment: Mapping[str, Any]) -> str:
@@ -63,6 +64,9 @@ def of_budgets(found: Sequence[dict[str, Any]], now: datetime) -> list[Finding]:
         elif not status.get("conditions") or accepted.get("status") == "False":
             fix = "is an operator running? See above" if not status.get("conditions") else "mend its spec"
             findings.append(Finding(Level.WARNING, subject, shown.says, fix))
+        elif accepted.get("reason") == Reason.WEBHOOK_FAILS:
+            fix = "what happened in the last day is told once that is mended"
+            findings.append(Finding(Level.WARNING, subject, shown.says, fix))
         else:
             findings.append(Finding(Level.OK, subject, f"{shown.used} used, stage {shown.stage}"))
     return findings
@@ -88,7 +92,16 @@ def of_ledger(books: Open | None, namespace: str, now: datetime) -> list[Finding
 def _of_status(deployment: Mapping[str, Any]) -> str:
     """The stage that its status tells, for whoever may not list budgets."""
     said = (deployment.get("status") or {}).get("budget")
-    return f"{said['name']}, {said['stage']}" if said else ""
+    return f"{said['name']}, {said['stage']}{_mode(said)}" if said else ""
+
+
+def _mode(said: Mapping[str, Any]) -> str:
+    return " (Observe)" if said.get("mode") == "Observe" else ""
+
+
+def _tightness(found: tuple[float | None, Mapping[str, Any]]) -> tuple[bool, float, str]:
+    used, budget = found
+    return not _mode(budget["spec"]), -1.0 if used is None else used, budget["metadata"]["name"]
 
 
 def _selects(budget: Mapping[str, Any], labels: Mapping[str, str], around: Mapping[str, str]) -> bool:

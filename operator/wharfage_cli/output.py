@@ -3,35 +3,36 @@
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
+
+_SENTENCES = frozenset({"waiting_for", "says", "message", "fix"})
+"""Fields that go below their row where a terminal is too narrow for them beside it."""
+
+_BETWEEN = "   "
+_BELOW = "    "
 
 
 def console() -> Console:
     """A console that colours only on a terminal and honours NO_COLOR."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
-    return Console(width=width, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(width=width, highlight=False, soft_wrap=True)
 
 
-def show(rows: Sequence[Any], headings: dict[str, str], *, form: str = "table") -> None:
+def show(rows: Sequence[Any], headings: Mapping[str, str], *, form: str = "table") -> None:
     """Print dataclasses as a table, or as `json` or `yaml`; `headings` maps fields to column titles."""
     if form in ("json", "yaml"):
         print_value([asdict(row) for row in rows], form=form)
         return
-    if not sys.stdout.isatty():
-        print_columns(rows, headings)
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in headings.values():
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(styled(field, str(getattr(row, field))) for field in headings))
-    console().print(table)
+    here = console()
+    for text in laid_out(rows, headings, width=here.width if sys.stdout.isatty() else None):
+        here.print(text)
 
 
 def print_value(value: object, *, form: str) -> None:
@@ -39,17 +40,29 @@ def print_value(value: object, *, form: str) -> None:
     print(yaml.safe_dump(value, sort_keys=False) if form == "yaml" else json.dumps(value, indent=2))
 
 
-def styled(field: str, text: str) -> str:
+def laid_out(rows: Sequence[Any], headings: Mapping[str, str], *, width: int | None) -> Iterator[Text]:
+    """Columns as wide as their widest cell, the way kubectl prints them; no word is ever broken.
+
+    Where lines are longer than `width` (None: they may be), sentences go below their row.
+    """
+    cells = [dict(headings)] + [{field: str(getattr(row, field)) for field in headings} for row in rows]
+    widths = {field: max(len(line[field]) for line in cells) for field in headings}
+    wide = sum(widths.values()) + len(_BETWEEN) * (len(widths) - 1)
+    below = _SENTENCES if width is not None and wide > width else frozenset[str]()
+    beside = [field for field in headings if field not in below]
+    for number, line in enumerate(cells):
+        text = Text(_BETWEEN).join(
+            Text(line[field].ljust(widths[field]), style="bold" if number == 0 else _colour(field, line[field]))
+            for field in beside
+        )
+        text.rstrip()
+        yield text
+        for field in headings if number else ():
+            if field in below and line[field]:
+                yield Text(textwrap.fill(line[field], width or 0, initial_indent=_BELOW, subsequent_indent=_BELOW))
+
+
+def _colour(field: str, text: str) -> str:
     """Colour what a reader looks for first: is it ready, does it pass."""
     colours = {"True": "green", "False": "red", "Unknown": "yellow", "ok": "green", "warning": "yellow", "error": "red"}
-    colour = colours.get(text) if field in ("ready", "level") else None
-    escaped = text.replace("[", r"\[")
-    return f"[{colour}]{escaped}[/]" if colour else escaped
-
-
-def print_columns(rows: Sequence[Any], headings: dict[str, str]) -> None:
-    """Columns as wide as their widest cell, the way kubectl prints them."""
-    cells = [list(headings.values())] + [[str(getattr(row, field)) for field in headings] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(headings))]
-    for each in cells:
-        print("   ".join(text.ljust(width) for text, width in zip(each, widths, strict=True)).rstrip())
+    return colours.get(text, "") if field in ("ready", "level") else ""

@@ -27,6 +27,8 @@ class Line:
     budget: str
     lead_time: str
     waiting_for: str
+    model: str
+    endpoint: str
 
 
 def line(deployment: dict[str, Any], *, budget: str = "") -> Line:
@@ -52,6 +54,8 @@ def line(deployment: dict[str, Any], *, budget: str = "") -> Line:
         budget=budget or UNKNOWN,
         lead_time=summary.get("leadTime", UNKNOWN),
         waiting_for=waiting_for(status, blocking),
+        model=deployment["spec"]["model"]["source"],
+        endpoint=status.get("endpoint") or UNKNOWN,
     )
 
 

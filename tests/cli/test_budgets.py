@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from wharfage_cli.budgets import line, preview
+import click
+import pytest
+from wharfage_cli.budget_commands import Until
+from wharfage_cli.budgets import line, more, preview
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 STAGES = [
@@ -68,3 +71,23 @@ def test_one_that_lowers_names_what_begins() -> None:
     rows = preview(budget(status=status()), Decimal(300), NOW.replace(day=30), now=NOW)
     assert rows[-1] == "begins: Freeze"
     assert rows[1] == "spent 400.00 usd: 40 % -> 133 %"
+
+
+def test_what_has_no_room_in_a_line_is_shown_beside_it() -> None:
+    raised = {"usd": "2000", "until": "2026-11-28T00:00:00Z", "reason": "launch"}
+    top = [{"namespace": "shop", "name": "chat", "usdPerHour": "1.23"}]
+    shown = budget(status=status(deployments={"count": 1, "top": top}), override=raised)
+    assert list(more(shown, now=NOW)) == [
+        ("override", "until 2026-11-28T00:00:00Z, then 1000: launch"),
+        ("ladder", "PreferCheaper at 100 % forecast"),
+        ("ladder", "Freeze at 95 % spent"),
+        ("pays", "shop/chat 1.23 usd/h"),
+    ]
+
+
+@pytest.mark.parametrize("written", ["2026-12-01", "2026-12-01T08:00"])
+def test_a_time_without_a_zone_is_answered_with_one_that_is_taken(written: str) -> None:
+    with pytest.raises(click.BadParameter, match="has no time zone") as refused:
+        Until().convert(written, None, None)
+    proposed = str(refused.value.message).split(": write ")[1].removesuffix(" for UTC")
+    assert Until().convert(proposed, None, None).tzinfo is UTC

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from wharfage_cli.asking import decision
 from wharfage_cli.connection import Connection, Refused, Unreachable
-from wharfage_cli.explanation import explanation, lines
+from wharfage_cli.explanation import explanation, lines, undecided
 from wharfage_operator.telling import page
 
 from tests.operator.test_pilotage import KEY, L4, L40S, World
@@ -49,6 +49,21 @@ def test_a_decision_is_told_with_what_was_seen_the_steps_and_that_the_replay_is_
     assert places == sorted(places)
     assert all(row["fleet"] in text for row in led["decision"]["rejected"])
     assert text.endswith(f"Replayed from its account {led['digest']}: the same decision.")
+
+
+def test_nothing_has_no_price_rather_than_an_unknown_one(led: Page) -> None:
+    nothing = {**led, "decision": {**led["decision"], "fleet": "nothing", "usd_per_hour": 0.0}}
+    assert said(nothing, summary={"fleet": "<none>", "replicas": "0/0"}).startswith(
+        "shop/chat: nothing\n  now: nothing, ready 0/0\n"
+    )
+
+
+def test_why_nothing_is_decided_is_what_the_status_says() -> None:
+    row = {"type": "Accepted", "status": "False", "reason": "NoGateway", "message": "install one"}
+    assert undecided({"status": {"conditions": [row]}}) == (
+        "nothing is decided, since the spec is not accepted: NoGateway: install one"
+    )
+    assert undecided({"status": {"conditions": [row | {"status": "True"}]}}) == undecided({}) == ""
 
 
 def test_a_load_that_is_not_known_is_not_zero() -> None:

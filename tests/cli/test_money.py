@@ -19,7 +19,9 @@ SEARCH = {"matchLabels": {"team": "search"}}
 
 
 def deployment(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"namespace": "shop", "name": "chat", "labels": {"team": "search"}}, "status": status}
+    spec = {"model": {"source": "hf://Qwen/Qwen3-8B"}}
+    metadata = {"namespace": "shop", "name": "chat", "labels": {"team": "search"}}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 def budget(name: str, *, spent: str | None = "320", reason: str = "WithinBudget", **spec: Any) -> dict[str, Any]:
@@ -51,6 +53,11 @@ def test_one_that_only_observes_says_so_and_one_that_nobody_looked_at_is_not_zer
     assert tightest(deployment(), [budget("team", spent=None)], {}, now=NOW) == "team <none>"
 
 
+def test_one_that_acts_comes_before_one_that_only_observes() -> None:
+    found = [budget("tried", spent="450", stage="Freeze", mode="Observe"), budget("team", stage="PreferCheaper")]
+    assert tightest(deployment(), found, {}, now=NOW) == "team 64 %, PreferCheaper"
+
+
 def test_namespaces_are_selected_by_their_labels() -> None:
     only = budget("eu", namespaceSelector={"matchLabels": {"region": "eu"}})
     assert tightest(deployment(), [only], {"shop": {"region": "eu"}}, now=NOW) == "eu 64 %"
@@ -60,6 +67,8 @@ def test_namespaces_are_selected_by_their_labels() -> None:
 def test_who_may_not_list_budgets_sees_what_the_status_tells() -> None:
     told = deployment(budget={"name": "team", "stage": "Floor", "mode": "Enforce"})
     assert tightest(told, [], {}, now=NOW) == "team, Floor"
+    told["status"]["budget"]["mode"] = "Observe"
+    assert tightest(told, [], {}, now=NOW) == "team, Floor (Observe)"
 
 
 def test_what_was_spent_in_a_sentence() -> None:
@@ -79,6 +88,13 @@ def test_a_budget_that_selects_nothing_is_found() -> None:
     assert "selects no deployment" in found[0].message
     unseen = {"metadata": {"name": "new"}, "spec": {"usd": "5"}}
     assert of_budgets([unseen], NOW)[0].level is Level.WARNING
+
+
+def test_a_budget_whose_webhook_is_not_told_is_found() -> None:
+    mute = budget("month")
+    mute["status"]["conditions"][0] |= {"reason": "WebhookFails", "message": "the operator may not read Secret s/x"}
+    (found,) = of_budgets([mute], NOW)
+    assert (found.level, found.message) == (Level.WARNING, "the operator may not read Secret s/x")
 
 
 def books(ago: timedelta, *, running: bool = True, guessed: float = 0.0) -> Open:

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from wharfage_autoscaler.ledger import Ledger
 from wharfage_autoscaler.meter import Machine, Meter, Stay
@@ -20,7 +21,7 @@ from wharfage_cli.reporting.baseline import savings
 from wharfage_cli.reporting.periods import Length, before, span
 from wharfage_cli.reporting.prices import Prices, prices
 from wharfage_cli.reporting.report import By, Question, Report, report
-from wharfage_cli.reporting.sections import sections
+from wharfage_cli.reporting.sections import sections, usd
 from wharfage_cli.reporting.shelf import Shelf, brought_up
 from wharfage_cli.reporting.wastes import wastes
 from wharfage_operator.books import Open
@@ -94,6 +95,17 @@ def test_what_the_ledger_was_not_there_for_is_not_zero() -> None:
     found = answered(since_s=since_s)
     assert all(line.before_usd is None and math.isnan(line.change) for line in found.lines)
     assert any("the ledger begins 2026-11-06" in gap for gap in found.gaps)
+
+
+@pytest.mark.parametrize(("since_s", "told"), [(NOW_S - 1800.0, False), (NOW_S - HOUR_S, True)])
+def test_what_was_saved_is_told_of_whole_hours(since_s: float, *, told: bool) -> None:
+    found = answered(since_s=since_s)
+    assert ("always on, on demand" in rendering.text(sections(found, (), ()))) is told
+    assert any("what was saved is told once" in gap for gap in found.gaps) is not told
+
+
+def test_no_dollars_are_not_less_than_none() -> None:
+    assert (usd(-0.001), usd(-0.01), usd(1234.5)) == ("0.00", "-0.01", "1,234.50")
 
 
 def test_gaps_are_named() -> None:
@@ -234,7 +246,7 @@ def test_every_format_tells_the_same() -> None:
     manual = deployment("batch", "batch-uid", scaling={"mode": "Manual"})
     wasted = wastes(ledger(), [manual], PRICES)
     budget = {"metadata": {"name": "all"}, "spec": {"usd": "9000"}}
-    told = json.loads(rendering.value(found, wasted, [budget]))
+    told = rendering.value(found, wasted, [budget])
     rows = list(csv.DictReader(io.StringIO(rendering.table(found))))
     assert [row["usd"] for row in rows] == [str(line["usd"]) for line in (*told["lines"], told["total"])]
     shown = sections(found, wasted, [budget])
@@ -242,7 +254,7 @@ def test_every_format_tells_the_same() -> None:
         assert f"{found.total.usd:,.2f}" in text
         assert "kubectl -n shop patch" in text
     assert told["wastes"][0]["patch"] == wasted[0].patch
-    assert "NaN" not in rendering.value(found, wasted, [budget])
+    assert json.loads(json.dumps(told, allow_nan=False)) == yaml.safe_load(yaml.safe_dump(told)) == told
 
 
 def test_names_cannot_break_a_page_or_a_table() -> None:

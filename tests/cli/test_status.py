@@ -4,7 +4,8 @@ from wharfage_cli.status import line, total_usd_per_hour
 
 
 def deployment(**status: Any) -> dict[str, Any]:
-    return {"metadata": {"namespace": "shop", "name": "chat"}, "status": status}
+    spec = {"model": {"source": "hf://Qwen/Qwen3-8B"}}
+    return {"metadata": {"namespace": "shop", "name": "chat"}, "spec": spec, "status": status}
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, str]:
@@ -21,6 +22,7 @@ def test_a_serving_deployment_waits_for_nothing() -> None:
     )
     assert (shown.ready, shown.reason, shown.fleet, shown.waiting_for) == ("True", "Serving", "3xL40S spot", "")
     assert (shown.usd_per_million_tokens, shown.lead_time) == ("0.41", "190s")
+    assert (shown.model, shown.endpoint) == ("hf://Qwen/Qwen3-8B", "<none>")
 
 
 def test_a_blocked_deployment_says_what_blocks_it() -> None:

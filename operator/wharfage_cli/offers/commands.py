@@ -24,7 +24,7 @@ from wharfage_cli.offers.listing import lines, nothing, summary
 from wharfage_cli.offers.opencost import NoOpenCost, repriced, running
 from wharfage_cli.offers.price import Problem
 from wharfage_cli.offers.table import UnreadableTable, table
-from wharfage_cli.options import Options
+from wharfage_cli.options import Options, shared
 from wharfage_cli.output import show
 
 COLUMNS = {
@@ -48,6 +48,7 @@ MOST_PROBLEMS_SHOWN = 20
 @click.option(
     "--node-group", "node_groups", multiple=True, metavar="CATALOG/OFFER", help="As in the chart's nodeGroups."
 )
+@shared
 @click.pass_context
 def offers(ctx: click.Context, accelerators: Sequence[str], obtainable: bool, node_groups: Sequence[str]) -> None:
     """List what the catalogs offer: price, market, whether this cluster can give it, and what would admit it."""
@@ -60,11 +61,11 @@ def offers(ctx: click.Context, accelerators: Sequence[str], obtainable: bool, no
     shown = lines(catalogs, world, accelerators)
     if obtainable:
         shown = [line for line in shown if line.obtainable == "yes"]
-    if not shown and options.form == "table":
+    if not shown and options.is_table:
         click.echo(nothing(catalogs, lines(catalogs, world), accelerators), err=True)
         return
     show(shown, COLUMNS, form=options.form)
-    if options.form == "table":
+    if options.is_table:
         click.echo(f"\n{summary(shown, catalogs)}")
 
 

@@ -10,7 +10,8 @@ from wharfage_autoscaler.ledger import DAY_S, HOURLY_S, alone
 from wharfage_cli import examination
 from wharfage_cli.connection import Connection, Refused
 from wharfage_cli.examination import API
-from wharfage_cli.options import Options
+from wharfage_cli.options import Options, shared
+from wharfage_cli.output import print_value
 from wharfage_cli.reporting import focus, rendering
 from wharfage_cli.reporting.periods import Length, before, span
 from wharfage_cli.reporting.prices import prices
@@ -19,7 +20,7 @@ from wharfage_cli.reporting.sections import sections
 from wharfage_cli.reporting.shelf import read
 from wharfage_cli.reporting.wastes import wastes
 
-FORMATS = ("table", "md", "csv", "json", "html", "focus")
+FORMATS = ("table", "md", "csv", "json", "yaml", "html", "focus")
 
 
 class Zone(click.ParamType[ZoneInfo]):
@@ -42,6 +43,7 @@ class Zone(click.ParamType[ZoneInfo]):
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="A day of the period; default: today.")
 @click.option("--zone", type=Zone(), default="UTC", show_default=True, help="Whose calendar.")
 @click.option("--operator-namespace", default="wharfage-system", show_default=True, help="Where the ledger is.")
+@shared
 @click.pass_obj
 def command(
     options: Options, period: str, by: str, form: str, at: datetime | None, zone: ZoneInfo, operator_namespace: str
@@ -50,8 +52,8 @@ def command(
 
     It is of all namespaces, unless -n names one.
     """
-    if form == "table" and options.form == "json":
-        form = "json"
+    if form == "table" and not options.is_table:
+        form = options.form
     length, now_s = Length(period), datetime.now(UTC).timestamp()
     asked = span(length, zone, now_s if at is None else at.replace(tzinfo=zone).timestamp())
     earlier = before(length, zone, asked)
@@ -79,8 +81,8 @@ def command(
     wasted, budgets = wastes(alone(period_rows), there, known), _items(connection, "llmbudgets")
     if form == "csv":
         click.echo(rendering.table(found), nl=False)
-    elif form == "json":
-        click.echo(rendering.value(found, wasted, budgets), nl=False)
+    elif form in ("json", "yaml"):
+        print_value(rendering.value(found, wasted, budgets), form=form)
     else:
         written = {"table": rendering.text, "md": rendering.markdown, "html": rendering.page}[form]
         click.echo(written(sections(found, wasted, budgets)), nl=False)

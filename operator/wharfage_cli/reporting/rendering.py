@@ -1,9 +1,8 @@
-"""A report in the formats that it is asked for: plain text, Markdown, one HTML page, CSV, JSON."""
+"""A report in the formats that it is asked for: plain text, Markdown, one HTML page, CSV, values for programs."""
 
 import csv
 import html
 import io
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -119,10 +118,10 @@ def table(report: Report) -> str:
     return written.getvalue()
 
 
-def value(report: Report, wastes: Sequence[Waste], budgets: Sequence[dict[str, Any]]) -> str:
-    """JSON of all of it."""
+def value(report: Report, wastes: Sequence[Waste], budgets: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All of it for programs, as JSON and YAML take it."""
     question, saved, ahead = report.question, report.savings, report.forecast
-    told = {
+    return {
         "by": question.by.value,
         "begins": clock(question.span.begins_s),
         "ends": clock(question.span.ends_s),
@@ -156,4 +155,3 @@ def value(report: Report, wastes: Sequence[Waste], budgets: Sequence[dict[str, A
             for each in wastes
         ],
     }
-    return json.dumps(told, indent=2) + "\n"

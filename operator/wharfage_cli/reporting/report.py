@@ -128,7 +128,9 @@ def report(shelf: Shelf, prices: Prices, question: Question) -> Report:
     ]
     before_usd = None if earlier is None else earlier.spend.usd
     total = _line("total", sum(cents), before_usd, sum(shares.values(), Share()), period)
-    saved = together(savings(period, prices, question.until_s).values())
+    saved = Savings()
+    if not _is_young(shelf, question):
+        saved = together(savings(period, prices, question.until_s).values())
     gaps = (*shelf.trouble, *_gaps(shelf, period, question), *_unpriced(period, prices))
     return Report(question, tuple(lines), total, saved, _forecast(shelf, asked, total, question), gaps)
 
@@ -202,6 +204,11 @@ def _forecast(shelf: Shelf, asked: Ledger, total: Line, question: Question) -> P
     return ahead.beyond(total.usd)
 
 
+def _is_young(shelf: Shelf, question: Question) -> bool:
+    """Whether less than an hour is known: the baseline is of whole hours."""
+    return question.until_s - shelf.since_s < HOUR_S
+
+
 def _gaps(shelf: Shelf, period: Ledger, question: Question) -> list[str]:
     begins_s, until_s = question.span.begins_s, question.until_s
     found = []
@@ -209,6 +216,8 @@ def _gaps(shelf: Shelf, period: Ledger, question: Question) -> list[str]:
         found.append(
             f"the ledger begins {clock(shelf.since_s)}: what ran before that is in it only if it still ran then"
         )
+    if _is_young(shelf, question):
+        found.append("what was saved is told once the ledger has an hour")
     if shelf.until_s < question.span.ends_s and shelf.until_s < question.now_s:
         found.append(f"nobody has written the ledger since {clock(shelf.until_s)}: `wharfage doctor` tells why")
     hours = {int(row_s // HOUR_S) for row_s in shelf.ledger.rows}
@@ -222,7 +231,8 @@ def _gaps(shelf: Shelf, period: Ledger, question: Question) -> list[str]:
     spend = period.spend
     if spend.estimated > 0.005:
         found.append(
-            f"{spend.estimated:.2f} usd rest on a guess: nobody watched, or a price was not known; they err upwards"
+            f"{spend.estimated:.2f} usd rest on a guess, which errs upwards: nobody watched, or a price was not known "
+            "or older than a day (spot then counts as on demand; `wharfage doctor` tells)"
         )
     if spend.usd > 0.0 and not spend.served.work:
         found.append("no tokens are known: nothing was served, or engines could not be read (`wharfage doctor` tells)")

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from wharfage_autoscaler.words import replica_words
+
 from wharfage_cli import budgets
 from wharfage_cli.reporting.report import Line, Report, clock
 from wharfage_cli.reporting.wastes import Waste
@@ -110,7 +112,7 @@ def _kept(report: Report) -> Section:
     saved, notes = report.savings, []
     if saved.baseline_usd and saved.peak:
         notes.append(
-            f"always on, on demand, {saved.peak} replicas (those of each deployment's busiest hour): "
+            f"always on, on demand, {replica_words(saved.peak)} (those of each deployment's busiest hour): "
             f"{usd(saved.baseline_usd)} usd; saved {usd(saved.usd)} ({percent(saved.usd / saved.baseline_usd)}), "
             f"of it by spot {usd(saved.by_spot_usd)}, by the count {usd(saved.by_count_usd)}"
         )
@@ -137,7 +139,7 @@ def _wasted(wastes: Sequence[Waste], report: Report) -> Section:
 
 def usd(amount: float) -> str:
     """Dollars and cents."""
-    return UNKNOWN if math.isnan(amount) else f"{amount:,.2f}"
+    return UNKNOWN if math.isnan(amount) else f"{round(amount, 2) + 0.0:,.2f}"
 
 
 def price(amount: float) -> str:

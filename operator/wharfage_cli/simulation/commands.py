@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wharfage_cli.options import Options
 from wharfage_cli.output import show
 
 if TYPE_CHECKING:
@@ -158,9 +159,9 @@ def simulate(
         lead_s = question.asked.lead_s
         if plots is not None:
             _draw([result], markdown([result], lead_s=lead_s), plots, lead_s)
-    form = "table" if ctx.obj is None else ctx.obj.form
-    show(course.hours(result, lead_s=lead_s), course.COLUMNS, form=form)
-    if form == "table":
+    options: Options = ctx.obj or Options()
+    show(course.hours(result, lead_s=lead_s), course.COLUMNS, form=options.form)
+    if options.is_table:
         click.echo(f"\n{course.summary(result)}")
 
 
