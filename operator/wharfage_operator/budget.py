@@ -21,7 +21,7 @@ def budget_status(raw: Mapping[str, Any], account: Account | None, *, now: float
     """The status to write; where nobody has looked at it yet its money stays as it was. `now` is Unix seconds."""
     generation, previous = raw["metadata"].get("generation", 0), raw.get("status") or {}
     zone = str(raw["spec"].get("timeZone", "UTC"))
-    verdicts = (_accepted(zone, account), *_judged(account))
+    verdicts = (_accepted(zone, account), *_judged(zone, account))
     rows = conditions(verdicts, previous=previous, generation=generation, now=now)
     found: dict[str, Any] = {"observedGeneration": generation, "conditions": rows}
     if account is None or account.reckoning is None:
@@ -65,20 +65,23 @@ def _accepted(zone: str, account: Account | None) -> Verdict:
     return Verdict(ConditionType.ACCEPTED, holds=True, reason=Reason.ACCEPTED, message="The budget is understood.")
 
 
-def _judged(account: Account | None) -> tuple[Verdict, Verdict]:
+def _judged(zone: str, account: Account | None) -> tuple[Verdict, Verdict]:
     """Whether its stages act, and whether it is kept."""
+    if not exists(zone):
+        return _unknown(Reason.INVALID_SPEC, "It has no period, since its time zone does not exist: no stage acts.")
     if account is not None and account.unbooked:
-        return (
-            Verdict(ConditionType.ENFORCED, holds=None, reason=Reason.LEDGER_UNREADABLE, message=account.unbooked),
-            Verdict(ConditionType.WITHIN_BUDGET, holds=None, reason=Reason.LEDGER_UNREADABLE, message=account.unbooked),
-        )
+        return _unknown(Reason.LEDGER_UNREADABLE, account.unbooked)
     if account is None or account.reckoning is None or account.terms is None:
-        waits = "Nobody has looked at it yet: that happens once a minute."
-        return (
-            Verdict(ConditionType.ENFORCED, holds=None, reason=Reason.SCALING, message=waits),
-            Verdict(ConditionType.WITHIN_BUDGET, holds=None, reason=Reason.SCALING, message=waits),
-        )
-    return _enforced(account, account.reckoning, enforced=account.terms.enforced), _within(account.reckoning)
+        return _unknown(Reason.SCALING, "Nobody has looked at it yet: that happens once a minute.")
+    enforced = account.terms.enforced
+    return _enforced(account, account.reckoning, enforced=enforced), _within(account.reckoning, enforced=enforced)
+
+
+def _unknown(reason: Reason, why: str) -> tuple[Verdict, Verdict]:
+    return (
+        Verdict(ConditionType.ENFORCED, holds=None, reason=reason, message=why),
+        Verdict(ConditionType.WITHIN_BUDGET, holds=None, reason=reason, message=why),
+    )
 
 
 def _enforced(account: Account, reckoning: Reckoning, *, enforced: bool) -> Verdict:
@@ -94,16 +97,22 @@ def _enforced(account: Account, reckoning: Reckoning, *, enforced: bool) -> Verd
     if cap is None:
         return Verdict(ConditionType.ENFORCED, holds=True, reason=Reason.WITHIN_BUDGET, message="No stage acts now.")
     reason = Reason.BUDGET_SPENT if account.actions & HARSH else Reason.BUDGET_RESTRICTS
-    left = "its floors alone are paid for" if account.actions & HARSH else f"{figure(cap, None)} usd/h are left to it"
-    return Verdict(ConditionType.ENFORCED, holds=True, reason=reason, message=f"Stage {stage}: {left}.")
+    return Verdict(ConditionType.ENFORCED, holds=True, reason=reason, message=f"Stage {stage}: {_left(account, cap)}.")
 
 
-def _within(reckoning: Reckoning) -> Verdict:
+def _left(account: Account, cap: float) -> str:
+    if account.actions & HARSH:
+        return "its floors alone are paid for"
+    floored = cap <= sum(cost.floor for cost in account.costs.values())
+    return f"{figure(cap, None)} usd/h are left to it" + (", no more than its floors cost" if floored else "")
+
+
+def _within(reckoning: Reckoning, *, enforced: bool) -> Verdict:
     """Whether the money lasts; the message has the numbers, which by themselves are no reason to write."""
     stage = reckoning.standing.harshest
     holds = reckoning.outlook.spent_usd <= reckoning.outlook.usd
-    at = f"Stage {stage}" if stage is not None else "No stage"
-    return Verdict(ConditionType.WITHIN_BUDGET, holds=holds, reason=_reason(stage), message=f"{at} is in force.")
+    said = f"{f'Stage {stage}' if stage is not None else 'No stage'} {'is' if enforced else 'would be'} in force."
+    return Verdict(ConditionType.WITHIN_BUDGET, holds=holds, reason=_reason(stage), message=said)
 
 
 def _reason(stage: Action | None) -> Reason:

@@ -53,6 +53,9 @@ def test_a_budget_in_no_time_zone_is_not_accepted_and_says_what_to_write() -> No
         "there is no time zone Europe/Atlantis: write one by its IANA name, such as Europe/Berlin or UTC",
     )
     assert status["observedGeneration"] == 3
+    for about in ("Enforced", "WithinBudget"):
+        assert said(status, about)[:2] == ("Unknown", "InvalidSpec")
+        assert "its time zone does not exist" in said(status, about)[2]
 
 
 def test_where_the_ledger_cannot_be_read_it_says_so_and_leaves_its_money_as_it_was() -> None:
@@ -82,19 +85,45 @@ def test_figures_that_hardly_moved_and_conditions_that_hold_are_no_reason_to_wri
 @pytest.mark.parametrize(
     ("actions", "mode", "enforced", "within"),
     [
-        ((), "Enforce", ("True", "WithinBudget"), "WithinBudget"),
-        ((Action.NOTIFY,), "Enforce", ("True", "WithinBudget"), "BudgetNotifies"),
-        ((Action.PREFER_CHEAPER,), "Enforce", ("True", "BudgetRestricts"), "BudgetRestricts"),
-        ((Action.FREEZE, Action.FLOOR), "Enforce", ("True", "BudgetSpent"), "BudgetSpent"),
-        ((Action.FLOOR,), "Observe", ("False", "BudgetObserves"), "BudgetSpent"),
+        ((), "Enforce", ("True", "WithinBudget"), ("WithinBudget", "No stage is in force.")),
+        ((Action.NOTIFY,), "Enforce", ("True", "WithinBudget"), ("BudgetNotifies", "Stage Notify is in force.")),
+        (
+            (Action.PREFER_CHEAPER,),
+            "Enforce",
+            ("True", "BudgetRestricts"),
+            ("BudgetRestricts", "Stage PreferCheaper is in force."),
+        ),
+        (
+            (Action.FREEZE, Action.FLOOR),
+            "Enforce",
+            ("True", "BudgetSpent"),
+            ("BudgetSpent", "Stage Floor is in force."),
+        ),
+        (
+            (Action.FLOOR,),
+            "Observe",
+            ("False", "BudgetObserves"),
+            ("BudgetSpent", "Stage Floor would be in force."),
+        ),
     ],
 )
 def test_what_acts_and_what_would(
-    actions: tuple[Action, ...], mode: str, enforced: tuple[str, str], within: str
+    actions: tuple[Action, ...], mode: str, enforced: tuple[str, str], within: tuple[str, str]
 ) -> None:
     status = budget_status(budget(), account(*actions, mode=mode), now=NOW)
     assert said(status, "Enforced")[:2] == enforced
-    assert said(status, "WithinBudget")[:2] == ("True", within)
+    assert said(status, "WithinBudget") == ("True", *within)
+
+
+def test_dollars_that_only_pay_for_the_floors_are_said_to_be_no_more() -> None:
+    held = account(Action.PREFER_CHEAPER)
+    assert (
+        said(budget_status(budget(), held, now=NOW), "Enforced")[2] == "Stage PreferCheaper: 2.50 usd/h are left to it."
+    )
+    floored = replace(held, costs={("shop", "chat"): Cost(3.0, 10.0, floor=2.5)})
+    assert said(budget_status(budget(), floored, now=NOW), "Enforced")[2] == (
+        "Stage PreferCheaper: 2.50 usd/h are left to it, no more than its floors cost."
+    )
 
 
 def test_more_spent_than_there_was_is_not_within() -> None:
