@@ -157,7 +157,7 @@ def snapshot(
         Rejected: for what this version or its settings do not allow.
 
     """
-    require_gateway(subject.deployment, settings.gateways)
+    require_gateway(subject.deployment, settings.gateways, release_namespace=settings.namespace)
     if settings.scale_to_zero == "Off" and not is_gated(subject.deployment):
         refuse_zero(subject.deployment)
     return Snapshot(

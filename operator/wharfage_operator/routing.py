@@ -33,8 +33,10 @@ def variants(deployment: LLMDeployment) -> int:
     return shapes(deployment) if deployment.spec.variant_policy is VariantPolicy.MIXED else 1
 
 
-def require_gateway(deployment: LLMDeployment, gateways: Iterable[str]) -> None:
+def require_gateway(deployment: LLMDeployment, gateways: Iterable[str], *, release_namespace: str) -> None:
     """Pass unless it is routed through a gateway that its namespace does not have; `gateways` as the setting has them.
+
+    `release_namespace` is that of the operator, and so of the chart.
 
     Raises:
         Rejected: else, with what to do.
@@ -48,7 +50,7 @@ def require_gateway(deployment: LLMDeployment, gateways: Iterable[str]) -> None:
             f"routing: Gateway needs a gateway in namespace {namespace}, and there is "
             + (f"one only in {', '.join(served)}" if served else "none anywhere")
             + ": write routing: Service, or install it: helm upgrade wharfage charts/wharfage "
-            "--reset-then-reuse-values --set gateway.enabled=true "
+            f"-n {release_namespace} --reset-then-reuse-values --set gateway.enabled=true "
             f"--set 'gateway.namespaces={{{','.join([*served, namespace])}}}'",
         )
 

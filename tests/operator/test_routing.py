@@ -21,15 +21,17 @@ MINE = other("chat", at="2026-02-01T00:00:00Z")
 
 
 def test_a_gateway_elsewhere_is_none_and_the_message_installs_one_beside_those_that_are_there() -> None:
-    with pytest.raises(Rejected, match=r"in namespace shop, and there is one only in team: .* helm upgrade") as told:
-        require_gateway(GATED, ("team",))
+    with pytest.raises(
+        Rejected, match=r"in namespace shop, and there is one only in team: .* helm upgrade .* -n ours "
+    ) as told:
+        require_gateway(GATED, ("team",), release_namespace="ours")
     assert told.value.reason is Reason.NO_GATEWAY
     assert "--set 'gateway.namespaces={team,shop}'" in str(told.value)
 
 
 def test_where_there_is_one_or_none_is_asked_for_nothing_is_refused() -> None:
-    require_gateway(GATED, ("team", "shop=http://127.0.0.1:8081"))
-    require_gateway(deployment(), ())
+    require_gateway(GATED, ("team", "shop=http://127.0.0.1:8081"), release_namespace="ours")
+    require_gateway(deployment(), (), release_namespace="ours")
 
 
 @pytest.mark.parametrize(
