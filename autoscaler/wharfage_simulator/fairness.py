@@ -10,7 +10,7 @@ from wharfage_simulator.compiled import compiled
 from wharfage_simulator.gateway import Gate
 from wharfage_simulator.records import NOBODY
 
-_FIRST_COST_S, _RECENT = 1.0, 0.1  # as there
+_FIRST_COST_S, _RECENT = 0.01, 0.1  # as there
 
 
 @compiled
@@ -23,10 +23,17 @@ def join(gate: Gate, i: int) -> None:
         desk["classes_used"] += 1
         cls["used"] = desk["classes_used"]
     if cls["size"] == 0:
-        cls["start"] = max(cls["start"], desk["clock"])
+        ahead = _next_class(gate.classes)
+        level = desk["clock"] if ahead == NOBODY else min(desk["clock"], gate.classes[ahead]["start"])
+        cls["start"] = max(cls["start"], level)
     if line["listed"] == 0:
+        level = cls["clock"]
+        if cls["size"] > 0:
+            lines = gate.lines[ticket["cls"]]
+            least = lines[_next_tenant(cls, lines)]["start"]
+            level = min(cls["clock"], least)
         line["listed"] = 1
-        line["start"] = max(line["start"], cls["clock"])
+        line["start"] = max(line["start"], level)
     ticket["ahead"] = line["tail"]
     ticket["behind"] = NOBODY
     if line["tail"] == NOBODY:

@@ -15,8 +15,9 @@ from itertools import islice
 
 from wharfage_gateway.view import DEFAULT_CLASS
 
-FIRST_COST_S = 1.0
-"""What a request is taken to cost before any has ended."""
+FIRST_COST_S = 0.01
+"""What a request is taken to cost before any has ended: little, since what is charged too little is made good by those
+who used it, and what is charged too much was a place behind others."""
 RECENT = 0.1
 """The weight of the newest request in a mean."""
 
@@ -62,6 +63,11 @@ class _Class:
                 self.clock = max(self.clock, start)
                 tenant.listed = False
                 self._forget(name)
+
+    @property
+    def level(self) -> float:
+        """Where a tenant begins who comes in."""
+        return min(self.tenants[self.first()].start, self.clock) if self.size else self.clock
 
     def settle(self, name: str, charged_s: float, used_s: float) -> None:
         """A tenant's request is over: it cost something else."""
@@ -112,10 +118,11 @@ class Waiting:
         """Come last of a tenant in a class."""
         into = self._classes.setdefault(cls, _Class(self._weight(cls)))
         if not into.size:
-            into.start = max(into.start, self._clock)
+            ahead = self._next()
+            into.start = max(into.start, self._clock if ahead is None else min(self._clock, ahead.start))
         known = into.tenants.setdefault(tenant, _Tenant())
         if not known.listed:
-            into.list(tenant, max(known.start, into.clock))
+            into.list(tenant, max(known.start, into.level))
         into.tenants[tenant].tickets[ticket] = None
         into.size += 1
         self._places[ticket] = (cls, tenant)

@@ -224,6 +224,28 @@ def test_a_debt_is_remembered_while_its_tenant_has_nothing_waiting() -> None:
     assert [ticket.split("/")[1] for ticket in served(queue, 5)] == ["b"] * 5
 
 
+def test_who_comes_does_not_wait_for_what_others_were_charged_too_much() -> None:
+    queue = filled({"interactive": 100, "bulk": 1}, {("bulk", "a"): 200, ("bulk", "b"): 200})
+    for _ in range(50):
+        queue.over(queue.pop() or "", 10.0)
+    for ticket in served(queue, 20):  # charged 10 s each
+        queue.over(ticket, 0.1)
+    queue.join("of a class that was away", "interactive", "c")
+    queue.join("of a tenant that was away", "bulk", "c")
+    assert "of a class that was away" in served(queue, 2)
+    assert "of a tenant that was away" in served(queue, 3)
+
+
+def test_the_first_answers_of_a_light_class_put_it_before_nobody() -> None:
+    queue = filled({"interactive": 100, "bulk": 1}, {("bulk", "a"): 200})
+    running = served(queue, 10)
+    for number in range(30):
+        queue.join(f"interactive/b/{number}", "interactive", "b")
+    for ticket in running:
+        queue.over(ticket, 0.1)
+    assert Counter(ticket.split("/")[0] for ticket in served(queue, 30))["interactive"] >= 29
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("jple"), st.sampled_from("ab"), st.sampled_from("xyz"), st.floats(0.0, 50.0)))
