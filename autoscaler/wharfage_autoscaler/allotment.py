@@ -60,7 +60,8 @@ class Allotment:
 
     `peak_rps` and `usual_rps` are the demand it was planned for. `usd_per_hour` may not be exceeded (None: no budget
     holds it), but for the least replicas. `shares` are the rows that must hold per request of peak demand. `said` is
-    what a reader should know: offers that were not believed, demand that cannot be met, how it was solved.
+    what a reader should know: offers that were not believed, demand that cannot be met, how it was solved. `caps` are
+    the budgets that held its dollars when it was made.
     """
 
     key: Key
@@ -75,6 +76,7 @@ class Allotment:
     short: Short
     rejected: tuple[Rejected, ...] = ()
     said: tuple[str, ...] = ()
+    caps: frozenset[str] = frozenset()
 
     @property
     def planned(self) -> Fleet:

@@ -17,8 +17,9 @@ def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> De
 
     Of machines that others share it is charged its part, as it was when the dollars were allotted.
     """
-    if seen.bounds.still:
-        return _held_still(seen, decision)
+    unsaid = seen.bounds.unsaid(decision.allotted_under)
+    if unsaid:
+        return _held_still(seen, decision, unsaid)
     if decision.demand is None:
         return _held_down(seen, decision)
     if decision.allotment is None or decision.allotment.usd_per_hour is None:
@@ -62,12 +63,12 @@ def _held_down(seen: Snapshot, decision: Decision) -> Decision:
     return decision if cap is None else _cut(seen, decision, cap, f"{seen.bounds.why} leaves {cap:.2f}")
 
 
-def _held_still(seen: Snapshot, decision: Decision) -> Decision:
-    """What runs may cost what it does until the budget has counted it, or less where less is left already."""
-    left = seen.bounds.usd_per_hour
-    cap = seen.fleet.usd_per_hour if left is None else min(left, seen.fleet.usd_per_hour)
-    said = f"{seen.bounds.why} holds dollars down and has not counted this deployment yet: until then {cap:.2f}"
-    return _cut(seen, decision, cap, said)
+def _held_still(seen: Snapshot, decision: Decision, unsaid: str) -> Decision:
+    """What runs may cost what it does until its budgets have said more, or less where less is left already."""
+    cap, left = seen.fleet.usd_per_hour, seen.bounds.usd_per_hour
+    if left is not None and (seen.bounds.still or left == 0.0):  # else the solver says how much less it is
+        cap = min(left, cap)
+    return _cut(seen, decision, cap, f"{unsaid}: until then {cap:.2f}")
 
 
 def _cut(seen: Snapshot, decision: Decision, cap: float, said: str) -> Decision:

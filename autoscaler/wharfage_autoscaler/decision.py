@@ -69,6 +69,11 @@ class Decision:
         tried = {pool.key for pool in self.on_trial.pools}
         return Fleet(tuple(pool for pool in self.target.pools if pool.key not in tried)) if tried else self.target
 
+    @property
+    def allotted_under(self) -> frozenset[str] | None:
+        """The budgets whose caps its dollars were allotted under; None where no load leads the count."""
+        return None if self.demand is None or self.allotment is None else self.allotment.caps
+
     def amended(self, target: Fleet, reason: Reason, message: str) -> "Decision":
         """Return this decision with a new target and one more step on its trail."""
         return replace(self, target=target, steps=(*self.steps, Step(reason, message, self.target, target)))

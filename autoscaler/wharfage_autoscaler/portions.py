@@ -71,6 +71,7 @@ def allotments(given: Given, before: Mapping[Key, Allotment]) -> dict[Key, Allot
             short=short(need, mix),
             rejected=_rejected(need, mix, given) if planned_anew or kept is None else kept.rejected,
             said=_said(need, mix, given),
+            caps=frozenset(cap.name for cap in given.supply.caps if key in cap.keys),
         )
     return found
 

@@ -117,14 +117,15 @@ class Treasury:
         """Deployments that an earlier process held down, until they were looked at."""
         self._accounts: dict[str, Account] = {}
         self._told_bounds: dict[Key, Bounds] = {}
-        self._told_caps: dict[str, float | None] = {}
+        self._told_caps: dict[str, Cap] = {}
         self._looked_s = 0.0
         self._comes = asyncio.Event()
-        """One was decided on that no look has counted yet."""
+        """One was decided on that no look has counted yet, or not as what it is now."""
 
     def noted(self, key: Key, cost: Cost) -> None:
         """What was just decided for a deployment costs so much."""
-        if key not in self._costs:
+        known = self._costs.get(key)
+        if known is None or self._uncounted(key) or (known.led != cost.led and self._held(key)):
             self._comes.set()
         self._costs[key] = cost
 
@@ -225,6 +226,7 @@ class Treasury:
             why=f"LLMBudget {min(uncounted, default=why)}",
             frozen=self._no_trials(key, frozenset({Action.FREEZE})),
             floored=self._no_trials(key, HARSH),
+            caps=frozenset(name for name, account in self._accounts.items() if key in account.parts),
         )
 
     def _no_trials(self, key: Key, actions: frozenset[Action]) -> str:
@@ -282,13 +284,11 @@ class Treasury:
             if _differ(self._told_bounds.get(key, FREE), now):
                 self._told_bounds[key] = now
                 self._wake(LLM_DEPLOYMENTS, key)
-        told, caps = self._told_caps, self._caps()
-        if told.keys() != caps.keys() or news([*told.values()], [caps[name] for name in told]):
+        told, caps = self._told_caps, {cap.name: cap for cap in self.caps()}
+        others = {name: cap.keys for name, cap in told.items()} != {name: cap.keys for name, cap in caps.items()}
+        if others or news([told[name].usd_per_hour for name in caps], [cap.usd_per_hour for cap in caps.values()]):
             self._told_caps = caps
             self._renew()
-
-    def _caps(self) -> dict[str, float | None]:
-        return {cap.name: cap.usd_per_hour for cap in self.caps()}
 
     def _held(self, key: Key) -> bool:
         return any(key in account.costs and account.cap is not None for account in self._accounts.values())

@@ -204,6 +204,8 @@ def test_a_budget_that_came_is_obeyed_though_nothing_else_changed() -> None:
     after = allot(replace(seen, supply=held), before)
     assert sum(each.planned_usd_per_hour for each in after.by_key.values()) <= 0.7 * spent + 1e-6
     assert any(each.short.peak for each in after.by_key.values())
+    assert {each.caps for each in before.by_key.values()} == {frozenset()}
+    assert {each.caps for each in after.by_key.values()} == {frozenset({"all"})}
     assert sum(each.short.peak for each in after.by_key.values()) / 12 < 0.45
 
 

@@ -139,6 +139,30 @@ def test_nothing_is_added_to_what_runs_before_its_budget_has_counted_it(
     assert all("LLMBudget all holds dollars down and has not counted this deployment yet" in each for each in said)
 
 
+@pytest.mark.parametrize(
+    ("under", "part", "count"),
+    [
+        pytest.param((), 0.01, 7, id="allotted while nothing held it: what runs may go on, whatever its part would be"),
+        pytest.param(("team",), 0.01, 7, id="allotted under the budget that it was in before"),
+        pytest.param((), 0.0, 1, id="nothing is left"),
+        pytest.param(("all",), 0.01, 12, id="allotted under it"),
+        pytest.param(("all", "team"), 0.01, 12, id="allotted under one that it has left, too"),
+    ],
+)
+def test_nothing_is_added_to_what_runs_before_dollars_are_allotted_under_its_budget(
+    under: tuple[str, ...], part: float, count: int
+) -> None:
+    runs = (Pool(ON_DEMAND, "bf16", 7, 1, ready=7),)
+    allotted = replace(allotment(portion(ON_DEMAND, 50)), caps=frozenset(under))
+    world = seen(10.0, allotted=allotted, runs=runs)
+    bounds = Bounds(economises=True, usd_per_hour=part, why="LLMBudget all", caps=frozenset({"all"}))
+    decision, _ = decide(replace(world, bounds=bounds), TWELVE)
+    assert decision.target.replicas == count
+    said = [step.message for step in decision.steps if step.reason is Reason.BUDGET_ALLOTMENT]
+    assert bool(said) is (count != 12)
+    assert all("LLMBudget all holds dollars down and nothing is allotted under it yet" in each for each in said)
+
+
 def test_without_metrics_and_forecast_the_count_stays() -> None:
     runs = (Pool(ON_DEMAND, "bf16", 7, 1, ready=7),)
     decision, _ = decide(seen(None, runs=runs), Memory(held=Held(replicas=7.0)))

@@ -62,6 +62,7 @@ class Town:
 
     def renew(self) -> None:
         self.renewed += 1
+        self.woke.set()
 
 
 @dataclass(slots=True)
@@ -349,6 +350,57 @@ async def test_what_is_not_counted_yet_is_looked_at_soon() -> None:
     finally:
         looking.cancel()
     assert [cap.keys for cap in seen.treasury.caps()] == [frozenset({CHAT})]
+
+
+TEAM = {"team": "search"}
+
+
+def moved_to_team(seen: Watched, key: Key) -> None:
+    """Its labels are edited while it runs."""
+    there = seen.town.cache.get(LLM_DEPLOYMENTS, key)
+    assert there is not None
+    metadata = {**there["metadata"], "labels": TEAM, "resourceVersion": "8"}
+    seen.town.cache.put(LLM_DEPLOYMENTS, {**there, "metadata": metadata})
+
+
+def test_one_that_moves_into_a_frozen_budget_is_allotted_anew_though_the_dollars_are_the_same() -> None:
+    frozen = budget("all", stages=[{"action": "Freeze", "at": "0.9"}], selector={"matchLabels": TEAM})
+    seen = watched(frozen, costs={CHAT: Cost(1.0, 10.0), CODE: Cost(0.001, 10.0)}, labels={CHAT: TEAM})
+    seen.look(12, all=220.0)
+    (before,), renewed = seen.treasury.caps(), seen.town.renewed
+    moved_to_team(seen, CODE)
+    assert (seen.treasury.bounds(CODE).still, seen.treasury.bounds(CODE).caps) == (True, frozenset())
+    seen.look(12.001, all=220.0)
+    assert (seen.treasury.bounds(CODE).still, seen.treasury.bounds(CODE).caps) == (False, frozenset({"all"}))
+    (after,) = seen.treasury.caps()
+    assert (before.keys, after.keys) == (frozenset({CHAT}), frozenset({CHAT, CODE}))
+    assert after.usd_per_hour == pytest.approx(before.usd_per_hour, rel=0.01)
+    assert seen.town.renewed == renewed + 1
+
+
+@pytest.mark.parametrize("later", ["moved by its labels", "its count follows its load"])
+async def test_what_was_counted_as_something_else_is_looked_at_soon(later: str) -> None:
+    held = budget("all", selector={"matchLabels": TEAM})
+    counts = Cost(30.0, 10.0) if later == "moved by its labels" else Cost(30.0)
+    labels = {CHAT: TEAM} if later == "moved by its labels" else {CHAT: TEAM, CODE: TEAM}
+    costs = {CHAT: Cost(20.0, 10.0), CODE: counts}
+    seen = watched(held, costs=costs, labels=labels, clock=Noon(scale=1000.0), every_s=1e9)
+    seen.town.now_s, seen.town.spent_usd = MIDNIGHT + 12 * HOUR_S, {"all": 120.0}
+    for key, each in costs.items():
+        seen.treasury.noted(key, each)
+    looking = asyncio.create_task(seen.treasury.run())
+    try:
+        async with asyncio.timeout(45.0):
+            await asyncio.sleep(0)  # the first look, which waits for nothing
+            assert seen.treasury.caps()[0].keys == {CHAT}
+            if later == "moved by its labels":
+                moved_to_team(seen, CODE)
+            seen.town.woke.clear()
+            seen.treasury.noted(CODE, Cost(30.0, 10.0))
+            await seen.town.woke.wait()
+    finally:
+        looking.cancel()
+    assert seen.treasury.caps()[0].keys == {CHAT, CODE}
 
 
 @pytest.mark.parametrize("zone", ["Europe/Atlantis", "Europe"])

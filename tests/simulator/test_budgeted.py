@@ -81,6 +81,7 @@ def allotment(plant: Plant, price: float, cap: float) -> Allotment:
         max_replicas=int(plant.most),
         shares=Shares(floor=0.0, survive=0.0, max_spot=1.0, lost=()),
         short=Short(0.0, 0.0, 0.0, 0),
+        caps=frozenset() if math.isinf(cap) else frozenset({"all"}),
     )
 
 
