@@ -190,6 +190,7 @@ FIXES: Mapping[Reason, Fix] = {
     Reason.BUDGET_OBSERVES: Fix(
         "The budget only reports which stage it would be at.", "Set mode: Enforce to have its stages act."
     ),
+    Reason.BUDGET_OVERRIDDEN: Fix("Until the time that is told a budget has other dollars than its own, and why."),
     Reason.NOTHING_SELECTED: Fix(
         "The budget selects no deployment.", "Compare spec.selector and spec.namespaceSelector with their labels."
     ),

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     BUDGET_RESTRICTS = "BudgetRestricts"
     BUDGET_SPENT = "BudgetSpent"
     BUDGET_OBSERVES = "BudgetObserves"
+    BUDGET_OVERRIDDEN = "BudgetOverridden"
     NOTHING_SELECTED = "NothingSelected"
     WEBHOOK_FAILS = "WebhookFails"
     LEDGER_UNREADABLE = "LedgerUnreadable"

@@ -1,13 +1,19 @@
 """How requests reach the replicas, and the settings of the gateway."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from wharfage_api.decimals import Share
-from wharfage_api.durations import Duration
+from wharfage_api.durations import DURATION, Duration
 from wharfage_api.names import ObjectName, ShortName
-from wharfage_api.part import Part, Rule, also, keyed, replaced, rules
+from wharfage_api.part import Checked, Part, Rule, also, keyed, replaced, rules
+
+_HELD_SHORTLY = Rule(
+    f"!self.matches('{DURATION}') || duration(self) <= duration('15m')",
+    "write a hold of at most 15m: clients and whatever stands in front of the gateway wait no longer",
+)
 
 
 class Routing(StrEnum):
@@ -60,7 +66,7 @@ class Fallback(Part):
 class Gateway(Part):
     """Settings of the gateway; only with routing: Gateway."""
 
-    hold: Duration | None = Field(
+    hold: Annotated[Duration, Checked(_HELD_SHORTLY)] | None = Field(
         default=None,
         description="How long a request may wait for a cold model before it is answered 503; default: twice the lead "
         "time learned, 10 minutes while none is known; at most 15 minutes.",

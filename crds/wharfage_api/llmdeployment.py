@@ -110,6 +110,12 @@ class LLMDeployment(Part):
                 "write a metadata.name that can name a Service: it starts with a letter, then lower-case letters, "
                 "digits and '-', no '.'",
             ),
+            Rule(
+                "!has(self.spec.gateway) || !has(self.spec.gateway.fallback) || self.spec.gateway.fallback.all(f,"
+                " !has(f.deployment) || f.deployment != self.metadata.name)",
+                "write in gateway.fallback another LLMDeployment than this one",
+                field=".spec.gateway.fallback",
+            ),
         )
     )
 

@@ -37,18 +37,19 @@ class Finding:
 def access(reviews: Mapping[str, bool], *, whose: str = "") -> list[Finding]:
     """`reviews` maps each permission the operator needs ("patch deployments.apps") to whether it is granted.
 
-    `whose` is the account that was asked about ("" for the operator's own, "you" for whoever runs this).
+    `whose` is the account that was asked about ("" for the operator's own, "you" for whoever runs this). What you may
+    not says nothing about the operator, so that it is one warning.
     """
     to = f" to {whose}" if whose else ""
-    fix = "install the chart with rbac.create=true, or add the rule to the operator's role"
+    missing = [permission for permission, allowed in reviews.items() if not allowed]
+    if not missing:
+        return [Finding(Level.OK, "permissions", f"all {len(reviews)} that the operator needs are granted{to}")]
     if whose == "you":
-        fix = "this asked about you: --service-account NAMESPACE/NAME asks about the operator's account"
-    missing = [
-        Finding(Level.ERROR, "permissions", f"{permission} is not allowed{to}", fix)
-        for permission, allowed in reviews.items()
-        if not allowed
-    ]
-    return missing or [Finding(Level.OK, "permissions", f"all {len(reviews)} that the operator needs are granted{to}")]
+        message = f"{len(missing)} of {len(reviews)} that the operator needs are not allowed to you: {missing[0]}, ..."
+        fix = "that says nothing of the operator's account: whoever may asks with --service-account NAMESPACE/NAME"
+        return [Finding(Level.WARNING, "permissions", message, fix)]
+    fix = "install the chart with rbac.create=true, or add the rule to the operator's role"
+    return [Finding(Level.ERROR, "permissions", f"{permission} is not allowed{to}", fix) for permission in missing]
 
 
 def api(served: Mapping[str, Iterable[str]], wanted: Mapping[str, Iterable[str]]) -> list[Finding]:

@@ -62,10 +62,12 @@ def explanation(namespace: str, name: str, page: Mapping[str, Any]) -> Explanati
 
 def undecided(deployment: Mapping[str, Any]) -> str:
     """Why nothing is decided for a deployment, where its status has the reason; else empty."""
-    accepted = condition(dict(deployment.get("status") or {}), "Accepted")
-    if accepted.get("status") != "False":
-        return ""
-    return f"nothing is decided, since the spec is not accepted: {accepted['reason']}: {accepted['message']}"
+    status = dict(deployment.get("status") or {})
+    for about in ("Accepted", "Ready"):
+        said = condition(status, about)
+        if said.get("status") == "False":
+            return f"nothing is decided: {about}=False, {said['reason']}: {said['message']}"
+    return ""
 
 
 def lines(told: Explanation, deployment: Mapping[str, Any]) -> Iterator[str]:

@@ -30,7 +30,23 @@ def budget_status(raw: Mapping[str, Any], account: Account | None, *, now: float
 
 
 def announced(raw: Mapping[str, Any], account: Account | None) -> tuple[Event, ...]:
-    """The Event of a stage that begins or recedes; `raw` is the budget with its status of before."""
+    """The Events of an override that was written, and of a stage that begins or recedes.
+
+    `raw` is the budget with its status of before.
+    """
+    return (*_overridden(raw), *_staged(raw, account))
+
+
+def _overridden(raw: Mapping[str, Any]) -> tuple[Event, ...]:
+    """Told of every edit while there is one: whoever moves its end or its dollars gives the reason again."""
+    override, seen = raw["spec"].get("override"), (raw.get("status") or {}).get("observedGeneration", 0)
+    if override is None or seen >= raw["metadata"].get("generation", 0):
+        return ()
+    message = f"override: {override['usd']} usd instead of {raw['spec']['usd']} until {override['until']}"
+    return (Event(Reason.BUDGET_OVERRIDDEN.value, tidy(f"{message}: {override['reason']}"), warning=False),)
+
+
+def _staged(raw: Mapping[str, Any], account: Account | None) -> tuple[Event, ...]:
     if account is None or account.reckoning is None or account.terms is None:
         return ()
     before, after = (raw.get("status") or {}).get("stage"), account.reckoning.standing.harshest

@@ -74,3 +74,10 @@ def test_the_notes_name_three_next_commands() -> None:
     assert "helm test wharfage --namespace shop" in notes
     assert "kubectl apply --server-side -f catalog.yaml" in notes
     assert "kubectl get llm -A" in notes
+
+
+def test_the_notes_say_where_gateways_are_asked() -> None:
+    values = ("--set", "gateway.enabled=true", "--set", "gateway.namespaces={shop,team}")
+    notes = helm("install", "wharfage", CHART, "--dry-run=client", "--namespace", "system", *values)
+    for namespace in ("shop", "team"):
+        assert f"http://wharfage-gateway.{namespace}.svc/v1" in notes.partition("NOTES:")[2]

@@ -60,10 +60,13 @@ def test_nothing_has_no_price_rather_than_an_unknown_one(led: Page) -> None:
 
 def test_why_nothing_is_decided_is_what_the_status_says() -> None:
     row = {"type": "Accepted", "status": "False", "reason": "NoGateway", "message": "install one"}
-    assert undecided({"status": {"conditions": [row]}}) == (
-        "nothing is decided, since the spec is not accepted: NoGateway: install one"
+    assert undecided({"status": {"conditions": [row]}}) == "nothing is decided: Accepted=False, NoGateway: install one"
+    waits = {"type": "Ready", "status": "False", "reason": "ReadingModelConfig", "message": "the pod runs"}
+    accepted = row | {"status": "True"}
+    assert undecided({"status": {"conditions": [accepted, waits]}}) == (
+        "nothing is decided: Ready=False, ReadingModelConfig: the pod runs"
     )
-    assert undecided({"status": {"conditions": [row | {"status": "True"}]}}) == undecided({}) == ""
+    assert undecided({"status": {"conditions": [accepted]}}) == undecided({}) == ""
 
 
 def test_a_load_that_is_not_known_is_not_zero() -> None:

@@ -87,7 +87,8 @@ def test_stages_act_as_the_money_goes_and_end_at_once_when_there_is_more(lab: La
     lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"override": override}})
     eventually_is(lambda: replicas(lab), 3, what="there is more")
     eventually(lambda: "stage" not in seen(lab, name), what="no stage is in force")
-    for words in ("none -> ", "-> Floor", "Floor -> Stop", "Stop -> none", "override to 1000 usd: the test goes on"):
+    told = "override: 1000 usd instead of", "override to 1000 usd: the test goes on"
+    for words in ("none -> ", "-> Floor", "Floor -> Stop", "Stop -> none", *told):
         eventually(partial(tells, lab, name, words), what=f"an Event with {words!r}")
     assert running.tracebacks == []
 

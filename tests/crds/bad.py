@@ -254,6 +254,16 @@ ROUTES = (
         "shares that add up to at most 1",
     ),
     Bad(
+        "a hold that nobody waits for",
+        deployment(routing="Gateway", gateway={"hold": "1h"}),
+        "write a hold of at most 15m",
+    ),
+    Bad(
+        "a fallback on itself",
+        deployment(routing="Gateway", gateway={"fallback": [{"deployment": "chat"}]}),
+        "another LLMDeployment than this one",
+    ),
+    Bad(
         "a fallback on two things at once",
         deployment(gateway={"fallback": [{"variant": "a", "deployment": "b"}]}),
         "either variant or deployment",

@@ -166,5 +166,11 @@ def test_an_override_is_told_with_its_reason() -> None:
     override = {"usd": "150", "until": "2026-09-23T00:00:00Z", "reason": "launch week"}
     (event,) = announced(budget(), account(Action.NOTIFY, override=override))
     assert "override to 150 usd: launch week" in event.message
+    (written,) = announced(budget(override=override), account(override=override))
+    assert (written.reason, written.message) == (
+        "BudgetOverridden",
+        "override: 150 usd instead of 100 until 2026-09-23T00:00:00Z: launch week",
+    )
+    assert announced({**budget(override=override), "status": {"observedGeneration": 3}}, account()) == ()
     spec = LLMBudgetSpec.model_validate(budget(override=override)["spec"])
     assert (dollars(spec, NOW), dollars(spec, NOW + 2 * 86_400.0)) == (150.0, 100.0)
