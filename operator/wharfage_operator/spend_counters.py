@@ -42,6 +42,8 @@ class SpendCounters:
         kinds = [*whose, "type"]
         self._tokens = counter("tokens", "Tokens: of prompts, of prompts out of the cache, of answers", kinds)
         self._work = counter("work", "What these tokens took the engines, in tokens of answers", kinds)
+        about = "Tokens that gateways counted of a tenant: of prompts, cached ones included, and of answers"
+        self._tenants = counter("tenant_tokens", about, [*whose, "tenant", "type"])
 
     def booked(self, account: Account, spend: Spend, *, saved_usd: float = 0.0) -> None:
         """Count what was booked of one account, and what it would have cost more on demand."""
@@ -59,6 +61,9 @@ class SpendCounters:
         for kind, (tokens, work) in _by_kind(served).items():
             add(self._tokens.labels(*who, kind), tokens)
             add(self._work.labels(*who, kind), work)
+        for tenant, used in spend.tenants:
+            add(self._tenants.labels(*who, tenant, "prompt"), used.prompt_tokens)
+            add(self._tenants.labels(*who, tenant, "output"), used.output_tokens)
 
     def sent(self) -> None:
         """All that was counted is being written."""

@@ -16,7 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from wharfage_gateway.board import Board
-from wharfage_gateway.tally import WAIT_BOUNDS_S
+from wharfage_gateway.tally import OTHERS, WAIT_BOUNDS_S
 
 _BY = ("model", "class", "tenant")
 _TOTALS = {
@@ -79,19 +79,38 @@ class Counts(Collector):
         return family
 
     def _now(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily("wharfage_gateway_waiting", "Requests that wait.", labels=("model", "class"))
         running = GaugeMetricFamily("wharfage_gateway_running", "Requests at a replica.", labels=("model", "replica"))
         about = "1 where a replica gets new requests, 0 where it starts or drains."
         is_open = GaugeMetricFamily("wharfage_gateway_open", about, labels=("model", "replica"))
         slots = GaugeMetricFamily("wharfage_gateway_slots", "What open replicas carry together.", labels=("model",))
         for key, desk in self._board.desks.items():
-            for cls, size in desk.waiting.by_class().items():
-                waiting.add_metric((key, cls), size)
             for replica in desk.model.replicas:
                 running.add_metric((key, replica.name), desk.running.get(replica.name, 0))
                 is_open.add_metric((key, replica.name), float(replica.open))
             slots.add_metric((key,), desk.model.slots)
-        yield from (waiting, running, is_open, slots)
+        yield from (self._waiting(), running, is_open, slots, self._throttled())
+
+    def _waiting(self) -> Metric:
+        """Of whoever has a row of counts, 0 included."""
+        known = self._board.tally.counts
+        sizes = dict.fromkeys(known, 0)
+        for key, desk in self._board.desks.items():
+            for (cls, tenant), size in desk.waiting.sizes().items():
+                row = (key, cls, tenant if (key, cls, tenant) in known else OTHERS)
+                sizes[row] = sizes.get(row, 0) + size
+        family = GaugeMetricFamily("wharfage_gateway_waiting", "Requests that wait.", labels=_BY)
+        for labels, size in sizes.items():
+            family.add_metric(labels, size)
+        return family
+
+    def _throttled(self) -> Metric:
+        about = "What each tenant may use while a budget's stage holds, over all gateways; absent where none does."
+        labels = ("model", "budget", "stage")
+        family = GaugeMetricFamily("wharfage_gateway_throttle_tokens_per_second", about, labels=labels)
+        for key, desk in self._board.desks.items():
+            if (throttle := desk.model.throttle) is not None:
+                family.add_metric((key, throttle.budget, throttle.stage), throttle.tokens_per_s)
+        return family
 
     def _waited(self) -> Metric:
         about = "How long admitted requests had waited."

@@ -104,9 +104,13 @@ class Waiting:
     def __contains__(self, ticket: str) -> bool:
         return ticket in self._places
 
-    def by_class(self) -> dict[str, int]:
-        """How many wait in each class that was ever used."""
-        return {name: cls.size for name, cls in self._classes.items()}
+    def sizes(self) -> dict[tuple[str, str], int]:
+        """How many wait, by class and tenant."""
+        return {
+            (name, tenant): len(known.tickets)
+            for name, cls in self._classes.items()
+            for tenant, known in cls.tenants.items()
+        }
 
     def reweigh(self, weights: Mapping[str, int]) -> None:
         """Other weights from now on; everyone keeps their place."""

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
-from wharfage_operator.telemetry import Telemetry
 
 from tests.charts.release import CHART, NAMESPACE, Manifest, of_kind, rendered
-from tests.charts.test_rules import promtool
+from tests.charts.test_rules import pages, promtool
 from tools.dashboards.__main__ import BUILDERS, built, main, panels
 
 RECORDED = {
@@ -59,8 +57,8 @@ def test_every_question_is_promql(board: dict[str, Any], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("board", EVERY)
-def test_every_metric_is_on_the_operators_page_or_recorded(board: dict[str, Any]) -> None:
-    page = generate_latest(Telemetry().registry).decode()
+def test_every_metric_is_on_the_operators_or_a_gateways_page_or_recorded(board: dict[str, Any]) -> None:
+    page = pages()
     shown = set(re.findall(r"^# TYPE (\S+)", page, re.MULTILINE))
     histograms = set(re.findall(r"^# TYPE (\S+) histogram", page, re.MULTILINE))
     known = shown | {f"{name}_bucket" for name in histograms} | RECORDED.keys()
@@ -71,7 +69,7 @@ def test_every_metric_is_on_the_operators_page_or_recorded(board: dict[str, Any]
 
 @pytest.mark.parametrize("board", EVERY)
 def test_a_rate_is_taken_of_counters_only(board: dict[str, Any]) -> None:
-    page = generate_latest(Telemetry().registry).decode()
+    page = pages()
     counters = set(re.findall(r"^# TYPE (\S+) counter", page, re.MULTILINE))
     rated = {
         name for each in expressions(board) for name in re.findall(r"(?:rate|increase)\((\w+?)(?:_bucket)?[\[{]", each)

@@ -7,8 +7,9 @@ from wharfage_gateway.guard import Patience
 from wharfage_operator.gateways import PORT, SELECTOR
 from wharfage_operator.settings import load
 
-from tests.charts.release import NAMESPACE, HelmError, Manifest, of_kind, rendered
+from tests.charts.release import NAMESPACE, HelmError, Manifest, of_kind, rendered, the
 
+MONITORING = "--api-versions=monitoring.coreos.com/v1"
 SHOP = {"gateway": {"enabled": True, "namespaces": ["shop"], "keySecrets": ["team-keys"]}}
 
 
@@ -68,6 +69,21 @@ def test_the_operator_finds_its_pods_by_label_and_asks_them_on_the_port_they_tel
     assert wanted.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
     assert wanted.items() <= deployment["spec"]["selector"]["matchLabels"].items()
     assert containers(deployment)["brain"]["ports"] == [{"name": "brain", "containerPort": PORT, "protocol": "TCP"}]
+
+
+def test_prometheus_reads_those_that_there_are_where_it_is_asked_to() -> None:
+    asked = {"metrics": {"gatewayMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}}
+    assert not of_kind(rendered({**SHOP, **asked}), "PodMonitor")
+    assert not of_kind(rendered(asked, MONITORING), "PodMonitor")
+    assert not of_kind(rendered(SHOP, MONITORING), "PodMonitor")
+    monitor = the(rendered({**SHOP, **asked}, MONITORING), "PodMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["shop"]}
+    chosen = monitor["spec"]["selector"]["matchLabels"]
+    assert chosen.items() <= gateway()["spec"]["template"]["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    ports = [port["name"] for each in containers(gateway()).values() for port in each.get("ports", ())]
+    assert endpoint["port"] in ports
 
 
 def test_the_brain_is_there_before_envoy_and_after_it() -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from wharfage_gateway.board import Board
+from wharfage_gateway.metrics import Counts
 from wharfage_operator.telemetry import Telemetry
 
 from tests.charts.release import CHART, rendered, the
@@ -98,6 +100,19 @@ def kept(ledger: int, *, leads: int = 1) -> Series:
     }
 
 
+def asked(refused: str, arrivals: str, *, reason: str, tenant: str = "red") -> Series:
+    """What a gateway counts of one tenant of the chat."""
+    of = f'namespace="shop",model="chat",class="default",tenant="{tenant}",pod="a"'
+    return {
+        f'wharfage_gateway_refused_total{{{of},reason="{reason}"}}': refused,
+        f"wharfage_gateway_arrivals_total{{{of}}}": arrivals,
+    }
+
+
+def heard(age: str) -> Series:
+    return {'wharfage_gateway_endpoints_age_seconds{namespace="shop",pod="a",instance="a:8081"}': age}
+
+
 SEARCH = {"budget": "search", "period": "Month"}
 SPOT = {"catalog": "aws", "offer": "g6", "market": "Spot", "zone": "a"}
 LEADS = {'wharfage_leader{pod="a"}': "1x60", 'wharfage_leader{pod="b"}': "0x60"}
@@ -170,6 +185,44 @@ ALARMS = (
         value="0.70",
         every="10m",
     ),
+    Alarm(
+        "WharfageSavingsGone",
+        {"wharfage:fleet_savings:ratio_1h": "0.40x1010 0.05x130"},
+        {"wharfage:fleet_savings:ratio_1h": "0.40x2 0.05x130 0.40x876 0.05x130"},  # as little as a week before
+        at="10260m",
+        labels={},
+        value="5%",
+        every="10m",
+    ),
+    Alarm(
+        "WharfageTenantThrottled",
+        asked("0+30x60", "0+60x60", reason="tokens_exhausted"),
+        # A burst that was refused, and is over; then as many that are refused for want of room.
+        {
+            **asked("0+30x10 300x50", "0+60x60", reason="tokens_exhausted"),
+            **asked("0+30x60", "0+60x60", reason="queue_full"),
+        },
+        at="50m",
+        labels={"namespace": "shop", "model": "chat", "tenant": "red"},
+        value="50%",
+    ),
+    Alarm(
+        "WharfageGatewayRefuses",
+        asked("0+6x60", "0+60x60", reason="queue_timeout"),
+        {
+            **asked("0+6x60", "0+60x60", reason="tokens_exhausted"),
+            **asked("0+1x60", "0+60x60", reason="queue_full"),
+        },
+        labels={"namespace": "shop", "model": "chat"},
+        value="10%",
+    ),
+    Alarm(
+        "WharfageGatewayCutOff",
+        heard("0+60x60"),
+        heard("0+60x4 0+60x4 0+60x4 0+60x4 0+60x4 0+60x4 0+60x4 0+60x4"),
+        labels={"namespace": "shop", "pod": "a", "instance": "a:8081"},
+        value="30m 0s",
+    ),
     Alarm("WharfageDemandOffForecast", foreseen(4.0), foreseen(7.0), at="100m", value="60%"),
     Alarm(
         "WharfageUnitPriceJump",
@@ -194,9 +247,15 @@ def test_the_release_has_them_as_they_are() -> None:
     assert the(made, "PrometheusRule")["spec"] == LOADED
 
 
-def test_every_metric_that_a_rule_asks_for_is_on_the_operators_page() -> None:
-    page = generate_latest(Telemetry().registry).decode()
-    shown = set(re.findall(r"^# TYPE (\S+)", page, re.MULTILINE))
+def pages() -> str:
+    """What the operator and a gateway show of themselves."""
+    gateway = CollectorRegistry()
+    gateway.register(Counts(Board("b"), lambda: 0.0))
+    return "".join(generate_latest(registry).decode() for registry in (Telemetry().registry, gateway))
+
+
+def test_every_metric_that_a_rule_asks_for_is_on_the_operators_or_a_gateways_page() -> None:
+    shown = set(re.findall(r"^# TYPE (\S+)", pages(), re.MULTILINE))
     asked = {name for rule in ALL for name in re.findall(r"\bwharfage_[a-z0-9_]+\b", rule["expr"])}
     assert asked
     assert asked - shown == set()
@@ -326,13 +385,57 @@ def test_what_is_recorded_of_money(tmp_path: Path) -> None:
         'wharfage:budget_left:hours{budget="search", period="Month"}': 100.0,
         'wharfage:budget_burn:ratio_1h{budget="search", period="Month"}': 8 * 100 / 600,
     }
-    slowly = ":usd_24h"  # a rate that begins is low for five minutes
-    checks = [
+    tried([case(series, promql_expr_test=agreeing(expected))], tmp_path)
+
+
+def agreeing(expected: Mapping[str, float], at: str = "90m") -> list[dict[str, Any]]:
+    """Questions whether each series is what it should be; a mean over a day is low, since rates begin low."""
+    return [
         {
-            "expr": f"abs({name} / {value} - 1) < bool {0.03 if slowly in name else 1e-9}",
-            "eval_time": "90m",
+            "expr": f"abs({name} / {value} - 1) < bool {0.03 if ':usd_24h' in name else 1e-9}",
+            "eval_time": at,
             "exp_samples": [{"labels": f"{{{name.partition('{')[2]}" if "{" in name else "{}", "value": 1}],
         }
         for name, value in expected.items()
     ]
+
+
+def test_what_spot_saves_is_recorded(tmp_path: Path) -> None:
+    spot, booked = (f'{CHAT},team="",offer="g6",market="{market}"' for market in ("Spot", "OnDemand"))
+    series = {
+        f'wharfage_cost_total{{{spot},currency="USD"}}': "0+0.2x90",
+        f'wharfage_cost_total{{{booked},currency="USD"}}': "0+0.3x90",
+        f"wharfage_savings_usd_total{{{spot}}}": "0+0.5x90",
+    }
+    expected = {
+        f"wharfage:savings:usd_per_hour{{{CHAT}}}": 0.5 * 60,
+        "wharfage:fleet_savings:usd_per_hour": 0.5 * 60,
+        "wharfage:fleet_savings:ratio_1h": 0.5,
+    }
+    tried([case(series, promql_expr_test=agreeing(expected))], tmp_path)
+
+
+def test_what_a_tenant_pays_is_its_part_of_the_work(tmp_path: Path) -> None:
+    """A minute's work: 6 of prompts, 10 of answers. Engines tell late of prompts, and of more answers than gateways."""
+    other = 'namespace="shop",name="straight"'
+    series = {f'wharfage_cost_total{{{each},offer="g6",market="OnDemand"}}': "0+0.2x90" for each in (CHAT, other)}
+    for whose in (CHAT, other):
+        for kind, tokens, work in (("prompt", 60, 5), ("cached", 40, 1), ("output", 10, 10)):
+            series[f'wharfage_tokens_total{{{whose},type="{kind}"}}'] = f"0+{tokens}x90"
+            series[f'wharfage_work_total{{{whose},type="{kind}"}}'] = f"0+{work}x90"
+    for tenant, team, prompt, output in (("red", "a", 15, 2), ("red", "b", 15, 1), ("blue", "", 90, 1), ("", "", 0, 1)):
+        of = f'{CHAT},tenant="{tenant}",team="{team}"'
+        series[f'wharfage_tenant_tokens_total{{{of},type="prompt"}}'] = f"0+{prompt}x90"
+        series[f'wharfage_tenant_tokens_total{{{of},type="output"}}'] = f"0+{output}x90"
+    usd_per_hour, tokens_per_hour = 0.2 * 60, {"red": 33 * 60, "blue": 91 * 60}
+    share = {"red": (30 / 120 * 6 + 3 / 10 * 10) / 16, "blue": (90 / 120 * 6 + 1 / 10 * 10) / 16}
+    usd = {tenant: usd_per_hour * part for tenant, part in share.items()}
+    expected = {f'wharfage:tenant_spend:usd_per_hour{{{CHAT},tenant="{tenant}"}}': usd[tenant] for tenant in usd}
+    per_million = "wharfage:tenant_cost_per_million_tokens:usd_1h"
+    expected |= {
+        f'{per_million}{{{CHAT},tenant="{tenant}"}}': 1e6 * usd[tenant] / tokens_per_hour[tenant] for tenant in usd
+    }
+    checks = agreeing(expected)
+    count = {"expr": "count(wharfage:tenant_spend:usd_per_hour)", "eval_time": "90m"}
+    checks.append({**count, "exp_samples": [{"labels": "{}", "value": 2}]})
     tried([case(series, promql_expr_test=checks)], tmp_path)

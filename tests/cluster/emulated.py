@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.cluster.lab import Lab
@@ -26,16 +28,23 @@ class EmulatorProcess:
     """Engines for the pods of a lab's deployments."""
 
     def __init__(
-        self, lab: Lab, *requests_per_second: float, name: str = "chat", tokens: tuple[int, int] = (128, 32)
+        self,
+        lab: Lab,
+        *requests_per_second: float,
+        name: str = "chat",
+        tokens: tuple[int, int] = (128, 32),
+        beside: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """The load of each minute, and from then on ten hours like the last; short requests unless told otherwise."""
-        trace = lab.folder / f"{name}.csv"
-        rates = [*requests_per_second, *[requests_per_second[-1]] * 600]
-        rows = [f"{60 * minute},{rate},{tokens[0]},{tokens[1]}" for minute, rate in enumerate(rates)]
-        trace.write_text("\n".join(["t_s,req_per_s,prompt_tokens,output_tokens", *rows, ""]), encoding="utf-8")
+        """The load of each minute, and from then on ten hours like the last; short requests unless told otherwise.
+
+        `beside` are further deployments, each with a rate that stays.
+        """
+        loads = {name: requests_per_second, **{other: (rate,) for other, rate in beside.items()}}
         self.kept = lab.folder / "ledger.json"
         self._log = lab.folder / "emulator.log"
-        command = [sys.executable, "-m", "demo.emulator", "--load", f"{lab.namespace}/{name}={trace}"]
+        command = [sys.executable, "-m", "demo.emulator"]
+        for each, rates in loads.items():
+            command += ["--load", f"{lab.namespace}/{each}={_trace(lab, each, rates, tokens)}"]
         command += ["--speed", f"{SPEED:g}", "--ledger", str(self.kept)]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -63,3 +72,10 @@ class EmulatorProcess:
         assert self.process.stdout is not None
         self.process.stdout.close()
         assert self.process.wait(timeout=10) == 0, self._log.read_text(encoding="utf-8")
+
+
+def _trace(lab: Lab, name: str, rates: Sequence[float], tokens: tuple[int, int]) -> Path:
+    trace = lab.folder / f"{name}.csv"
+    rows = [f"{60 * minute},{rate},{tokens[0]},{tokens[1]}" for minute, rate in enumerate([*rates, *[rates[-1]] * 600])]
+    trace.write_text("\n".join(["t_s,req_per_s,prompt_tokens,output_tokens", *rows, ""]), encoding="utf-8")
+    return trace

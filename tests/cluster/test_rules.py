@@ -22,8 +22,14 @@ RECORDED = [
     for rule in group["rules"]
     if "record" in rule
 ]
-ELSEWHERE = ("wharfage:forecast", "wharfage:budget")
-"""What needs weeks of load, or a budget: `test_dashboards` has both, and asks for all that is recorded."""
+ELSEWHERE = (
+    "wharfage:forecast",
+    "wharfage:budget",
+    "wharfage:savings",
+    "wharfage:fleet_savings",
+    "wharfage:tenant",
+)
+"""What needs weeks of load, a budget, a spot machine or a gateway: `test_dashboards` has them, and asks for all."""
 
 
 def asked(url: str, path: str) -> Any:

@@ -6,7 +6,7 @@ import logging
 import pytest
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.savings import saved_usd
-from wharfage_autoscaler.spend import Account, Payer, Served, Spend
+from wharfage_autoscaler.spend import Account, Payer, Served, Spend, Used
 from wharfage_operator.gauges import Figures
 from wharfage_operator.tariffs import on_demand
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
@@ -134,6 +134,20 @@ def test_what_is_booked_is_counted_each_token_once() -> None:
     assert shown("served_requests", **whose) == 3.0
     assert [shown("tokens", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [60.0, 40.0, 20.0]
     assert [shown("work", **whose, type=kind) for kind in ("prompt", "cached", "output")] == [6.0, 0.0, 20.0]
+
+
+def test_what_tenants_used_is_counted_of_each() -> None:
+    told = Telemetry()
+    account = Account(Payer("u", "shop", "chat", "search"), ("aws", "g6", Market.SPOT, "a"))
+    told.spend.booked(account, Spend(tenants=(("", Used(1.0, 5.0, 1.0)), ("red", Used(2.0, 70.0, 30.0)))))
+    told.spend.booked(account, Spend(tenants=(("red", Used(1.0, 10.0, 4.0)),)))
+
+    def shown(tenant: str, kind: str) -> float | None:
+        whose = {"namespace": "shop", "name": "chat", "team": "search", "tenant": tenant, "type": kind}
+        return told.registry.get_sample_value("wharfage_tenant_tokens_total", whose)
+
+    assert (shown("red", "prompt"), shown("red", "output")) == (80.0, 34.0)
+    assert (shown("", "prompt"), shown("", "output")) == (5.0, 1.0)
 
 
 def test_what_spot_saves_is_counted_against_the_same_machine_on_demand_and_never_falls() -> None:

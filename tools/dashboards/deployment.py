@@ -18,10 +18,13 @@ from tools.dashboards.panels import (
 )
 
 _OURS = 'namespace="$namespace", name="$name"'
+_AT_GATEWAY = 'namespace="$namespace", model="$name"'
 _WANTED = f'wharfage_replicas{{{_OURS}, state="wanted"}}'
 _NO_FORECAST = "less than some hours of load are known, or scaling.forecast is off"
 _NO_ANSWERS = "too few requests were answered in the last minute"
 _NO_EXPORTER = "no DCGM exporter is read by the Prometheus of setting prometheus_url"
+_NO_GATEWAY = "it has no gateway, or Prometheus does not read it"
+_NO_TENANTS = "no gateway has counted tokens of it"
 _NOT_LED = "its count does not follow its load"
 
 
@@ -31,11 +34,16 @@ def _gauge(name: str, *, by: str = "", where: str = "") -> str:
     return f"max by ({by}) (wharfage_{name}{{{chosen}}})" if by else f"max(wharfage_{name}{{{chosen}}})"
 
 
-def _grown(counter: str) -> str:
+def _grown(counter: str, by: str) -> str:
     """What a counter of rare things grew by. One that was not there before has grown from nothing to what it is."""
     interval = "$__rate_interval"
     grown = f"increase({counter}[{interval}]) > 0 or ({counter} unless {counter} offset {interval})"
-    return f"sum by (direction, reason) ({grown})"
+    return f"sum by ({by}) ({grown})"
+
+
+def _rate(counter: str, *, by: str) -> str:
+    """Of a counter on the gateways' own pages."""
+    return f"sum by ({by}) (rate(wharfage_gateway_{counter}{{{_AT_GATEWAY}}}[$__rate_interval]))"
 
 
 def _recorded(name: str, where: str = "") -> str:
@@ -52,7 +60,7 @@ def deployment() -> Dashboard:
         .with_variable(variable("name", "Deployment", 'label_values(wharfage_replicas{namespace="$namespace"}, name)'))
         .annotation(marks("Wanted replicas changed", f"changes({_WANTED}[1m]) > 0", "orange"))
     )
-    return _cost(_answers(_course(_figures(board))))
+    return _cost(_gateway(_answers(_course(_figures(board)))))
 
 
 def _figures(board: Dashboard) -> Dashboard:
@@ -131,7 +139,7 @@ def _course(board: Dashboard) -> Dashboard:
                 "Decisions",
                 "Changes of what is wanted, by where they lead and the reason of the last step "
                 "(docs/reference/conditions.md has all reasons).",
-                Asked(_grown(f"wharfage_decisions_total{{{_OURS}}}"), "{{direction}}: {{reason}}"),
+                Asked(_grown(f"wharfage_decisions_total{{{_OURS}}}", "direction, reason"), "{{direction}}: {{reason}}"),
                 steps=True,
                 empty_while="nothing else is decided than before",
             )
@@ -196,6 +204,97 @@ def _answers(board: Dashboard) -> Dashboard:
                 Asked(_recorded("tpot_p95:seconds"), "each token"),
                 unit=SECONDS,
                 empty_while=_NO_ANSWERS,
+            )
+        )
+    )
+
+
+def _gateway(board: Dashboard) -> Dashboard:
+    of_each = "Without a tenant: of those who have no key."
+    return (
+        board.with_row(Row("Tenants, at the gateway"))
+        .with_panel(
+            lines(
+                "Sent to replicas, by tenant",
+                f"Requests per second by tenant and class. {of_each}",
+                Asked(_rate("admitted_total", by="tenant, class"), "{{tenant}} {{class}}"),
+                unit=RPS,
+                empty_while=_NO_GATEWAY,
+            )
+        )
+        .with_panel(
+            lines(
+                "Refused, by tenant",
+                "Requests in each interval, by tenant, class and the reason that clients are told "
+                "(docs/howto/gateway.md has all of them).",
+                Asked(
+                    _grown(f"wharfage_gateway_refused_total{{{_AT_GATEWAY}}}", "tenant, class, reason"),
+                    "{{tenant}} {{class}}: {{reason}}",
+                ),
+                steps=True,
+                empty_while=f"nobody is refused, {_NO_GATEWAY}",
+            )
+        )
+        .with_panel(
+            lines(
+                "Waiting, by tenant",
+                f"Requests in the gateway's queue, by tenant and class. {of_each}",
+                Asked(
+                    f"sum by (tenant, class) (wharfage_gateway_waiting{{{_AT_GATEWAY}}})",
+                    "{{tenant}} {{class}}",
+                ),
+                empty_while=_NO_GATEWAY,
+            )
+        )
+        .with_panel(
+            lines(
+                "Waited, 95th percentile",
+                "How long requests that went to a replica had waited before, by class.",
+                Asked(
+                    f"histogram_quantile(0.95, {_rate('wait_seconds_bucket', by='class, le')})",
+                    "{{class}}",
+                ),
+                unit=SECONDS,
+                empty_while=_NO_GATEWAY,
+            )
+        )
+        .with_panel(
+            lines(
+                "Tokens per second, by tenant",
+                f"Of prompts, cached ones included, and of answers, as the ledger books them. {of_each}",
+                Asked(_recorded("tenant_tokens:per_second"), "{{tenant}} {{type}}"),
+                empty_while=_NO_TENANTS,
+            )
+        )
+        .with_panel(
+            lines(
+                "Dollars per hour, by tenant",
+                "Of the dollars that the ledger books, by what each tenant's prompts and answers took the engines.",
+                Asked(_recorded("tenant_spend:usd_per_hour"), "{{tenant}}"),
+                unit=USD_PER_HOUR,
+                stacked=True,
+                empty_while=f"{_NO_TENANTS}, or nothing is known of its engines' tokens",
+            )
+        )
+        .with_panel(
+            lines(
+                "Throttle",
+                "Tokens per second that each tenant may use, over all gateways, by the budget and its stage.",
+                Asked(
+                    f"max by (budget, stage) (wharfage_gateway_throttle_tokens_per_second{{{_AT_GATEWAY}}})",
+                    "{{budget}}: {{stage}}",
+                ),
+                steps=True,
+                empty_while=f"no budget is at a stage that throttles, {_NO_GATEWAY}",
+            )
+        )
+        .with_panel(
+            lines(
+                "Under way, and slots",
+                "Requests that replicas have by the gateways' count, and how many they may have.",
+                Asked(f"sum(wharfage_gateway_running{{{_AT_GATEWAY}}})", "under way"),
+                Asked(f"max(wharfage_gateway_slots{{{_AT_GATEWAY}}})", "slots"),
+                empty_while=_NO_GATEWAY,
             )
         )
     )

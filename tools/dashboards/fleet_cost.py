@@ -5,6 +5,9 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from tools.dashboards.panels import RATIO, SECONDS, USD, USD_PER_HOUR, Asked, dashboard, figure, lines, table
 
 _NO_TOKENS = "no engine has made a token in the last hour"
+_NO_TENANTS = "no gateway has counted tokens of a tenant, or nothing is known of those of its engines"
+_NO_SPOT = "nothing runs on spot machines"
+_BASELINE = "Baseline: the same machines for the same hours on demand, by the catalogs' prices of the time."
 
 
 def _paid(*labels: str, metric: str = "cost") -> str:
@@ -18,9 +21,15 @@ def _share(part: str) -> str:
 
 def fleet_cost() -> Dashboard:
     """The dashboard."""
+    board = dashboard(
+        "Fleet cost", "wharfage-fleet-cost", "What all LLMDeployments cost, from the ledger and from prices."
+    )
+    return _on_what(_against_on_demand(_for_whom(_figures(board))))
+
+
+def _figures(board: Dashboard) -> Dashboard:
     return (
-        dashboard("Fleet cost", "wharfage-fleet-cost", "What all LLMDeployments cost, from the ledger and from prices.")
-        .with_panel(
+        board.with_panel(
             figure(
                 "Ordered",
                 "Dollars per hour of what runs and is ordered, at the prices of now.",
@@ -68,7 +77,12 @@ def fleet_cost() -> Dashboard:
                 unit=RATIO,
             )
         )
-        .with_row(Row("For whom"))
+    )
+
+
+def _for_whom(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("For whom"))
         .with_panel(
             lines(
                 "Dollars per hour by deployment",
@@ -105,7 +119,90 @@ def fleet_cost() -> Dashboard:
                 empty_while=_NO_TOKENS,
             )
         )
-        .with_row(Row("On what"))
+        .with_panel(
+            lines(
+                "Dollars per hour by tenant",
+                "Of the dollars that the ledger books, by what each tenant's prompts and answers took the engines. "
+                "What came past a gateway, or without a key, is in none of them.",
+                Asked("sum by (namespace, tenant) (wharfage:tenant_spend:usd_per_hour)", "{{namespace}}/{{tenant}}"),
+                unit=USD_PER_HOUR,
+                stacked=True,
+                empty_while=_NO_TENANTS,
+            )
+        )
+        .with_panel(
+            lines(
+                "Dollars per million tokens by tenant",
+                "Of prompts and answers together, as gateways counted them, over the last hour.",
+                Asked("wharfage:tenant_cost_per_million_tokens:usd_1h", "{{namespace}}/{{name}} {{tenant}}"),
+                unit=USD,
+                empty_while=_NO_TENANTS,
+            )
+        )
+    )
+
+
+def _against_on_demand(board: Dashboard) -> Dashboard:
+    """What spot saves. What the count saves is known only afterwards: reports have it."""
+    return (
+        board.with_row(Row("Against the same machines on demand"))
+        .with_panel(
+            figure(
+                "Saved per hour",
+                f"Dollars per hour that spot machines cost less. {_BASELINE}",
+                "wharfage:fleet_savings:usd_per_hour",
+                unit=USD_PER_HOUR,
+                empty_while=_NO_SPOT,
+                span=8,
+            )
+        )
+        .with_panel(
+            figure(
+                "Saved",
+                f"Dollars that spot machines cost less in the time range that is shown. {_BASELINE}",
+                "sum(increase(wharfage_savings_usd_total[$__range]))",
+                unit=USD,
+                empty_while=_NO_SPOT,
+                span=8,
+            )
+        )
+        .with_panel(
+            figure(
+                "Saved share",
+                "Share of what the last hour would have cost with all spot machines on demand.",
+                "wharfage:fleet_savings:ratio_1h",
+                unit=RATIO,
+                span=8,
+            )
+        )
+        .with_panel(
+            lines(
+                "Saved per hour by deployment",
+                f"Dollars per hour that its spot machines cost less. {_BASELINE}",
+                Asked("wharfage:savings:usd_per_hour", "{{namespace}}/{{name}}"),
+                unit=USD_PER_HOUR,
+                stacked=True,
+                empty_while=_NO_SPOT,
+            )
+        )
+        .with_panel(
+            lines(
+                "Dollars per hour, and on demand",
+                "As the ledger books them, and what the same machines would cost if none were a spot machine.",
+                Asked("wharfage:fleet_spend:usd_per_hour", "booked"),
+                Asked(
+                    "wharfage:fleet_spend:usd_per_hour + (wharfage:fleet_savings:usd_per_hour or vector(0))",
+                    "on demand",
+                ),
+                unit=USD_PER_HOUR,
+            )
+        )
+    )
+
+
+def _on_what(board: Dashboard) -> Dashboard:
+    return (
+        board.with_row(Row("On what"))
         .with_panel(
             lines(
                 "Dollars per hour by machine",

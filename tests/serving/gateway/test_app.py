@@ -12,7 +12,7 @@ from wharfage_gateway.board import Board
 from wharfage_gateway.headers import client
 from wharfage_gateway.outcome import ABORTED, ANSWERED
 from wharfage_gateway.ticket import Used
-from wharfage_gateway.view import Model, Replica, View
+from wharfage_gateway.view import Model, Replica, Throttle, View
 
 READY = Replica("a", "10.0.0.1", slots=1.0)
 
@@ -218,6 +218,27 @@ async def test_metrics_tell_who_came_who_waits_and_why_not() -> None:
     assert 'wharfage_gateway_open{model="chat",replica="a"} 1.0' in said
     assert 'wharfage_gateway_wait_seconds_bucket{class="default",le="0.005",model="chat"} 1.0' in said
     assert 'wharfage_gateway_refused_total{class="",model="",reason="model_not_found",tenant=""} 1.0' in said
+    assert 'wharfage_gateway_waiting{class="default",model="chat",tenant=""} 0.0' in said
+    assert not [line for line in said if line.startswith("wharfage_gateway_throttle")]
+
+
+async def test_metrics_tell_which_tenant_waits_and_which_budget_throttles() -> None:
+    to = app(READY, throttle=Throttle(50.0, 9000.0, "Freeze", "search"))
+    calls = [
+        Call(to, "/check/v1/chat/completions", headers={"x-model": "chat", "x-client": client(tenant, "")})
+        for tenant in ("red", "red", "blue", "red")
+    ]
+    running = [asyncio.create_task(call.run()) for call in calls]
+    await running[0]
+    await until_it_waits()
+    said = (await Call(to, "/metrics", unix=False).run()).said.decode().splitlines()
+    assert 'wharfage_gateway_waiting{class="default",model="chat",tenant="red"} 2.0' in said
+    assert 'wharfage_gateway_waiting{class="default",model="chat",tenant="blue"} 1.0' in said
+    throttled = 'wharfage_gateway_throttle_tokens_per_second{budget="search",model="chat",stage="Freeze"} 50.0'
+    assert throttled in said
+    for call in calls:
+        call.leaves.set()
+    await asyncio.gather(*running)
 
 
 async def test_how_a_variants_answers_ended_is_told_with_its_uncertainty() -> None:

@@ -154,7 +154,7 @@ def test_nobody_is_lost_and_nobody_is_served_twice(actions: list[tuple[str, str,
             inside.discard(ticket)
         else:
             queue.reweigh({"interactive": number + 1, "bulk": 1})
-        assert len(queue) == len(inside) == sum(queue.by_class().values())
+        assert len(queue) == len(inside) == sum(queue.sizes().values())
         assert all(ticket in queue for ticket in inside)
         pushed = queue.sheds(cls, tenant)
         assert pushed is None or pushed in inside
