@@ -21,6 +21,9 @@ RECORDED = {
 }
 BOARDS = {name: json.loads((CHART / "dashboards" / f"{name}.json").read_text()) for name in BUILDERS}
 EVERY = [pytest.param(board, id=name) for name, board in BOARDS.items()]
+UNITS = {"none", "short", "currencyUSD", "percentunit", "reqps", "s", "h", "bytes", "watt", "joule"}
+"""By the names that `@grafana/data` has for them."""
+
 MACROS = {"$__rate_interval": "1m", "$__range": "1h", "$namespace": "shop", "$name": "chat", "$budget": ".*"}
 
 
@@ -35,6 +38,16 @@ def expressions(board: dict[str, Any]) -> Iterator[str]:
     for panel in panels(board):
         yield from (target["expr"] for target in panel["targets"])
     yield from (mark["expr"] for mark in board["annotations"].get("list", ()) if "expr" in mark)
+
+
+def labels_of(expression: str) -> set[str]:
+    """Labels that a question may find: those that it, and what it asks for that is recorded, sum by or match on."""
+    whole = expression
+    while names := {name for name in re.findall(r"wharfage:[\w:]+", whole) if name in RECORDED}:
+        for name in names:
+            whole = re.sub(rf"{name}(?![\w:])", f"({RECORDED[name]})", whole)
+    found = {label.strip() for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", whole) for label in labels.split(",")}
+    return found | {"instance"}
 
 
 def dashboards(**values: Any) -> tuple[Manifest, ...]:
@@ -91,6 +104,42 @@ def test_every_panel_asks_the_readers_own_prometheus_and_says_what_it_shows(boar
 
 
 @pytest.mark.parametrize("board", EVERY)
+def test_every_variable_is_declared_and_used(board: dict[str, Any]) -> None:
+    variables = {each["name"]: each for each in board["templating"]["list"]}
+    asked = [*expressions(board), *(each.get("query", "") for each in variables.values())]
+    sources = [each["datasource"]["uid"] for each in (*panels(board), *board["annotations"].get("list", ()))]
+    named = {name for text in (*asked, *sources) for name in re.findall(r"\$\{?([a-z]\w*)", text)}
+    assert named == variables.keys()
+    assert all(each["datasource"]["uid"] == "${datasource}" for each in variables.values() if each["type"] == "query")
+
+
+@pytest.mark.parametrize("board", EVERY)
+def test_every_line_and_bar_is_called_by_labels_that_it_has(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        targets = panel["targets"]
+        assert len({target["refId"] for target in targets}) == len(targets), panel["title"]
+        for target in targets:
+            named = set(re.findall(r"{{(\w+)}}", target.get("legendFormat", "")))
+            assert named <= labels_of(target["expr"]), panel["title"]
+            assert target.get("legendFormat") or panel["type"] in ("stat", "table"), panel["title"]
+
+
+@pytest.mark.parametrize("board", EVERY)
+def test_every_panel_is_as_its_kind_asks(board: dict[str, Any]) -> None:
+    for panel in panels(board):
+        kind, defaults = panel["type"], panel["fieldConfig"]["defaults"]
+        assert defaults.get("unit", "none") in UNITS, panel["title"]
+        for target in panel["targets"]:
+            assert target["instant"] is not target["range"], panel["title"]
+            assert target["range"] is (kind in ("stat", "timeseries", "state-timeline")), panel["title"]
+            assert target.get("format") == ("table" if kind == "table" else None), panel["title"]
+        if kind not in ("timeseries", "table"):  # whose colours are those of thresholds; without any, red from 80 on
+            bounds = [step["value"] for step in defaults["thresholds"]["steps"]]
+            assert bounds[0] is None, panel["title"]
+            assert bounds[1:] == sorted(set(bounds[1:])), panel["title"]
+
+
+@pytest.mark.parametrize("board", EVERY)
 def test_no_two_panels_lie_on_each_other(board: dict[str, Any]) -> None:
     taken: set[tuple[int, int]] = set()
     for panel in board["panels"]:
@@ -102,6 +151,7 @@ def test_no_two_panels_lie_on_each_other(board: dict[str, Any]) -> None:
 
 
 def test_each_has_an_address_of_its_own() -> None:
+    assert all(re.fullmatch(r"[a-z-]{1,40}", board["uid"]) for board in BOARDS.values())
     assert len({board["uid"] for board in BOARDS.values()}) == len(BOARDS)
     assert all("wharfage" in board["tags"] for board in BOARDS.values())
 

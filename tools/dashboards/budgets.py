@@ -22,6 +22,7 @@ def budgets() -> Dashboard:
                 "Share of the period's dollars, an override included.",
                 Asked(_gauge("used_ratio"), "{{budget}} ({{period}})"),
                 unit=RATIO,
+                colours=((None, "green"), (0.8, "orange"), (1.0, "red")),
             )
         )
         .with_panel(
@@ -72,7 +73,7 @@ def budgets() -> Dashboard:
         .with_panel(
             states(
                 "Stages",
-                "1 while a stage is in force.",
+                "Orange while a stage is in force, green while it is not.",
                 Asked(_gauge("stage", by="budget, stage"), "{{budget}} {{stage}}"),
             )
         )

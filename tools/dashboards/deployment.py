@@ -93,6 +93,7 @@ def _figures(board: Dashboard) -> Dashboard:
                 "Demand by what the ready replicas carry within the objectives.",
                 _recorded("utilisation:ratio"),
                 unit=RATIO,
+                colours=((None, "text"), (1.0, "red")),
             )
         )
     )

@@ -22,11 +22,25 @@ def operator_health() -> Dashboard:
         "Operator", "wharfage-operator", "The operator itself: whether it leads, hears, decides and writes."
     )
     board = (
-        board.with_panel(figure("Leaders", "Replicas of the operator that lead: one.", "sum(wharfage_leader)"))
+        board.with_panel(
+            figure(
+                "Leaders",
+                "Replicas of the operator that lead: one.",
+                "sum(wharfage_leader)",
+                colours=((None, "red"), (1.0, "text"), (2.0, "red")),
+            )
+        )
         .with_panel(figure("Queue", "Objects that wait for a look.", "max(wharfage_queue_depth)"))
         .with_panel(figure("Deployments", "LLMDeployments in the cache.", _cached("llmdeployments")))
         .with_panel(figure("Pods", "Pods in the cache: those of the engines.", _cached("pods")))
-        .with_panel(figure("Ledger kept", "1 while dollars are written where they last.", "max(wharfage_ledger_kept)"))
+        .with_panel(
+            figure(
+                "Ledger kept",
+                "1 while dollars are written where they last.",
+                "max(wharfage_ledger_kept)",
+                colours=((None, "red"), (1.0, "text")),
+            )
+        )
         .with_panel(
             figure("Worker starts", "Of the process that solves and forecasts.", "max(wharfage_worker_starts_total)")
         )

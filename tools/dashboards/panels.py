@@ -18,7 +18,9 @@ from grafana_foundation_sdk.builders.dashboard import (
     Dashboard,
     DashboardLink,
     DatasourceVariable,
+    FieldColor,
     QueryVariable,
+    ThresholdsConfig,
 )
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.builders.stat import Panel as Stat
@@ -39,6 +41,9 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataSourceRef,
     DataTransformerConfig,
+    FieldColorModeId,
+    Threshold,
+    ThresholdsMode,
     VariableRefresh,
     VariableSort,
 )
@@ -49,6 +54,12 @@ TAG = "wharfage"
 USD, USD_PER_HOUR, RPS, RATIO, SECONDS = "currencyUSD", "currencyUSD", "reqps", "percentunit", "s"
 _FINE = 4  # digits of dollars: tokens cost fractions of a cent
 _FULL, _HALF = 24, 12
+
+Colours = tuple[tuple[float | None, str], ...]
+"""Of values from each bound on, lowest first; None is below all. Unless told, Grafana paints what is above 80 red."""
+
+PLAIN: Colours = ((None, "text"),)
+SWITCHED_ON: Colours = ((None, "green"), (1.0, "orange"))
 
 
 class Asked(NamedTuple):
@@ -132,7 +143,14 @@ def lines(
 
 
 def figure(
-    title: str, about: str, expression: str, *, unit: str = "short", empty_while: str = "", span: int = 4
+    title: str,
+    about: str,
+    expression: str,
+    *,
+    unit: str = "short",
+    colours: Colours = PLAIN,
+    empty_while: str = "",
+    span: int = 4,
 ) -> Stat:
     """One number, and behind it how it came there."""
     panel = (
@@ -141,6 +159,7 @@ def figure(
         .description(_described(about, empty_while))
         .datasource(SOURCE)
         .unit(unit)
+        .thresholds(_thresholds(colours))
         .span(span)
         .height(4)
         .graph_mode(BigValueGraphMode.AREA)
@@ -150,7 +169,9 @@ def figure(
     return panel.decimals(2) if unit in (USD, RATIO) else panel
 
 
-def bars(title: str, about: str, asked: Asked, *, unit: str = "short", empty_while: str = "") -> BarGauge:
+def bars(
+    title: str, about: str, asked: Asked, *, unit: str = "short", colours: Colours = PLAIN, empty_while: str = ""
+) -> BarGauge:
     """One bar for each series, as it is now."""
     return (
         BarGauge()
@@ -158,6 +179,7 @@ def bars(title: str, about: str, asked: Asked, *, unit: str = "short", empty_whi
         .description(_described(about, empty_while))
         .datasource(SOURCE)
         .unit(unit)
+        .thresholds(_thresholds(colours))
         .min(0)
         .span(_HALF)
         .height(8)
@@ -185,12 +207,14 @@ def table(
 
 
 def states(title: str, about: str, *asked: Asked, empty_while: str = "", span: int = _FULL) -> StateTimeline:
-    """A row for each series, coloured by its value."""
+    """A row for each series, coloured while its value is 1."""
     panel = (
         StateTimeline()
         .title(title)
         .description(_described(about, empty_while))
         .datasource(SOURCE)
+        .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .thresholds(_thresholds(SWITCHED_ON))
         .span(span)
         .height(8)
         .show_value(VisibilityMode.NEVER)
@@ -199,6 +223,11 @@ def states(title: str, about: str, *asked: Asked, empty_while: str = "", span: i
     for query in _queries(asked):
         panel = panel.with_target(query.range())
     return panel
+
+
+def _thresholds(colours: Colours) -> ThresholdsConfig:
+    steps = [Threshold(value=bound, color=colour) for bound, colour in colours]
+    return ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
 
 
 def _queries(asked: Sequence[Asked]) -> list[Dataquery]:
