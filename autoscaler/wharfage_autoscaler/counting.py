@@ -8,7 +8,7 @@ read before counts from its beginning, which is when its replica was first ready
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wharfage_autoscaler.metering import Charges, RowOf
 from wharfage_autoscaler.spend import NOTHING, Account, Served, Spend
@@ -90,11 +90,6 @@ def begun(marks: Marks, seen: Marks, since_s: Mapping[str, float]) -> Marks:
         if key not in marks and (uid := key.partition("/")[0]) in since_s
     }
     return {**marks, **fresh}
-
-
-def shifted(marks: Marks, delta_s: float) -> Marks:
-    """The same on a clock that was set by so many seconds."""
-    return {key: replace(mark, at_s=mark.at_s + delta_s) for key, mark in marks.items()}
 
 
 def spread(from_s: float, to_s: float, row_of: RowOf) -> Iterator[tuple[float, float]]:

@@ -7,8 +7,9 @@ it began; what it has counted since then is new. What a gateway counted before t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from wharfage_autoscaler.counting import MOST_PER_S, spread
+from wharfage_autoscaler.counting import MOST_PER_S, Mark, spread
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf
 from wharfage_autoscaler.spend import NOTHING, Account, Spend, Used
 
@@ -34,6 +35,8 @@ class Usage:
 
 Usages = Mapping[str, Usage]
 """By a name that no other gateway has, and none that begins anew."""
+
+_Mark = TypeVar("_Mark", Mark, Usage)
 
 
 def used(
@@ -62,8 +65,8 @@ def used(
     return kept, charges
 
 
-def shifted(marks: Usages, delta_s: float) -> Usages:
-    """The same on a clock that was set by so many seconds."""
+def shifted(marks: Mapping[str, _Mark], delta_s: float) -> dict[str, _Mark]:
+    """Marks of gateways, or of engines, on a clock that was set by so many seconds."""
     return {name: replace(mark, at_s=mark.at_s + delta_s) for name, mark in marks.items()}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from wharfage_autoscaler.counting import Counters, Mark, Marks, Weigh, begun, counted, shifted
+from wharfage_autoscaler.counting import Counters, Mark, Marks, Weigh, begun, counted
 from wharfage_autoscaler.ledger import DAY_S, Ledger, Totals, day_of, totals
 from wharfage_autoscaler.meter import Machine, Meter, Stay
 from wharfage_autoscaler.metering import HOUR_S, Charges, RowOf, charged
@@ -19,8 +19,7 @@ from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.savings import saved_usd
 from wharfage_autoscaler.spend import NOTHING, Account, Spend
-from wharfage_autoscaler.usage import Usage, Usages, used
-from wharfage_autoscaler.usage import shifted as usages_shifted
+from wharfage_autoscaler.usage import Usage, Usages, shifted, used
 from wharfage_autoscaler.worth import USUAL
 
 from wharfage_operator.apply import Writer
@@ -362,7 +361,7 @@ def _later(books: Open, delta_s: float) -> Open:
         books,
         meter=books.meter.shifted(delta_s),
         marks=shifted(books.marks, delta_s),
-        usages=usages_shifted(books.usages, delta_s),
+        usages=shifted(books.usages, delta_s),
     )
 
 

@@ -30,7 +30,7 @@ class Asked:
     """One request. `tenant` is "" where the gateway asks for no keys; `key_class` is that of the key, "" for none.
 
     `wanted_class` is what the client asks for. `background` asks for an answer that is fetched later. `prefix` tells
-    prompts with the same beginning, `body` bodies that are the same; None: not known.
+    prompts with the same beginning, in any gateway, `body` bodies that are the same, in this process; None: not known.
     """
 
     model: str = ""
@@ -68,7 +68,7 @@ def asked(sent: Iterable[tuple[bytes, bytes]], body: bytes = b"", dialect: Diale
         prompt_bytes=_count(length),
         request_id=found.get(_ID, ""),
         prefix=prefix(body) if body else None,
-        body=_hash(body + length.encode()) if body else None,  # all that is seen of it, and how long it is
+        body=hash(body + length.encode()) if body else None,  # all that is seen of it, and how long it is
         dialect=dialect,
     )
 

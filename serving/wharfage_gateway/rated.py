@@ -40,13 +40,9 @@ async def by_client(board: Board, sent: Iterable[Header], body: bytes) -> Reply:
 
 
 def by_gateway(board: Board, body: bytes) -> Reply:
-    """The answer to another gateway, which knows the tenant and has read the rating."""
-    try:
-        tenant = orjson.loads(body)["tenant"]
-    except (orjson.JSONDecodeError, TypeError, KeyError):
-        return Reply(400, _JSON, b"{}")
-    rating = read(body, tenant) if isinstance(tenant, str) else None
-    if not isinstance(rating, Rating):
+    """The answer to another gateway, which has read the rating and writes whose it is."""
+    rating = read(body, None)
+    if isinstance(rating, Refuse):
         return Reply(400, _JSON, b"{}")
     verdict = board.rate(rating)
     return Reply(_SAID[verdict], _JSON, orjson.dumps({"counted": verdict is Verdict.COUNTED}))

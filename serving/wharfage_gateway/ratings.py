@@ -73,8 +73,8 @@ class Ratings:
         return Verdict.COUNTED, found.answered
 
 
-def read(body: bytes, tenant: str) -> Rating | Refuse:
-    """The rating in a body, or what is wrong with it."""
+def read(body: bytes, tenant: str | None) -> Rating | Refuse:
+    """The rating in a body, or what is wrong with it; where `tenant` is None the body says whose it is."""
     if len(body) > MOST_BYTES:
         return _wrong(f"a rating has at most {MOST_BYTES} bytes", None, status=413)
     try:
@@ -84,11 +84,14 @@ def read(body: bytes, tenant: str) -> Rating | Refuse:
     if not isinstance(written, Mapping):
         return _wrong('write a JSON object: {"id": "...", "score": 0.8}', None)
     identity, score = written.get("id"), written.get("score")
+    whose = written.get("tenant") if tenant is None else tenant
+    if not isinstance(whose, str):
+        return _wrong("tenant must be the name of one", "tenant")
     if not isinstance(identity, str) or not 0 < len(identity) <= _LONGEST_ID:
         return _wrong("id must be the answer's id, or the x-request-id that came with it", "id")
     if isinstance(score, bool) or not isinstance(score, int | float) or not _within(score):
         return _wrong("score must be a number from 0 to 1", "score")
-    return Rating(request_id(identity), float(score), tenant)
+    return Rating(request_id(identity), float(score), whose)
 
 
 def request_id(identity: str) -> str:

@@ -6,10 +6,11 @@ from dataclasses import astuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wharfage_autoscaler.counting import Counters, Mark, Marks, begun, counted, shifted
+from wharfage_autoscaler.counting import Counters, Mark, Marks, begun, counted
 from wharfage_autoscaler.metering import Charges
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import NOTHING, Account, Payer, Served
+from wharfage_autoscaler.usage import shifted
 from wharfage_autoscaler.worth import Weights
 
 HOUR_S = 3600.0
