@@ -7,8 +7,12 @@ and is charged again: counters wait for it instead of counting it twice.
 from prometheus_client import CollectorRegistry, Counter
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import Account, Served, Spend
+from wharfage_autoscaler.tenants import OTHERS
 
 from wharfage_operator.ratchet import Ratchet
+
+MOST_TENANTS = 100
+"""Tenants of a deployment that have a series of their own on the page; all others together have one."""
 
 _PARTS = {
     "idle": "machines cost while or where nobody was on them",
@@ -44,6 +48,7 @@ class SpendCounters:
         self._work = counter("work", "What these tokens took the engines, in tokens of answers", kinds)
         about = "Tokens that gateways counted of a tenant: of prompts, cached ones included, and of answers"
         self._tenants = counter("tenant_tokens", about, [*whose, "tenant", "type"])
+        self._names: dict[tuple[str, str, str], set[str]] = {}
 
     def booked(self, account: Account, spend: Spend, *, saved_usd: float = 0.0) -> None:
         """Count what was booked of one account, and what it would have cost more on demand."""
@@ -61,9 +66,18 @@ class SpendCounters:
         for kind, (tokens, work) in _by_kind(served).items():
             add(self._tokens.labels(*who, kind), tokens)
             add(self._work.labels(*who, kind), work)
-        for tenant, used in spend.tenants:
+        for name, used in spend.tenants:
+            tenant = self._named(who, name)
             add(self._tenants.labels(*who, tenant, "prompt"), used.prompt_tokens)
             add(self._tenants.labels(*who, tenant, "output"), used.output_tokens)
+
+    def _named(self, who: tuple[str, str, str], tenant: str) -> str:
+        """The name that a tenant is counted under: those that came first have their own."""
+        names = self._names.setdefault(who, set())
+        if tenant not in names and len(names) >= MOST_TENANTS:
+            return OTHERS
+        names.add(tenant)
+        return tenant
 
     def sent(self) -> None:
         """All that was counted is being written."""

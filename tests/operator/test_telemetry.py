@@ -7,7 +7,9 @@ import pytest
 from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.savings import saved_usd
 from wharfage_autoscaler.spend import Account, Payer, Served, Spend, Used
+from wharfage_autoscaler.tenants import OTHERS
 from wharfage_operator.gauges import Figures
+from wharfage_operator.spend_counters import MOST_TENANTS
 from wharfage_operator.tariffs import on_demand
 from wharfage_operator.telemetry import JsonLines, Telemetry, redacted
 
@@ -148,6 +150,22 @@ def test_what_tenants_used_is_counted_of_each() -> None:
 
     assert (shown("red", "prompt"), shown("red", "output")) == (80.0, 34.0)
     assert (shown("", "prompt"), shown("", "output")) == (5.0, 1.0)
+
+
+def test_of_many_tenants_those_that_came_late_are_counted_together() -> None:
+    told = Telemetry()
+    account = Account(Payer("u", "shop", "chat", "search"), ("aws", "g6", Market.SPOT, "a"))
+    tenants = tuple((f"t{number:03}", Used(1.0, 7.0, 2.0)) for number in range(MOST_TENANTS + 20))
+    told.spend.booked(account, Spend(tenants=tenants))
+    told.spend.booked(account, Spend(tenants=tenants[:1] + tenants[-1:]))
+    shown = {
+        sample.labels["tenant"]: sample.value
+        for metric in told.registry.collect()
+        for sample in metric.samples
+        if sample.name == "wharfage_tenant_tokens_total" and sample.labels["type"] == "prompt"
+    }
+    assert len(shown) == MOST_TENANTS + 1
+    assert (shown["t000"], shown[OTHERS]) == (14.0, 7.0 * 21)
 
 
 def test_what_spot_saves_is_counted_against_the_same_machine_on_demand_and_never_falls() -> None:
