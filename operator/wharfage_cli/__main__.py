@@ -17,7 +17,7 @@ from wharfage_cli.options import Options, shared
 from wharfage_cli.output import print_value, show
 from wharfage_cli.reporting.commands import command as report
 from wharfage_cli.simulation.commands import compare, simulate
-from wharfage_cli.status import line, total_usd_per_hour
+from wharfage_cli.status import line, together
 
 STATUS_COLUMNS = {
     "namespace": "NAMESPACE",
@@ -63,7 +63,7 @@ def status(options: Options, name: str | None, all_namespaces: bool) -> None:
         return
     show(lines, WIDE_STATUS_COLUMNS if options.form == "wide" else STATUS_COLUMNS, form=options.form)
     if len(lines) > 1 and options.is_table:
-        click.echo(f"\ntogether {total_usd_per_hour(lines):.2f} USD/h")
+        click.echo(f"\n{together(lines)}")
 
 
 @cli.command()

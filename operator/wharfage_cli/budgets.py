@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from wharfage_cli.status import UNKNOWN, condition
+from wharfage_cli.output import UNKNOWN
+from wharfage_cli.status import condition
 
 _NOT_SEEN = "no operator has looked at this budget yet: is one running? `wharfage doctor` tells"
 

@@ -14,7 +14,8 @@ from wharfage_operator.account import Account, Grounds, digest, read, replayed
 from wharfage_operator.telling import differences, fleet_words, outcome
 
 from wharfage_cli.money import spent
-from wharfage_cli.status import UNKNOWN, condition
+from wharfage_cli.output import UNKNOWN
+from wharfage_cli.status import condition
 
 _NOTHING = "nothing"
 _STARTS = 10

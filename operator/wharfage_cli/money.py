@@ -12,7 +12,8 @@ from wharfage_operator.books import WRITTEN_EVERY_S, Open
 
 from wharfage_cli.budgets import dollars, line
 from wharfage_cli.doctor import Finding, Level, spoken
-from wharfage_cli.status import UNKNOWN, condition
+from wharfage_cli.output import UNKNOWN
+from wharfage_cli.status import condition
 
 
 def tightest(

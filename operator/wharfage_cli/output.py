@@ -12,6 +12,8 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+UNKNOWN = "<none>"
+
 _SENTENCES = frozenset({"waiting_for", "says", "message", "fix"})
 """Fields that go below their row where a terminal is too narrow for them beside it."""
 
@@ -26,9 +28,12 @@ def console() -> Console:
 
 
 def show(rows: Sequence[Any], headings: Mapping[str, str], *, form: str = "table") -> None:
-    """Print dataclasses as a table, or as `json` or `yaml`; `headings` maps fields to column titles."""
+    """Print dataclasses as a table, or as `json` or `yaml`, where what is not known is null.
+
+    `headings` maps fields to column titles.
+    """
     if form in ("json", "yaml"):
-        print_value([asdict(row) for row in rows], form=form)
+        print_value([told(row) for row in rows], form=form)
         return
     here = console()
     for text in laid_out(rows, headings, width=here.width if sys.stdout.isatty() else None):
@@ -38,6 +43,11 @@ def show(rows: Sequence[Any], headings: Mapping[str, str], *, form: str = "table
 def print_value(value: object, *, form: str) -> None:
     """Print for programs: as YAML where that is the form, else as JSON."""
     print(yaml.safe_dump(value, sort_keys=False) if form == "yaml" else json.dumps(value, indent=2))
+
+
+def told(row: Any) -> dict[str, Any]:
+    """A dataclass for programs."""
+    return {field: None if value == UNKNOWN else value for field, value in asdict(row).items()}
 
 
 def laid_out(rows: Sequence[Any], headings: Mapping[str, str], *, width: int | None) -> Iterator[Text]:

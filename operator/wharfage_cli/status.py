@@ -1,13 +1,14 @@
 """`wharfage status`: one line per deployment: is it serving, with what, at what cost, waiting for what."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wharfage_autoscaler.reasons import Reason
 from wharfage_operator.gather import PAUSED, is_paused
 
-UNKNOWN = "<none>"
+from wharfage_cli.output import UNKNOWN
+
 _EDIT_UNSEEN = "no operator has looked at the last edit yet: is one running? `wharfage doctor` tells"
 
 
@@ -71,12 +72,18 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def waiting_for(status: dict[str, Any], blocking: dict[str, Any]) -> str:
-    """The sentence of what blocks; empty when nothing does."""
+    """The sentence of what blocks, or of what machines are missing beside those that serve; empty when nothing is."""
     if not status.get("conditions") and not blocking:
         return "no operator has looked at this object yet: is one running? `wharfage doctor` tells"
+    capacity = condition(status, "CapacityAvailable")
+    if not blocking and capacity.get("status") == "False":
+        blocking = capacity
     return str(blocking.get("message", ""))
 
 
-def total_usd_per_hour(lines: Iterable[Line]) -> float:
-    """What all deployments together cost by the hour; unknown ones are left out."""
-    return sum(float(each.usd_per_hour) for each in lines if each.usd_per_hour != UNKNOWN)
+def together(lines: Sequence[Line]) -> str:
+    """What all deployments cost by the hour, in a sentence that says how many run at a price that is not known."""
+    usd = sum(float(each.usd_per_hour) for each in lines if each.usd_per_hour != UNKNOWN)
+    unpriced = sum(1 for each in lines if each.usd_per_hour == UNKNOWN != each.fleet)
+    beside = f", and {unpriced} whose price is not known: `wharfage doctor` tells why" if unpriced else ""
+    return f"together {usd:.2f} USD/h{beside}"

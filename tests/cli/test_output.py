@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from wharfage_cli.__main__ import cli
 from wharfage_cli.options import Options, shared
-from wharfage_cli.output import laid_out
+from wharfage_cli.output import laid_out, told
 
 HEADINGS = {"name": "NAME", "ready": "READY", "says": "SAYS"}
 
@@ -77,6 +77,10 @@ def test_in_a_narrow_terminal_sentences_go_below_and_no_word_is_broken() -> None
         "    no node of the cluster has room for",
         "    it [yet]",
     ]
+
+
+def test_what_is_not_known_is_null_for_programs() -> None:
+    assert told(Row("chat", "<none>", "")) == {"name": "chat", "ready": None, "says": ""}
 
 
 def test_what_is_looked_for_first_has_a_colour() -> None:

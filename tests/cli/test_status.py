@@ -1,6 +1,6 @@
 from typing import Any
 
-from wharfage_cli.status import line, total_usd_per_hour
+from wharfage_cli.status import line, together
 
 
 def deployment(**status: Any) -> dict[str, Any]:
@@ -31,6 +31,13 @@ def test_a_blocked_deployment_says_what_blocks_it() -> None:
     assert (shown.reason, shown.waiting_for) == ("WaitingForNode", "0/3 nodes are available")
 
 
+def test_what_serves_says_which_machines_it_cannot_have() -> None:
+    rows = [condition("Accepted", "True", "Accepted"), condition("Ready", "True", "Serving", "1 replica serves.")]
+    missing = condition("CapacityAvailable", "False", "CapacityUnavailable", "placement excludes all 55 offers")
+    shown = line(deployment(conditions=[*rows, missing]))
+    assert (shown.ready, shown.reason, shown.waiting_for) == ("True", "Serving", "placement excludes all 55 offers")
+
+
 def test_a_spec_that_was_not_accepted_comes_before_everything_else() -> None:
     refused = condition("Accepted", "False", "ModelDoesNotFit", "short by 3.4 GiB")
     shown = line(deployment(conditions=[condition("Ready", "False", "Unschedulable", "no node"), refused]))
@@ -41,7 +48,15 @@ def test_what_is_not_known_is_not_zero() -> None:
     shown = line(deployment())
     assert (shown.ready, shown.usd_per_hour, shown.usd_per_million_tokens) == ("Unknown", "<none>", "<none>")
     assert "no operator has looked" in shown.waiting_for
-    assert total_usd_per_hour([shown]) == 0
+    assert together([shown]) == "together 0.00 USD/h"
+
+
+def test_what_runs_at_a_price_that_is_not_known_is_not_free() -> None:
+    priced = line(deployment(summary={"fleet": "1xL4", "usdPerHour": "0.80"}))
+    unpriced = line(deployment(summary={"fleet": "3xL4 spot", "usdPerHour": "<none>"}))
+    assert together([priced, unpriced]) == (
+        "together 0.80 USD/h, and 1 whose price is not known: `wharfage doctor` tells why"
+    )
 
 
 def test_a_paused_deployment_says_so_and_what_was_so_before() -> None:

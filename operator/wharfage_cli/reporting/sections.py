@@ -9,10 +9,10 @@ from typing import Any
 from wharfage_autoscaler.words import replica_words
 
 from wharfage_cli import budgets
+from wharfage_cli.output import UNKNOWN
 from wharfage_cli.reporting.report import Line, Report, clock
 from wharfage_cli.reporting.wastes import Waste
 
-UNKNOWN = "<none>"
 _SERVED = (
     *("REQUESTS", "M-PROMPT", "M-CACHED", "M-OUTPUT"),
     *("$/M-TOK", "P50/H", "P95/H", "$/M-PROMPT", "$/M-CACHED", "$/M-OUTPUT"),
