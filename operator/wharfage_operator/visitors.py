@@ -4,7 +4,8 @@ A bearer token is reviewed. Whoever it belongs to may see what they may list: LL
 by namespace, and LLMBudgets. Where the API server does not answer, nobody sees anything.
 
 Anybody may make tokens up. So those that the API server does not know are remembered apart from those that it does, and
-asked about apart, a few in a second: they drive out no visitor's answer, and take no visitor's place.
+asked about apart, a few in a second: they drive out no visitor's answer, and take no visitor's place. Of these few no
+address has more than its part, so that whoever comes first from elsewhere is asked about, too.
 """
 
 import asyncio
@@ -12,11 +13,12 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wharfage_operator.kinds import LLM_BUDGETS, LLM_DEPLOYMENTS, Kind, Object
-from wharfage_operator.turnstile import Turnstile
+from wharfage_operator.turnstile import Sources, Turnstile
 
 HOLDS_S = 30.0
 _TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"  # noqa: S105 - a path
@@ -24,6 +26,7 @@ _ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _AT_ONCE = 4  # of visitors, and as many of strangers
 _MOST_WAITING = 64
 _STRANGERS_PER_S = 20.0
+_PART = 0.75  # of strangers' places, for one address: behind a proxy everybody has the same
 _VISITORS_PER_S = 1000.0
 _REMEMBERED = 1000
 _REMEMBERED_UNKNOWN = 256
@@ -82,20 +85,21 @@ class Visitors:
         self._unknown: OrderedDict[bytes, _Answer] = OrderedDict()
         self._visitors = Turnstile(at_once=_AT_ONCE, places=_MOST_WAITING, per_s=_VISITORS_PER_S, clock=clock)
         self._strangers = Turnstile(at_once=_AT_ONCE, places=_MOST_WAITING, per_s=_STRANGERS_PER_S, clock=clock)
+        self._sources = Sources(places=round(_PART * _MOST_WAITING), per_s=_PART * _STRANGERS_PER_S, clock=clock)
 
-    async def rights(self, token: str) -> Rights:
-        """What the owner of a token may see.
+    async def rights(self, token: str, address: str = "") -> Rights:
+        """What the owner of a token may see; `address` is where it comes from, as the connection says.
 
         Raises:
             Unknown: for a token that the API server does not know.
-            Busy: where too many tokens are being asked about.
+            Busy: where too many tokens are being asked about, or too many from there.
             ApiError: where the API server cannot be asked; that is not remembered.
 
         """
         key = hashlib.sha256(token.encode()).digest()
         answer = self._known.get(key) or self._unknown.get(key)
         if answer is None or self._clock() - answer.at_s >= HOLDS_S:
-            answer = await self._asked(key, token)
+            answer = await self._asked(key, token, address)
             self._remember(key, answer)
         if answer.rights is None:
             raise Unknown(answer.said)
@@ -109,10 +113,13 @@ class Visitors:
         if len(ours) > most:
             ours.popitem(last=False)
 
-    async def _asked(self, key: bytes, token: str) -> _Answer:
+    async def _asked(self, key: bytes, token: str, address: str) -> _Answer:
         """Whose a token is; then, as a visitor's, what they may list."""
         turnstile = self._visitors if key in self._known else self._strangers
-        async with turnstile.place():
+        async with AsyncExitStack() as places:
+            if turnstile is self._strangers:
+                await places.enter_async_context(self._sources.of(address).place())
+            await places.enter_async_context(turnstile.place())
             now_s = self._clock()
             status = await self._review(turnstile, token)
         if not status.get("authenticated"):

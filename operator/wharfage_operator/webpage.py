@@ -79,7 +79,7 @@ class Page:
             if not self._synced.is_set():
                 return _refused(503, "the operator has just started and is still reading: try again in a moment")
             try:
-                rights = await self._visitors.rights(token)
+                rights = await self._visitors.rights(token, request.remote or "")
             except Unknown as unknown:
                 return _refused(401, f"this token is not accepted: {unknown}")
             except Busy as busy:

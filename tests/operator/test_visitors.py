@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from wharfage_operator.errors import ApiError
-from wharfage_operator.turnstile import Busy
+from wharfage_operator.turnstile import Busy, Sources
 from wharfage_operator.visitors import HOLDS_S, Rights, Unknown, Visitors
 
 from tests.operator.connected import connected
@@ -157,7 +157,7 @@ async def test_more_tokens_than_can_be_asked_about_are_told_to_come_back(
     visitors: Visitors, cluster: Cluster, clock: list[float]
 ) -> None:
     found = await asyncio.gather(*(visitors.rights(f"t-{each}") for each in range(70)), return_exceptions=True)
-    assert [type(each) for each in found] == [Unknown] * 64 + [Busy] * 6
+    assert [type(each) for each in found] == [Unknown] * 48 + [Busy] * 22
     assert cluster.most_at_once <= 8
     clock[0] += 1.0
     assert (await visitors.rights("all-token")).everywhere
@@ -167,10 +167,10 @@ async def test_made_up_tokens_take_no_place_of_those_whom_the_api_server_has_kno
     visitors: Visitors, cluster: Cluster, clock: list[float]
 ) -> None:
     await visitors.rights("shop-token")
-    for _ in range(51):  # more than are remembered at all
-        await asyncio.gather(*(visitors.rights(f"{clock[0]}-{at}") for at in range(20)), return_exceptions=True)
+    for _ in range(68):  # more than are remembered at all
+        await asyncio.gather(*(visitors.rights(f"{clock[0]}-{at}") for at in range(15)), return_exceptions=True)
         clock[0] += 1.0
-    assert len([each for each in cluster.asked if each["kind"] == "TokenReview"]) == 1 + 51 * 20
+    assert len([each for each in cluster.asked if each["kind"] == "TokenReview"]) == 1 + 68 * 15
     flood = [asyncio.create_task(visitors.rights(f"made-up-{each}")) for each in range(200)]
     await asyncio.sleep(0)
     assert (await visitors.rights("shop-token")).sees("shop")
@@ -184,9 +184,40 @@ async def test_of_made_up_tokens_a_few_in_a_second_are_asked_about(
     for second in range(10):
         for at in range(100):
             with pytest.raises((Unknown, Busy)):
-                await visitors.rights(f"{second}-{at}")
+                await visitors.rights(f"{second}-{at}", f"10.0.{at}.1")
         clock[0] += 1.0
     assert len(cluster.asked) == 64 + 9 * 20
+
+
+@pytest.mark.parametrize(
+    ("flooding", "visiting"),
+    [("10.0.0.1", "127.0.0.1"), ("2001:db8::{at:x}", "2001:db8:0:1::7"), ("::ffff:10.0.0.1", "10.0.0.2")],
+    ids=["one address", "one network's many addresses", "one that is written as the other kind"],
+)
+async def test_who_comes_first_during_a_flood_is_asked_about_if_it_comes_from_elsewhere(
+    flooding: str, visiting: str, visitors: Visitors, clock: list[float]
+) -> None:
+    for second in range(10):
+        for at in range(100):
+            with pytest.raises((Unknown, Busy)):
+                await visitors.rights(f"{second}-{at}", flooding.format(at=at + 1))
+        clock[0] += 1.0
+    flood = [asyncio.create_task(visitors.rights(f"made-up-{at}", flooding.format(at=at + 1))) for at in range(200)]
+    await asyncio.sleep(0)
+    assert (await visitors.rights("all-token", visiting)).everywhere
+    assert {type(each) for each in await asyncio.gather(*flood, return_exceptions=True)} == {Unknown, Busy}
+
+
+async def test_sources_that_have_not_come_for_long_are_forgotten(clock: list[float]) -> None:
+    sources = Sources(places=1, per_s=0.0, clock=lambda: clock[0], most=2)
+    first, second = sources.of("10.0.0.1"), sources.of("10.0.0.2")
+    assert sources.of("10.0.0.1") is first
+    sources.of("10.0.0.3")
+    assert sources.of("10.0.0.1") is first
+    assert sources.of("10.0.0.2") is not second
+    async with first.place():
+        with pytest.raises(Busy):
+            await first.place().__aenter__()
 
 
 async def test_a_token_that_is_known_no_more_is_as_any_other(
