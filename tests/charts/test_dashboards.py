@@ -95,6 +95,7 @@ def test_a_rate_is_taken_of_counters_only(board: dict[str, Any]) -> None:
 def test_every_panel_asks_the_readers_own_prometheus_and_says_what_it_shows(board: dict[str, Any]) -> None:
     titles = [panel["title"] for panel in panels(board)]
     assert len(titles) == len(set(titles))
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
     for panel in panels(board):
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
         assert panel["description"].endswith("."), panel["title"]

@@ -37,7 +37,7 @@ How to install them: [Dashboards](../howto/dashboards.md).
 
 def built() -> dict[Path, str]:
     """What belongs into each file."""
-    boards = {name: json.loads(JSONEncoder().encode(build().build())) for name, build in BUILDERS.items()}
+    boards = {name: _numbered(json.loads(JSONEncoder().encode(build().build()))) for name, build in BUILDERS.items()}
     found = {FOLDER / f"{name}.json": _text(board) for name, board in boards.items()}
     return {**found, REFERENCE: "\n".join([_HEAD, *(_described(board) for board in boards.values())])}
 
@@ -49,6 +49,12 @@ def panels(board: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from panel.get("panels") or ()
         else:
             yield panel
+
+
+def _numbered(board: dict[str, Any]) -> dict[str, Any]:
+    """With the ids that links to a single panel name; else Grafana makes them up, each time that it loads a file."""
+    panels = ({**panel, "id": place} for place, panel in enumerate(board["panels"], start=1))
+    return {**board, "panels": list(panels)}
 
 
 def _text(board: Mapping[str, Any]) -> str:
