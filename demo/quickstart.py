@@ -15,9 +15,9 @@ from wharfage_cli.status import condition
 
 from demo.current import on_current_cluster
 from demo.kubectl import CommandFailed, Kubectl, run
-from demo.operator_process import last_words, start_operator
+from demo.operator_process import NOBODY_ANSWERS, last_words, start_operator
 from demo.screen import Screen
-from tests.devcluster import build
+from tests.devcluster import build, registry
 from tests.devcluster.cluster import Cluster, ClusterError
 from tests.devcluster.registry import NameTakenError
 
@@ -70,11 +70,12 @@ def on_devcluster(screen: Screen, *, keep: bool) -> None:
     try:
         kubectl = Kubectl(build.kubectl(), cluster.kubeconfig)
         install(screen, cluster.kubeconfig)
-        start_operator(cluster, kubectl, namespace=SYSTEM)
+        (port,) = registry.free_ports(1)
+        start_operator(cluster, kubectl, namespace=SYSTEM, settings={**NOBODY_ANSWERS, "http_port": str(port)})
         serve(screen, kubectl)
         break_a_child(screen, kubectl)
         lose_the_machines(screen, kubectl, cluster)
-        look_around(screen, cluster.kubeconfig)
+        look_around(screen, cluster.kubeconfig, f"http://127.0.0.1:{port}")
     except BaseException:
         screen.say(f"\nThe operator's last words:\n{last_words(cluster)}")
         cluster.down()
@@ -155,10 +156,14 @@ def lose_the_machines(screen: Screen, kubectl: Kubectl, cluster: Cluster) -> Non
     show(screen, kubectl, *NODE_COLUMNS)
 
 
-def look_around(screen: Screen, kubeconfig: Path) -> None:
-    """What the command line says about all this."""
+def look_around(screen: Screen, kubeconfig: Path, operator: str) -> None:
+    """What the command line says about all this; `operator` is its process's address, as there is no pod to ask."""
     screen.step("Ask wharfage itself")
-    for command in (["status", "-A"], ["doctor", "--operator-namespace", SYSTEM]):
+    for command in (
+        ["status", "-A"],
+        ["explain", NAME, "-n", NAMESPACE, "--operator", operator],
+        ["doctor", "--operator-namespace", SYSTEM],
+    ):
         screen.command(["wharfage", *command])
         screen.say(run([sys.executable, "-m", "wharfage_cli", *command], kubeconfig=kubeconfig).rstrip())
 

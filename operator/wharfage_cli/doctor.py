@@ -113,6 +113,15 @@ def operator(lease: Mapping[str, Any] | None, now: datetime) -> list[Finding]:
     return [Finding(Level.OK, "operator", f"{holder} leads")]
 
 
+def _refresh(catalog: Mapping[str, Any]) -> str:
+    """The command that brings new prices to a catalog; a provider whose prices nobody publishes needs a table."""
+    spec, name = catalog["spec"], catalog["metadata"]["name"]
+    provider, region = spec.get("provider", "PROVIDER"), spec.get("region") or "REGION"
+    table = "" if provider in ("aws", "gcp", "azure") else " --from TABLE.csv"
+    named = "" if name == f"{provider}-{region}" else f" --name {name}"
+    return f"wharfage offers build --provider {provider} --region {region}{named}{table} --apply"
+
+
 def catalogs(found: Sequence[Mapping[str, Any]], now: datetime) -> list[Finding]:
     """Price age and obtainable offers of every catalog."""
     if not found:
@@ -136,7 +145,8 @@ def catalogs(found: Sequence[Mapping[str, Any]], now: datetime) -> list[Finding]
                     Level.WARNING,
                     f"prices of {name}",
                     f"observed {spoken(age)} ago",
-                    "refresh it with `wharfage offers build --apply`: costs and choices are only as good as its prices",
+                    f"refresh it with `{_refresh(catalog)}`: choices are only as good as its prices, and spot "
+                    "machines are charged as on demand meanwhile",
                 )
             )
         else:

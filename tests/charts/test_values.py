@@ -29,6 +29,10 @@ REFUSED = {
     "an interval without unit": ({"metrics": {"podMonitor": {"interval": "30"}}}, "/metrics/podMonitor/interval"),
     "a disruption budget that is a word": ({"podDisruptionBudget": {"maxUnavailable": "one"}}, "maxUnavailable"),
     "no port of the API server": ({"networkPolicy": {"apiServerPorts": []}}, "/networkPolicy/apiServerPorts"),
+    "a gateway where the operator serves nothing": (
+        {"watchNamespaces": ["shop"], "gateway": {"enabled": True, "namespaces": ["shop", "team"]}},
+        "the operator does not serve team: add it to watchNamespaces",
+    ),
     "somebody else's account without its name": ({"serviceAccount": {"create": False}}, "serviceAccount.name: needed"),
 }
 

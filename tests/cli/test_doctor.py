@@ -38,6 +38,23 @@ def test_prices_are_stale_for_it_when_they_are_for_the_operator() -> None:
     assert doctor.PRICES_STALE_AFTER.total_seconds() == Settings().prices_stale_after_s
 
 
+@pytest.mark.parametrize(
+    ("name", "spec", "command"),
+    [
+        ("aws-us-east-1", {"provider": "aws", "region": "us-east-1"}, "--provider aws --region us-east-1 --apply"),
+        ("ours", {"provider": "gcp", "region": "europe-west4"}, "--region europe-west4 --name ours --apply"),
+        ("onprem-lab", {"provider": "onprem", "region": "lab"}, "--region lab --from TABLE.csv --apply"),
+    ],
+)
+def test_old_prices_come_with_the_whole_command_that_refreshes_them(
+    name: str, spec: dict[str, str], command: str
+) -> None:
+    old = {"metadata": {"name": name}, "spec": {**spec, "observedAt": "2026-07-20T00:00:00Z"}}
+    fixes = [finding.fix for finding in doctor.catalogs([old], datetime(2026, 11, 27, tzinfo=UTC))]
+    assert f"`wharfage offers build --provider {spec['provider']} " in fixes[0]
+    assert f"{command}`" in fixes[0]
+
+
 def test_counts_the_permissions_when_all_are_granted() -> None:
     (finding,) = doctor.access({"get pods": True, "list pods": True})
     assert (finding.level, finding.message) == (Level.OK, "all 2 that the operator needs are granted")
