@@ -60,7 +60,10 @@ class Fallback(Part):
     )
 
     variant: ShortName | None = Field(default=None, description="A variant of this deployment.")
-    deployment: ObjectName | None = Field(default=None, description="Another LLMDeployment of this namespace.")
+    deployment: ObjectName | None = Field(
+        default=None,
+        description="Another LLMDeployment behind the gateway of this namespace; one that is not there is passed over.",
+    )
 
 
 class Gateway(Part):
