@@ -285,7 +285,7 @@ def test_every_panel_is_answered_and_the_main_ones_are_right(
     remembered(lab, created["metadata"]["uid"])
     reads = {"scrape_proxy": emulator.address, "gateways": f"{lab.namespace}={gateway.url}", **READS}
     operator = lab.start(None, **reads, budgets_every_s="1")
-    lab.ready()
+    lab.ready(within_s=120.0)
     pages = {
         f"127.0.0.1:{operator.port}": {"namespace": "operators", "job": "wharfage"},
         f"127.0.0.1:{gateway.port}": {"namespace": lab.namespace, "job": "gateway"},
