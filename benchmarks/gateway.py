@@ -16,12 +16,13 @@ and brain share the machine. The list of JSON has one object per point (part `po
 - `overload`: 1.7 times what there is; how much longer the heavy class's first tokens take than without, what part of
   the rest the light one gets, how far two equal tenants are apart;
 - `budget`: the most that any stretch of time had above burst and rate, and the length of a request's tokens;
+- `overspent`: the same above burst and rate while the brain is killed, and how long it was away;
 - `bodies`: answers that differ from the engine's own by a byte;
 - `away`, `brain_killed`, `brain_hung`, `log_cut`, `files_torn`: failed of 100 requests a second, and the recovery;
 - `notices`: seconds from the taint of a spot machine to a gateway that sends it nothing more, on a real control plane,
   and the part of it after the operator had written it down (`notice_gateway_p99_s`).
 
-Of `away`, `drained`, `killed`, `rollout`, `tokens`, `bodies` and `budget` no short times are wanted: the others run one
+Of `away`, `drained`, `killed`, `rollout`, `tokens`, `bodies`, `budget` and `overspent` no short times are wanted: the others run one
 after the other while the API server is away.
 
     python -m benchmarks.gateway --seconds 8 --json out.json
@@ -45,11 +46,11 @@ from benchmarks.gateway_bodies import differing
 from benchmarks.gateway_held import held, limits
 from benchmarks.gateway_points import SETUPS, point
 from benchmarks.gateway_rollout import rolled_out
-from benchmarks.gateway_scarce import overloaded, throttled
+from benchmarks.gateway_scarce import overloaded, overspent, throttled
 from tests.gateway.rig import Rig
 
 Figures = Mapping[str, float]
-BESIDE = ("drained", "killed", "rollout", "tokens", "away", "bodies", "budget")
+BESIDE = ("drained", "killed", "rollout", "tokens", "away", "bodies", "budget", "overspent")
 
 
 def parts(given: argparse.Namespace) -> Mapping[str, Callable[[], Awaitable[Figures]]]:
@@ -81,6 +82,7 @@ def parts(given: argparse.Namespace) -> Mapping[str, Callable[[], Awaitable[Figu
         "away": lambda: faults.away(given.away_s),
         "bodies": on_its_own(lambda rig: differing(rig, given.bodies)),
         "budget": on_its_own(lambda rig: throttled(rig, given.overload_s)),
+        "overspent": on_its_own(lambda rig: overspent(rig, given.overload_s)),
     }
 
 

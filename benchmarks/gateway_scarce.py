@@ -7,6 +7,8 @@ half of what is left.
 
 import asyncio
 import math
+import os
+import signal
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -92,6 +94,38 @@ async def throttled(rig: Rig, seconds: float) -> Mapping[str, float]:
         "budget_others_failed": sum(not answer.ok for answer in few) / len(few),
         "budget_stage_ends_s": round(ends_s, 3),
         "budget_stage_begins_s": round(begins_s, 3),
+    }
+
+
+async def overspent(rig: Rig, seconds: float) -> Mapping[str, float]:
+    """A tenant that asks for six times its rate, and whose gateway's brain is killed on the way.
+
+    Envoy lets requests pass until another brain answers, and buckets go on from what was written last.
+    """
+    one = await rig.engine("one")
+    rig.guarded = True
+    limit = Throttle(tokens_per_s=RATE, burst_tokens=BURST, stage="Throttle")
+    await rig.up(model(replicas=[one.replica()], throttle=limit), credentials=KEYS)
+    async with Client(rig.url, KEYS[0].key) as red:
+        flood = asyncio.ensure_future(load(lambda: red.chat("chat", tokens=16), per_s=10.0, seconds=seconds))
+        await asyncio.sleep(seconds / 2)
+        os.kill(rig.guarded_pid, signal.SIGKILL)
+        killed_s = time.monotonic()
+
+        async def back() -> bool:
+            # Only a brain knows that there is no such model.
+            return (await red.chat("nobody")).status == 404
+
+        await eventually(back, "a brain that answers")
+        recovery_s = time.monotonic() - killed_s
+        answers = await flood
+    spent = [(answer.began_s, sum(answer.tokens)) for answer in answers if answer.ok]
+    passed = [tokens for at_s, tokens in spent if killed_s <= at_s <= killed_s + recovery_s]
+    return {
+        "overspent_fault_s": round(recovery_s, 3),
+        "overspent_passed_tokens": sum(passed),
+        "overspent_excess_tokens": round(_excess(spent), 1),
+        "overspent_failed": sum(answer.status not in (200, 429) for answer in answers),
     }
 
 
