@@ -22,8 +22,8 @@ and brain share the machine. The list of JSON has one object per point (part `po
 - `notices`: seconds from the taint of a spot machine to a gateway that sends it nothing more, on a real control plane,
   and the part of it after the operator had written it down (`notice_gateway_p99_s`).
 
-Of `away`, `drained`, `killed`, `rollout`, `tokens`, `bodies`, `budget` and `overspent` no short times are wanted: the others run one
-after the other while the API server is away.
+Of `away`, `drained`, `killed`, `rollout`, `tokens`, `bodies`, `budget` and `overspent` no short times are wanted: the
+others run one after the other while the API server is away.
 
     python -m benchmarks.gateway --seconds 8 --json out.json
     python -m benchmarks.gateway away budget --away-s 60

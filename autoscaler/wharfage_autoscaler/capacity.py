@@ -22,6 +22,7 @@ off between 13 and 18 thousand, whatever they could decode."""
 
 _KV_SHARE = 0.9  # of the cache: what is beyond is where preemption begins
 _KV_SHARE_COMPUTED = 0.7  # of a cache that no engine has reported yet
+_USUAL_DEVIATIONS, _BURST_DEVIATIONS = 1.0, 3.0
 _PREFILL_SHARE = 0.9  # of the tokens that steps have room for beside decoding
 
 
@@ -52,14 +53,27 @@ class Capacity:
         return PLANNED_SHARE * self.requests_per_second * (1.0 - min(1.0, max(0.0, sigma)))
 
 
-def at_once(sequences: float, requests_per_second: float, ttft_p95_s: float, most: int) -> int:
-    """Requests that a gateway may send one replica at a time: at least 1, and no more than its engine takes up.
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """Requests that one replica has at a time: `slots` is its due beside others, `burst` the most it is sent."""
 
-    Those that decode and those whose prompt waits or is read, as many as there are on average, and the square root of
-    it more: a bound at the average keeps a replica below it.
+    slots: int
+    burst: int
+
+
+def at_once(sequences: float, requests_per_second: float, ttft_p95_s: float, most: int) -> AtOnce:
+    """What a gateway may send one replica at a time: at least 1 request, and no more than its engine takes up.
+
+    On average there are those that decode and those whose prompt waits or is read. Where arrivals are Poisson, the
+    square root of it is its standard deviation: one above the average for the slots, three for bursts. So a load that
+    the replica carries is kept waiting once in a thousand, and a burst is served slower rather than late.
     """
     begun = sequences + requests_per_second * ttft_p95_s
-    return max(1, min(most, math.ceil(begun + math.sqrt(begun))))
+
+    def above(deviations: float) -> int:
+        return max(1, min(most, math.ceil(begun + deviations * math.sqrt(begun))))
+
+    return AtOnce(slots=above(_USUAL_DEVIATIONS), burst=above(_BURST_DEVIATIONS))
 
 
 @dataclass(frozen=True, slots=True)

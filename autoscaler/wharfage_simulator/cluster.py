@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from wharfage_autoscaler.capacity import AtOnce
 from wharfage_autoscaler.fleet import PoolKey
 from wharfage_autoscaler.offers import Market, Offer
 
@@ -36,7 +37,7 @@ class Kind:
     """From an order to the first answer, as one would have learned it."""
     sequences: float = math.nan
     """That decode at once in a replica which carries its good rate."""
-    at_once: float | None = None
+    at_once: AtOnce | None = None
     """Requests that a gateway lets a replica have at a time; None: as many as its engine decodes."""
 
     @property

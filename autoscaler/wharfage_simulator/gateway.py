@@ -60,6 +60,7 @@ TICKET = np.dtype(
 BERTH = np.dtype(
     [
         ("slots", "f8"),  # requests that the replica carries at once within the objectives
+        ("burst", "f8"),  # that it is sent at once at the most
         ("open", "i8"),
         ("running", "i8"),
     ],

@@ -9,9 +9,9 @@ from wharfage_simulator.records import NOBODY
 
 
 @compiled
-def limit(slots: float) -> int:
-    """How many requests a gateway alone may have at once on a replica of so many slots."""
-    return max(1, math.floor(slots + 1e-9))
+def limit(burst: float) -> int:
+    """How many requests a gateway alone may have at once on a replica that takes so many in a burst."""
+    return max(1, math.floor(burst + 1e-9))
 
 
 @compiled
@@ -20,7 +20,7 @@ def place(gate: Gate) -> int:
     best = NOBODY
     for slot in range(gate.desk["reach"]):
         berth = gate.berths[slot]
-        has_room = berth["open"] != 0 and berth["running"] < limit(berth["slots"])
+        has_room = berth["open"] != 0 and berth["running"] < limit(berth["burst"])
         if has_room and (best == NOBODY or _emptier(berth, gate.berths[best])):
             best = slot
     return best

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from wharfage_autoscaler.capacity import AtOnce
 
 from wharfage_simulator import gated, replay
 from wharfage_simulator.gateway import ALIKE, Gateway, Senders
@@ -142,7 +143,7 @@ class Replicas:
         load: Counts = self.state.replicas["running"] + self.state.replicas["queued"]
         return load
 
-    def serve(self, slot: int, profile: int, *, weight: float = 1.0, at_once: float | None = None) -> None:
+    def serve(self, slot: int, profile: int, *, weight: float = 1.0, at_once: AtOnce | None = None) -> None:
         """Let a replica of that kind serve from now on, or serve again if it drains; `weight` counts in the routing.
 
         A gateway sends it at most `at_once` requests at a time; without it as many as its engine decodes.
@@ -158,10 +159,11 @@ class Replicas:
         replica["credit"] = 0.0
         replica["status"] = Status.SERVING
         if self.gate is not None:
-            slots = float(self.profiles[profile].step.limits.sequences) if at_once is None else at_once
-            if not (slots > 0 and math.isfinite(slots)):
-                raise ValueError(f"slot {slot}: {slots!r} requests at once; it must be above 0")
-            self.gate.berths[slot]["slots"] = slots
+            sequences = self.profiles[profile].step.limits.sequences
+            given = AtOnce(sequences, sequences) if at_once is None else at_once
+            if not 0 < given.slots <= given.burst:
+                raise ValueError(f"slot {slot}: {given}; 0 < slots <= burst must hold")
+            self.gate.berths[slot]["slots"], self.gate.berths[slot]["burst"] = given.slots, given.burst
 
     def drain(self, slot: int) -> None:
         """Send it nothing more; what it has, it finishes. Ended with `kill` once its load is 0, or before."""

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from wharfage_autoscaler.capacity import at_once
+from wharfage_autoscaler.capacity import AtOnce, at_once
 from wharfage_autoscaler.objectives import Objectives
 
 from wharfage_simulator.minutes import judged
@@ -39,7 +39,7 @@ class Carried:
     share: float
     sequences: float
     ttft_p95_s: float
-    at_once: float | None = None
+    at_once: AtOnce | None = None
     """What a gateway lets it have at a time."""
 
 
@@ -88,9 +88,9 @@ class _Bench:
         if unbound is None:
             return None
         rps, most = unbound.share * self.model_rps, self.profile.step.limits.sequences
-        return self.best(service, float(at_once(unbound.sequences, rps, unbound.ttft_p95_s, most)))
+        return self.best(service, at_once(unbound.sequences, rps, unbound.ttft_p95_s, most))
 
-    def best(self, service: Service, bound: float | None = None) -> Carried | None:
+    def best(self, service: Service, bound: AtOnce | None = None) -> Carried | None:
         """At the largest share of the model's rate that few enough requests miss at; None where there is none."""
         low, high = _SHARES
         best = None
@@ -105,7 +105,7 @@ class _Bench:
                 high = share
         return best
 
-    def _tried(self, share: float, service: Service, bound: float | None) -> tuple[float, Carried]:
+    def _tried(self, share: float, service: Service, bound: AtOnce | None) -> tuple[float, Carried]:
         """Share of requests that miss when that rate comes to each of the replicas, and how they stand then."""
         draw, sample, objectives = np.random.default_rng(1), self.sample, self.objectives
         rps = share * self.model_rps

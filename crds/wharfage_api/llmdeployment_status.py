@@ -59,7 +59,13 @@ class PoolStatus(StatusPart):
     slots: int | None = Field(
         default=None,
         ge=1,
-        description="Requests that a replica carries at once within the objectives; the gateway sends it no more.",
+        description="Requests that a replica carries at once within the objectives: by them the gateway shares out.",
+    )
+    burst_slots: int | None = Field(
+        default=None,
+        ge=1,
+        description="The most requests that the gateway sends one replica at once: three standard deviations above the "
+        "average, where slots are one.",
     )
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from wharfage_autoscaler.capacity import Capacity, Infeasible, at_once, capacity
+from wharfage_autoscaler.capacity import AtOnce, Capacity, Infeasible, at_once, capacity
 from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.choice import Candidate, options
 from wharfage_autoscaler.fleet import Fleet, PoolKey
@@ -64,7 +64,7 @@ class Chart:
     pools: tuple[PoolSeen, ...]
     traffic: Traffic
     refused: tuple[str, ...] = ()
-    slots: Mapping[PoolKey, int] = field(default_factory=dict)
+    slots: Mapping[PoolKey, AtOnce] = field(default_factory=dict)
     """Requests that a replica has at once when it carries as much as the objectives allow."""
 
 
@@ -106,7 +106,7 @@ class Charts:
         pools: list[PoolSeen] = []
         moorings: dict[PoolKey, Mooring] = {}
         refused: dict[str, float] = {}
-        slots: dict[PoolKey, int] = {}
+        slots: dict[PoolKey, AtOnce] = {}
         units: list[tuple[float, PoolKey, StepTime]] = []
         for candidate in _candidates(wanted, offers, fleet):
             engine = self._engine(candidate, traffic, objectives, theta(candidate))
@@ -232,6 +232,6 @@ def _pool(candidate: Candidate, engine: _Engine, carried: Capacity) -> PoolSeen:
     )
 
 
-def _slots(candidate: Candidate, carried: Capacity) -> int:
+def _slots(candidate: Candidate, carried: Capacity) -> AtOnce:
     """What a gateway may send one replica of it at a time."""
     return at_once(carried.sequences, carried.requests_per_second, carried.ttft_p95_s, candidate.fit.max_num_seqs)

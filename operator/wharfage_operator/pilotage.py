@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
+from wharfage_autoscaler.capacity import AtOnce
 from wharfage_autoscaler.charter import Charter
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.enquiry import answered, due
@@ -245,7 +246,7 @@ class Pilotage:
         voyage = self._voyages.get(key)
         return None if voyage is None else voyage.telling
 
-    def slots(self, key: Key) -> Mapping[PoolKey, int]:
+    def slots(self, key: Key) -> Mapping[PoolKey, AtOnce]:
         """Requests that a replica of each pool carries at once, where that could be worked out."""
         chart = voyage.chart if (voyage := self._voyages.get(key)) is not None else None
         return {} if chart is None else {**chart.slots, **self._trials.slots(key)}

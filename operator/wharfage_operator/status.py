@@ -141,9 +141,12 @@ def fleet_rows(seen: Seen, previous: Mapping[str, Any]) -> list[Row]:
             row["leadTime"] = _seconds(lead.total_s, last.get("leadTime"))
             row["machineLeadTime"] = _seconds(lead.machine_s, last.get("machineLeadTime"))
         row["pool"] = pool_hash(key)
-        slots, kept = seen.slots.get(key), last.get("slots")
-        if slots is not None:
-            row["slots"] = kept if kept and abs(slots - kept) <= KEPT * kept else slots
+        room = seen.slots.get(key)
+        if room is not None:
+            row["slots"], row["burstSlots"] = (
+                _kept(room.slots, last.get("slots")),
+                _kept(room.burst, last.get("burstSlots")),
+            )
         rows.append(row)
     return rows
 
@@ -153,6 +156,11 @@ def fleet_words(seen: Seen) -> str:
     tried = seen.tried
     pools = [pool for pool in _paid(seen) if pool.replicas]
     return ", ".join(f"{_words(pool)}{' on trial' if pool.key in tried else ''}" for pool in pools)
+
+
+def _kept(count: int, last: int | None) -> int:
+    """What was written before, where that is about the same."""
+    return last if last and abs(count - last) <= KEPT * last else count
 
 
 def _words(pool: Pool) -> str:

@@ -7,6 +7,7 @@ and without a trial.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from wharfage_autoscaler.capacity import AtOnce
 from wharfage_autoscaler.choice import Candidate
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.model import Variant
@@ -67,7 +68,7 @@ class Trials:
             for trial in seen.trials
         )
 
-    def slots(self, key: Key) -> Mapping[PoolKey, int]:
+    def slots(self, key: Key) -> Mapping[PoolKey, AtOnce]:
         """Requests that a replica of each pool on trial carries at once."""
         drawn = self._drawn.get(key)
         return {} if drawn is None else drawn.chart.slots

@@ -11,6 +11,7 @@ from typing import Any
 from wharfage_api.conditions import ConditionType, Reason
 from wharfage_api.durations import written
 from wharfage_api.llmdeployment import LLMDeployment
+from wharfage_autoscaler.capacity import AtOnce
 from wharfage_autoscaler.decision import Decision, Step
 from wharfage_autoscaler.fleet import Fleet, PoolKey
 from wharfage_autoscaler.load import Load
@@ -69,7 +70,7 @@ class Seen:
 
     fleet: Fleet = field(default_factory=Fleet)
     leads: Mapping[OfferKey, Lead] = field(default_factory=dict)
-    slots: Mapping[PoolKey, int] = field(default_factory=dict)
+    slots: Mapping[PoolKey, AtOnce] = field(default_factory=dict)
     ahead: Fleet = field(default_factory=Fleet)
     stand_ins: Fleet = field(default_factory=Fleet)
     decision: Decision | None = None

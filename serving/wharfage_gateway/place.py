@@ -1,7 +1,7 @@
 """Which replica answers a request: one that has room, in the order of variants, and near its prompt's cache.
 
-Room is counted per gateway: each may fill its part of a replica's slots. What has no room here has none: the request
-waits, because what waits in an engine can neither be reordered nor moved.
+Room is counted per gateway: each may fill its part of what a replica may have. What has no room here has none: the
+request waits, because what waits in an engine can neither be reordered nor moved.
 """
 
 import math
@@ -24,10 +24,11 @@ _MASK = 2**64 - 1
 def limit(replica: Replica, gateways: int = 1, turn: int | None = None) -> int:
     """How many requests this gateway, the `turn`th of so many, may have on a replica at once.
 
-    Together they stay within its slots: what does not divide goes to some of them, which differ by replica; to none
-    where `turn` is not known. But each may send one, or a replica of one slot would never answer behind two gateways.
+    Together they stay within what it may have: what does not divide goes to some of them, which differ by replica; to
+    none where `turn` is not known. But each may send one, or a replica of one slot would never answer behind two
+    gateways.
     """
-    each, rest = divmod(math.floor(replica.slots + 1e-9), max(1, gateways))
+    each, rest = divmod(math.floor(replica.most + 1e-9), max(1, gateways))
     more = rest > 0 and turn is not None and (turn + _seed(replica.name)) % gateways < rest
     return max(1, each + more)
 
@@ -96,7 +97,7 @@ def near(
     within = [
         each
         for each in free
-        if running.get(each.name, 0) < max(math.ceil(BOUND * mean * each.slots), IDLE * limit(each, gateways))
+        if running.get(each.name, 0) < max(math.ceil(BOUND * mean * each.slots), IDLE * each.slots / gateways)
     ]
     first = home(tier, prefix)
     return first if first in within else _emptiest(within or free, running)

@@ -131,20 +131,23 @@ def model(raw: Object, replicas: tuple[Replica, ...]) -> Model | None:
     )
 
 
-def replica(pod: Object, carried: Mapping[str, object] = MappingProxyType({})) -> Replica | None:
+def replica(pod: Object, carried: Mapping[str, tuple[float, float]] = MappingProxyType({})) -> Replica | None:
     """An engine's pod that has an address; None for another pod, or one without.
 
-    `carried` is what a replica of each pool carries at once; until that is known, as much as the engine takes up.
+    `carried` is what a replica of each pool carries at once, and has in a burst; until that is known, as much as the
+    engine takes up.
     """
     metadata, status, labels = pod["metadata"], pod.get("status") or {}, _labels(pod)
     if labels.get(_APP) != _ENGINE or not status.get("podIP"):
         return None
     annotations = metadata.get("annotations") or {}
+    slots, burst = carried.get(labels.get(POOL, "")) or (_slots(annotations.get(SLOTS)), 0.0)
     return Replica(
         name=metadata["name"],
         address=status["podIP"],
         port=PORT,
-        slots=_slots(carried.get(labels.get(POOL, ""), annotations.get(SLOTS))),
+        slots=slots,
+        burst=burst,
         variant=annotations.get(VARIANT, ""),
         ready=is_ready(pod),
         draining=bool(metadata.get("deletionTimestamp")) or labels.get(SERVING) != "true",
@@ -177,10 +180,14 @@ def keys(secret: Object) -> tuple[Credential, ...]:
     return tuple(found)
 
 
-def _carried(raw: Object) -> Mapping[str, object]:
-    """The slots of each pool, by what its pods are labelled with, as the operator has worked them out."""
+def _carried(raw: Object) -> Mapping[str, tuple[float, float]]:
+    """Slots of each pool, and requests in a burst, by its pods' label, as the operator has worked them out."""
     rows = (raw.get("status") or {}).get("fleet") or ()
-    return {str(row["pool"]): row["slots"] for row in rows if row.get("pool") and row.get("slots")}
+    return {
+        str(row["pool"]): (_slots(row["slots"]), _slots(row.get("burstSlots") or row["slots"]))
+        for row in rows
+        if row.get("pool") and row.get("slots")
+    }
 
 
 def _usual_hold_s(raw: Object) -> float:

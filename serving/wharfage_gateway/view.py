@@ -18,7 +18,8 @@ def endpoint(address: str, port: int) -> str:
 class Replica:
     """One engine pod that has an address.
 
-    `slots` is how many requests it carries at once within the objectives. `variant` is "" where the model has none.
+    `slots` is how many requests it carries at once within the objectives: what it is due beside others; `burst` is the
+    most that it is sent, where that is more. `variant` is "" where the model has none.
     `served` is what its engine wants as `model`; "" for what the model is called.
     One that is not `ready` is not sent to; one that is `draining` finishes what it has and gets nothing new.
     """
@@ -31,6 +32,12 @@ class Replica:
     ready: bool = True
     draining: bool = False
     served: str = ""
+    burst: float = 0.0
+
+    @property
+    def most(self) -> float:
+        """How many requests it may have at once."""
+        return max(self.slots, self.burst)
 
     @property
     def endpoint(self) -> str:

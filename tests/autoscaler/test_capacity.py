@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wharfage_autoscaler.accelerators import ACCELERATORS, Accelerator
-from wharfage_autoscaler.capacity import STREAMED_TOKENS_PER_SECOND, Bound, Capacity, Infeasible, at_once, capacity
+from wharfage_autoscaler.capacity import (
+    STREAMED_TOKENS_PER_SECOND,
+    AtOnce,
+    Bound,
+    Capacity,
+    Infeasible,
+    at_once,
+    capacity,
+)
 from wharfage_autoscaler.footprint import EngineLimits
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_autoscaler.shapes import KNOWN
@@ -300,7 +308,8 @@ def test_objectives_that_cannot_be_are_refused(field: str, value: float) -> None
         replace(WANTED, **{field: value})
 
 
-def test_a_gateway_sends_a_replica_the_square_root_more_than_it_has_on_average() -> None:
-    assert at_once(4.0, 2.0, 2.5, 256) == 9 + 3
-    assert at_once(100.0, 0.0, 0.0, 64) == 64
-    assert at_once(0.1, 0.0, 0.0, 8) == 1
+def test_a_replica_has_a_deviation_more_than_on_average_at_once_and_three_in_a_burst() -> None:
+    assert at_once(4.0, 2.0, 2.5, 256) == AtOnce(9 + 3, 9 + 3 * 3)
+    assert at_once(100.0, 0.0, 0.0, 128) == AtOnce(100 + 10, 128)
+    assert at_once(100.0, 0.0, 0.0, 64) == AtOnce(64, 64)
+    assert at_once(0.01, 0.0, 0.0, 8) == AtOnce(1, 1)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from wharfage_api.conditions import DEPLOYMENT_CONDITIONS
 from wharfage_api.llmdeployment_status import LLMDeploymentStatus
+from wharfage_autoscaler.capacity import AtOnce
 from wharfage_autoscaler.decide import decide
 from wharfage_autoscaler.decision import Decision
 from wharfage_autoscaler.fleet import Fleet
@@ -135,11 +136,12 @@ def test_looking_again_changes_nothing() -> None:
 
 def test_what_a_replica_carries_is_told_and_moves_only_when_it_moved_by_much() -> None:
     key = pool(L4, 2).key
-    first = status(deployment(), seen(slots={key: 40}), now=NOW, previous={})
-    assert first["fleet"][0]["slots"] == 40
+    first = status(deployment(), seen(slots={key: AtOnce(40, 60)}), now=NOW, previous={})
+    assert (first["fleet"][0]["slots"], first["fleet"][0]["burstSlots"]) == (40, 60)
     for slots, told in ((41, 40), (43, 43), (37, 37)):
-        again = status(deployment(), seen(slots={key: slots}), now=NOW, previous=first)
+        again = status(deployment(), seen(slots={key: AtOnce(slots, slots + 21)}), now=NOW, previous=first)
         assert again["fleet"][0]["slots"] == told
+        assert again["fleet"][0]["burstSlots"] == (60 if abs(slots + 21 - 60) <= 3 else slots + 21)
 
 
 def test_how_long_an_order_takes_is_told_of_each_pool_and_the_longest_of_those_that_are_wanted() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wharfage_autoscaler.capacity import AtOnce
 from wharfage_gateway.answer import Admit, Answer, Refuse
 from wharfage_gateway.asked import Asked
 from wharfage_gateway.board import Board
@@ -59,6 +60,16 @@ def heard(request: int, answer: Answer) -> Heard:
     return Heard(request, REASONS[answer.reason] if isinstance(answer, Refuse) else Standing.WAITING)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A replica by its slot: requests at once as its due, and at the most."""
+
+    slot: int
+    slots: float
+    burst: float
+    is_open: bool
+
+
 class Real:
     """The gateway's own board, with requests by number."""
 
@@ -68,13 +79,14 @@ class Real:
         self.slots: dict[int, str] = {}
         self.requests: dict[str, int] = {}
 
-    def see(self, replicas: Iterable[tuple[int, float, bool]], now_s: float) -> list[Heard]:
+    def see(self, replicas: Iterable[Opened], now_s: float) -> list[Heard]:
         own, allowance = self.gateway, self.gateway.allowance
         model = Model(
             key="chat",
             served="chat",
             replicas=tuple(
-                Replica(named(slot), "10.0.0.1", 8000, slots, "", is_open) for slot, slots, is_open in replicas
+                Replica(named(each.slot), "10.0.0.1", 8000, each.slots, "", each.is_open, burst=each.burst)
+                for each in replicas
             ),
             hold_s=own.hold_s,
             most_waiting=own.most_waiting,
@@ -178,10 +190,13 @@ def gateway_of(chance: random.Random) -> Gateway:
     )
 
 
-def fleet_of(chance: random.Random) -> list[tuple[int, float, bool]]:
-    """Slot, requests at once, and whether it is open; now and then none is."""
+def fleet_of(chance: random.Random) -> list[Opened]:
+    """Replicas of which now and then none is open."""
     share = chance.choice((0.0, 0.5, 0.8))
-    return [(slot, chance.choice((0.5, 1.0, 2.0, 3.7, 6.0)), chance.random() < share) for slot in range(SLOTS)]
+    sizes = [chance.choice((0.5, 1.0, 2.0, 3.7, 6.0)) for _ in range(SLOTS)]
+    return [
+        Opened(slot, size, size * chance.choice((1.0, 1.5)), chance.random() < share) for slot, size in enumerate(sizes)
+    ]
 
 
 def together(seed: int, requests: int) -> set[Standing]:
@@ -226,8 +241,9 @@ def together(seed: int, requests: int) -> set[Standing]:
                 heappush(ends, (now_s + load.serves_s[i], i))
         else:
             fleet = fleet_of(chance)
-            for slot, slots, is_open in fleet:
-                gate.berths[slot]["slots"], gate.berths[slot]["open"] = slots, is_open
+            for each in fleet:
+                gate.berths[each.slot]["slots"], gate.berths[each.slot]["burst"] = each.slots, each.burst
+                gate.berths[each.slot]["open"] = each.is_open
             admission.pump(gate, now_s)
             agreed(real.see(fleet, now_s), now_s)
     return seen
@@ -244,7 +260,7 @@ def test_all_that_can_be_told_is_told_in_some_of_them() -> None:
 
 
 KINDS = (profile(sequences=32, kv_tokens=20_000), profile(sequences=8, kv_tokens=6_000))
-FLEET = {0: (0, 12.0), 1: (1, 5.0), 2: (0, 9.0)}
+FLEET = {0: (0, AtOnce(12, 13)), 1: (1, AtOnce(5, 5)), 2: (0, AtOnce(9, 10))}
 """By slot: the kind, and requests at once."""
 CHANGES = {5: ("serve", 0), 8: ("serve", 1), 10: ("serve", 2), 20: ("drain", 0), 23: ("kill", 2), 26: ("serve", 0)}
 """What happens to a slot after so many seconds. At first nothing serves."""
@@ -266,7 +282,16 @@ class Retold:
     def second(self, begin: int) -> None:
         """What happens until the next second, in the replay and then on the board."""
         now_s, interval = float(begin), self.fleet.run(begin + 1.0)
-        self._note(self.real.see([(slot, FLEET[slot][1], at) for slot, at in self.open.items()], now_s), now_s)
+        self._note(
+            self.real.see(
+                [
+                    Opened(slot, FLEET[slot][1].slots, FLEET[slot][1].burst, is_open)
+                    for slot, is_open in self.open.items()
+                ],
+                now_s,
+            ),
+            now_s,
+        )
         rows, ended = self.fleet.requests, interval.finished
         assert [heard for i in self._killed for heard in self.real.ended(i, 0, 0, now_s)] == []
         for i in self._killed:

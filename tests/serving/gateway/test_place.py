@@ -57,6 +57,17 @@ def test_the_emptiest_for_its_slots_is_next() -> None:
     assert running == {"a": 18, "b": 45, "c": 9}
 
 
+def test_a_burst_is_shared_by_slots_and_goes_no_further_than_each_may_have() -> None:
+    two = model(replica("a", 20.0, burst=30.0), replica("b", 40.0, burst=50.0))
+    running: Counter[str] = Counter()
+    shares = []
+    while (found := place(two, running)) is not None:
+        running[found.name] += 1
+        shares.append(running["b"] / running.total())
+    assert shares[65] == pytest.approx(2 / 3, rel=0.02)
+    assert running == {"a": 30, "b": 50}
+
+
 @pytest.mark.parametrize(
     "closed",
     [

@@ -165,7 +165,15 @@ def test_what_the_operator_worked_out_of_a_pool_goes_before_what_its_engine_take
     status = {"fleet": [{"pool": "abc", "slots": 12}, {"pool": "new"}, {"market": "Spot"}]}
     pods = [pod("a", labels={"wharfage.dev/pool": "abc"}), pod("b", labels={"wharfage.dev/pool": "new"})]
     told = view([llm(status=status)], pods, [], keys_required=False, gateways=1)
-    assert [each.slots for each in told.models["chat"].replicas] == [12.0, 32.0]
+    assert [(each.slots, each.most) for each in told.models["chat"].replicas] == [(12.0, 12.0), (32.0, 32.0)]
+
+
+def test_in_a_burst_a_replica_is_sent_as_many_as_the_operator_says() -> None:
+    status = {"fleet": [{"pool": "abc", "slots": 12, "burstSlots": 18}]}
+    told = view(
+        [llm(status=status)], [pod("a", labels={"wharfage.dev/pool": "abc"})], [], keys_required=False, gateways=1
+    )
+    assert [(each.slots, each.most) for each in told.models["chat"].replicas] == [(12.0, 18.0)]
 
 
 def test_a_limit_that_only_the_engine_has_is_left_to_the_engine() -> None:
