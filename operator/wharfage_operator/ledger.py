@@ -101,6 +101,8 @@ class Bookkeeper:
         self._shelves = Shelves(connection, writer, namespace)
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
+        self._taken: set[str] = set()
+        """Pods that have ended with their machine, by uid."""
         self._books: Open | None = None
         self._sent: Open | None = None
         """What is being written, and may have been although no answer came; None where that is known."""
@@ -164,6 +166,9 @@ class Bookkeeper:
         """A pod or a node was seen to go just now."""
         if kind in self._ended:
             self._ended[kind].append(Ended(obj, self._clock.unix_s))
+        # Asked now: a machine that its last pod has just left is soon gone as well, and took nothing with it.
+        if kind is PODS and self._lost(obj):
+            self._taken.add(str(obj["metadata"]["uid"]))
 
     async def run(self) -> None:
         """Read what an earlier process wrote, then charge and write for ever."""
@@ -255,6 +260,7 @@ class Bookkeeper:
         losses = self._losses(_stays(seen))
         for ended in self._ended.values():
             ended.clear()
+        self._taken.clear()
         ledger, listed = books.ledger, on_demand(supplied.offers)
         for each in (charges, served, shares, losses):
             for (_, account), spend in each.items():
@@ -266,8 +272,9 @@ class Bookkeeper:
         """Replicas that ended with their spot machine."""
         found: Charges = {}
         for each in self._ended[PODS]:
-            stay = stays.get(str(each.obj["metadata"]["uid"]))
-            if stay is not None and stay.account.offer[2] is Market.SPOT and self._lost(each.obj):
+            uid = str(each.obj["metadata"]["uid"])
+            stay = stays.get(uid)
+            if stay is not None and stay.account.offer[2] is Market.SPOT and uid in self._taken:
                 row = self._rows()(each.at_s)[0], stay.account
                 found[row] = found.get(row, NOTHING) + Spend(interruptions=1.0)
         return found

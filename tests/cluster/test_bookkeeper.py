@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from wharfage_api.labels import POOL
 from wharfage_autoscaler.fleet import Pool
 from wharfage_autoscaler.ledger import Ledger
+from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.spend import Used
 from wharfage_autoscaler.usage import Usage
 from wharfage_operator.apply import Writer
@@ -33,7 +34,7 @@ from tests.faults.rules import Answer, Drop, Fault, LoseAnswer, Match, Rule
 
 EIGHT = offer("p5", accelerators=8, accelerator="H100", usd_per_hour=80.0)
 POOL_OF_TWO = Pool(EIGHT, "base", 1, 2)
-HASH = pool_hash(POOL_OF_TWO.key)
+ON_SPOT = Pool(replace(EIGHT, market=Market.SPOT), "base", 1, 2)
 NOON_S = datetime(2026, 8, 3, 12, tzinfo=UTC).timestamp()
 TENANTS = {"ann": 75.0, "bob": 25.0}
 USD_PER_S = 20.0 / 3600.0
@@ -90,10 +91,10 @@ def at(seconds: float) -> str:
     return datetime.fromtimestamp(NOON_S + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def pod(uid: str) -> Object:
+def pod(uid: str, pool: Pool = POOL_OF_TWO) -> Object:
     """A replica that is bound at noon."""
     moments = [{"type": name, "status": "True", "lastTransitionTime": at(0)} for name in ("PodScheduled", "Ready")]
-    labels = {"wharfage.dev/llmdeployment": "chat", POOL: HASH}
+    labels = {"wharfage.dev/llmdeployment": "chat", POOL: pool_hash(pool.key)}
     metadata = {"name": uid, "namespace": "shop", "uid": uid, "resourceVersion": "4", "labels": labels}
     return {"metadata": metadata, "spec": {"nodeName": "gpu-1"}, "status": {"phase": "Running", "conditions": moments}}
 
@@ -101,8 +102,10 @@ def pod(uid: str) -> Object:
 class World:
     """Two replicas on a machine, and the ledger's ConfigMaps in a namespace of the real API server."""
 
-    def __init__(self, lab: Lab, connection: Connection) -> None:
+    def __init__(self, lab: Lab, connection: Connection, pool: Pool = POOL_OF_TWO) -> None:
         self.lab = lab
+        self.taken_back = False
+        """Whether the machine has a notice."""
         self.connection = connection
         self.dial = Dial()
         self.hands = Hands(self.dial)
@@ -114,12 +117,12 @@ class World:
         model = {"spec": {"model": {"source": "hf://Qwen/Qwen3-8B"}}}
         self._put(NODES, {"name": "gpu-1", "uid": "node-uid", "creationTimestamp": at(0)})
         self._put(LLM_DEPLOYMENTS, {"name": "chat", "namespace": "shop", "uid": "llm-uid"}, **model)
-        annotations, owners = {POOL: description(POOL_OF_TWO)}, [owner]
-        pool = {"name": f"chat-{HASH}", "namespace": "shop", "uid": "pool-uid"}
-        self._put(DEPLOYMENTS, {**pool, "annotations": annotations, "ownerReferences": owners})
+        annotations, owners = {POOL: description(pool)}, [owner]
+        metadata = {"name": f"chat-{pool_hash(pool.key)}", "namespace": "shop", "uid": "pool-uid"}
+        self._put(DEPLOYMENTS, {**metadata, "annotations": annotations, "ownerReferences": owners})
         self.cache.put(OFFER_CATALOGS, CATALOG)
         for uid in ("one", "two"):
-            self.cache.put(PODS, pod(uid))
+            self.cache.put(PODS, pod(uid, pool))
 
     def _put(self, kind: Any, metadata: Object, **parts: Any) -> None:
         self.cache.put(kind, {"metadata": {**metadata, "resourceVersion": "1"}, **parts})
@@ -159,6 +162,7 @@ class World:
             rows=lambda: row_of(()),
             proven=lambda: proven,
             tallies=self._tallies,
+            lost=lambda _: self.taken_back,
         )
 
     async def runs(self, books: Bookkeeper, seconds: float, *, every_s: float = 5.0) -> None:
@@ -255,6 +259,24 @@ async def test_what_a_write_held_whose_answer_was_lost_is_counted_once(
             await leader.close()
             assert _counted(here) == pytest.approx(here.open.ledger.spend.usd, rel=1e-6)
             assert here.open.meter.mark_s == here.hands.unix_s
+
+
+async def test_only_what_ended_after_its_spot_machine_s_notice_is_lost(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
+    async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+        here = World(lab, connection, ON_SPOT)
+        leader = here.leader()
+        await here.runs(leader, 60.0)
+        for uid, taken_back in (("one", False), ("two", True)):
+            here.taken_back = taken_back
+            here.dial.passed_s += 1.0
+            here.cache.forget(PODS, ("shop", uid))
+            leader.heard(PODS, pod(uid, ON_SPOT))
+            here.taken_back = True  # before the next look
+            await here.runs(leader, 20.0)
+        assert here.open.ledger.spend.interruptions == 1.0
 
 
 def _counted(here: World) -> float:
