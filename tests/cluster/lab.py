@@ -114,7 +114,7 @@ class Lab:
         current = seen is not None and said.get("observedGeneration") == seen["metadata"]["generation"]
         return seen if seen is not None and current and said["status"] == "True" else {}
 
-    def ready(self, name: str = "chat", *, within_s: float = 30.0) -> Object:
+    def ready(self, name: str = "chat", *, within_s: float = 120.0) -> Object:
         """Wait until the deployment's present generation is Ready; returns it."""
         try:
             return eventually(lambda: self.is_ready(name), within_s=within_s, what=f"{name} is Ready")
@@ -129,7 +129,7 @@ class Lab:
             time.sleep(_TWO_TURNS_S)
             return before != "" and self._ledger() == before
 
-        eventually(still, within_s=60.0, what="the ledger is written")
+        eventually(still, within_s=120.0, what="the ledger is written")
 
     def _ledger(self) -> str:
         """The version of what is open; empty before there is any."""
@@ -148,7 +148,7 @@ class Lab:
         }
         return "; ".join(f"{what}: {said}" for what, said in told.items())
 
-    def move(self, name: str = "chat", *, within_s: float = 60.0) -> None:
+    def move(self, name: str = "chat", *, within_s: float = 120.0) -> None:
         """Want another accelerator, which is another pool, and wait until it alone is there."""
         wanted = {"spec": {"placement": {"accelerators": ["L40S"]}}}
         self.server.merge(LLM_DEPLOYMENTS, self.namespace, name, wanted)
@@ -163,7 +163,7 @@ class Lab:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._told(name)}") from None
 
-    def blocked(self, reason: str, name: str = "chat", *, about: str = "Ready", within_s: float = 20.0) -> Object:
+    def blocked(self, reason: str, name: str = "chat", *, about: str = "Ready", within_s: float = 120.0) -> Object:
         """Wait until a condition is not True for that reason; returns the condition."""
 
         def look() -> Object | None:

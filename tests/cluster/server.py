@@ -80,7 +80,7 @@ class Server:
         assert answer["httpStatus"] in (200, 202), answer
 
 
-def eventually(look: Callable[[], T | None], *, within_s: float = 60.0, what: str = "") -> T:
+def eventually(look: Callable[[], T | None], *, within_s: float = 120.0, what: str = "") -> T:
     """What `look` returns as soon as it is true; fails after `within_s` with what was last seen."""
     deadline_s = time.monotonic() + within_s
     while True:
@@ -92,7 +92,7 @@ def eventually(look: Callable[[], T | None], *, within_s: float = 60.0, what: st
         time.sleep(0.02)
 
 
-def eventually_is(look: Callable[[], object], wanted: object, *, within_s: float = 60.0, what: str = "") -> None:
+def eventually_is(look: Callable[[], object], wanted: object, *, within_s: float = 120.0, what: str = "") -> None:
     """Return as soon as `look` returns `wanted`; fails after `within_s` with what it returned instead."""
     deadline_s = time.monotonic() + within_s
     while (seen := look()) != wanted:

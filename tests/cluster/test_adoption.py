@@ -132,7 +132,9 @@ def test_it_is_measured_and_priced_and_what_auto_would_save_is_said_while_nothin
         lab.server.merge(DEPLOYMENTS, lab.namespace, "old-vllm", {"spec": {"replicas": 3}})
         eventually(lambda: [row["wanted"] for row in told(lab)["fleet"]] == [3], what="their third replica")
         lab.server.merge(DEPLOYMENTS, lab.namespace, "old-vllm", {"spec": {"replicas": 2}})
-        eventually(lambda: len(lab.server.all(PODS, lab.namespace)) == 2, within_s=60.0, what="their third one is gone")
+        eventually(
+            lambda: len(lab.server.all(PODS, lab.namespace)) == 2, within_s=120.0, what="their third one is gone"
+        )
 
         later = {"name": "a-second-look", "namespace": lab.namespace, "annotations": {"wharfage.dev/adopt": "old-vllm"}}
         lab.server.create(LLM_DEPLOYMENTS, {**chat, "metadata": later})

@@ -146,10 +146,10 @@ def test_a_webhook_hears_of_each_stage_once_whatever_becomes_of_the_operator(lab
         second = lab.start(None, webhook_secrets="hook", webhook_allow_loopback="true", **FAST)
         eventually(lambda: second.ready, what="another operator is there")
         looked = f'wharfage_budget_stage{{budget="{name}",stage="Notify"}}'
-        eventually(lambda: second.metric(looked) == 1.0, within_s=60.0, what="which has looked at the budget")
+        eventually(lambda: second.metric(looked) == 1.0, within_s=120.0, what="which has looked at the budget")
         lasts(lab, name, 1000.0)
         receded = "StageReceded"
-        eventually(lambda: receded in [each["occasion"] for each in heard], within_s=60.0, what="and of its end")
+        eventually(lambda: receded in [each["occasion"] for each in heard], within_s=120.0, what="and of its end")
     begun = [each for each in heard if each["occasion"] == "StageBegan"]
     assert len({each["id"] for each in begun}) == 1
     assert begun[0]["stage"] == "Notify"
@@ -163,11 +163,11 @@ def test_where_a_budget_is_required_nothing_starts_without_one_and_nothing_that_
 ) -> None:
     running = lab.start(None, require_budget="true", **FAST)
     lab.create(scaling={"mode": "Manual"}, replicas=1, placement={"accelerators": ["L4"]})
-    said = lab.blocked("BudgetRequired", about="Accepted", within_s=60.0)
+    said = lab.blocked("BudgetRequired", about="Accepted", within_s=120.0)
     assert "have an LLMBudget with mode: Enforce select chat" in said["message"]
     assert lab.pools() == []
     name = budget("1000")
-    lab.ready(within_s=60.0)
+    lab.ready(within_s=120.0)
     (pool,) = lab.pools()
 
     lab.server.merge(LLM_BUDGETS, "", name, {"spec": {"mode": "Observe"}})
@@ -195,11 +195,11 @@ def test_of_operators_that_take_turns_each_stage_is_told_once(lab: Lab, budget: 
     in_force, spent = f'wharfage_budget_stage{{budget="{name}",stage="Notify"}}', 0.0
     for _ in range(3):
         standby = lab.start(None, **turns)
-        eventually(partial(is_ready, standby), within_s=60.0, what="the standby is ready")
+        eventually(partial(is_ready, standby), within_s=120.0, what="the standby is ready")
         leader.stop()
         leader = standby
-        eventually_is(partial(leader.metric, in_force), 1.0, within_s=60.0, what="it has looked at the budget")
-        eventually(partial(spends_more, lab, name, spent), within_s=60.0, what="and what is spent grows")
+        eventually_is(partial(leader.metric, in_force), 1.0, within_s=120.0, what="it has looked at the budget")
+        eventually(partial(spends_more, lab, name, spent), within_s=120.0, what="and what is spent grows")
         spent = has_spent(lab, name)
     said = [each for each in lab.server.all(EVENTS, "default") if each["involvedObject"]["name"] == name]
     assert [each["message"].partition(":")[0] for each in said] == ["stage none -> Notify"]

@@ -90,14 +90,14 @@ def run(lab: Lab, scenario: Scenario, name: str, nth: int) -> bool:
         first = lab.start(proxy.kubeconfig, resync_s="0.4")
         eventually(lambda: first.ready)
         scenario.before(lab, name)
-        eventually(lambda: first.rests, within_s=60, what="the operator has nothing to do any more")
+        eventually(lambda: first.rests, within_s=120.0, what="the operator has nothing to do any more")
         match = Match(write=True, namespace=lab.namespace)
         proxy.seen.schedule.add(Rule(fault=Kill(first.process.kill), match=match, nth=nth))
         scenario.do(lab, name)
 
         eventually(
             lambda: first.process.poll() is not None or (scenario.done(lab, name) and first.rests),
-            within_s=60,
+            within_s=120.0,
             what="the operator has died, or has nothing to do any more",
         )
         died = first.process.poll() is not None
@@ -107,8 +107,8 @@ def run(lab: Lab, scenario: Scenario, name: str, nth: int) -> bool:
     must_hold = scenario.done if scenario.undo is None else is_gone
     second = lab.start(resync_s="0.4")
     eventually(lambda: second.ready)
-    eventually(lambda: must_hold(lab, name), within_s=60, what="what must come of it")
-    eventually(lambda: second.rests, within_s=60, what="and it stays so")
+    eventually(lambda: must_hold(lab, name), within_s=120.0, what="what must come of it")
+    eventually(lambda: second.rests, within_s=120.0, what="and it stays so")
     assert must_hold(lab, name)
     assert second.tracebacks == []
     second.stop()

@@ -68,8 +68,10 @@ def test_a_definition_that_is_deleted_and_comes_back_is_served_again_by_the_same
     place.cluster.kubectl("wait", "--for=delete", "crd", f"{LLM_DEPLOYMENTS.plural}.{LLM_DEPLOYMENTS.group}")
     install(place)
     place.create("after")
-    place.ready("after", within_s=40)
-    eventually(lambda: not place.children("before"), within_s=60, what="what went with the definition leaves nothing")
+    place.ready("after", within_s=120.0)
+    eventually(
+        lambda: not place.children("before"), within_s=120.0, what="what went with the definition leaves nothing"
+    )
     assert operator.metric('wharfage_cached_objects{resource="llmdeployments"}') == len(
         place.server.all(LLM_DEPLOYMENTS)
     )

@@ -72,7 +72,7 @@ def test_what_a_replica_carries_is_learned_from_the_pages_of_engines_that_are_bu
         served(lab)
         engine = f'accelerator="L40S",accelerators="1",name="chat",namespace="{lab.namespace}",variant=""'
         windows = f"wharfage_calibration_windows{{{engine}}}"
-        eventually(lambda: operator.metric(windows) >= 4, within_s=60.0, what="four windows were learned from")
+        eventually(lambda: operator.metric(windows) >= 4, within_s=120.0, what="four windows were learned from")
         by_model, learned = (
             operator.metric(
                 "wharfage_capacity_requests_per_second"

@@ -146,7 +146,7 @@ def test_the_operator_outlives_a_restart_of_the_api_server(lab: Lab) -> None:
     lab.ready()
     lab.cluster.restart("kube-apiserver")
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 2}}})
-    eventually(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"] == 2, within_s=60)
+    eventually(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"] == 2, within_s=120.0)
     lab.server.delete(SERVICES, lab.namespace, "chat")
     eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"))
     assert operator.process.poll() is None
@@ -265,7 +265,9 @@ def test_a_namespace_that_goes_is_left_alone(lab: Lab) -> None:
     lab.create()
     lab.ready()
     lab.server.call("DELETE", f"/api/v1/namespaces/{lab.namespace}")
-    eventually(lambda: lab.server.call("GET", f"/api/v1/namespaces/{lab.namespace}")["httpStatus"] == 404, within_s=40)
+    eventually(
+        lambda: lab.server.call("GET", f"/api/v1/namespaces/{lab.namespace}")["httpStatus"] == 404, within_s=120.0
+    )
     eventually(lambda: operator.rests, what="nothing is written any more")
     assert operator.tracebacks == []
     lab.server.call("POST", "/api/v1/namespaces", {"metadata": {"name": lab.namespace}})

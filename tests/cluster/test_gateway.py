@@ -81,7 +81,7 @@ def test_requests_at_zero_wait_wake_the_model_and_are_all_sent_to_it_and_it_goes
     # Those that come first may be answered before the last has come: nobody is before there is a replica.
     eventually(lambda: brain.demand()["arrivals"] == 50, what="all have come")
     eventually(lambda: replicas(lab) >= 1, what="a replica is ordered")
-    eventually(lambda: addresses(lab), within_s=60.0, what="its pod")
+    eventually(lambda: addresses(lab), within_s=120.0, what="its pod")
     there = addresses(lab)
     crowd.wait()
     assert [status for status, _, _ in crowd.answers] == [200] * 50

@@ -29,7 +29,7 @@ class Seen:
         self.views: list[View] = []
         self._past = 0
 
-    async def until(self, is_it: Callable[[View], bool], what: str, *, within_s: float = 45.0) -> View:
+    async def until(self, is_it: Callable[[View], bool], what: str, *, within_s: float = 120.0) -> View:
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             # What the operator mends at once may be gone from the last one.
@@ -87,7 +87,7 @@ async def test_it_knows_a_model_its_replicas_and_their_leave_and_follows_the_key
         view = await seen.until(
             lambda view: "chat" in view.models and sum(each.open for each in view.models["chat"].replicas) == 2,
             "two replicas",
-            within_s=60.0,
+            within_s=120.0,
         )
         assert view.models["chat"].hold_s == 30.0
         assert all(each.slots > 1 for each in view.models["chat"].replicas)

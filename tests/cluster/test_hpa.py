@@ -50,7 +50,7 @@ def scaled(lab: Lab) -> Iterator[Lab]:
     """A Deployment and its HPA for each case, and the gauges of their pods."""
     for case in CASES:
         lab.server.create(DEPLOYMENTS, deployment(lab.namespace, case))
-    eventually(lambda: all(ready(lab, case) == case.pods for case in CASES), within_s=60, what="every pod is ready")
+    eventually(lambda: all(ready(lab, case) == case.pods for case in CASES), within_s=120.0, what="every pod is ready")
     with telling(lab.cluster, lab.namespace, {case.name: case.total for case in CASES}):
         for case in CASES:
             lab.server.create(SCALERS, scaler(lab.namespace, case))

@@ -62,7 +62,7 @@ def place(market: Cluster, tmp_path: Path) -> Iterator[Lab]:
 def test_a_replica_on_spot_is_replaced_long_before_its_machine_is_gone(place: Lab) -> None:
     operator = place.start(resync_s="600")
     place.create(placement={"catalogs": ["g5"], "spot": {"policy": "Require"}}, scaling={"minReplicas": 2})
-    place.ready(within_s=60)
+    place.ready(within_s=120.0)
     before = pods(place)
     lost, kept = sorted(before)
     place.cluster.market(interrupted=[before[lost]], notice_s=20)
@@ -91,8 +91,8 @@ def test_spot_that_cannot_be_bought_is_given_up_for_on_demand(place: Lab) -> Non
         traffic={"peakRequestsPerSecond": "2"},
     )
     what = "wanted and serving replicas by market"
-    eventually_is(lambda: by_market(place), {"OnDemand": (2, 2), "Spot": (2, 0)}, within_s=60, what=what)
-    eventually_is(lambda: by_market(place), {"OnDemand": (4, 4)}, within_s=60, what=what)
+    eventually_is(lambda: by_market(place), {"OnDemand": (2, 2), "Spot": (2, 0)}, within_s=120.0, what=what)
+    eventually_is(lambda: by_market(place), {"OnDemand": (4, 4)}, within_s=120.0, what=what)
     assert operator.tracebacks == []
 
 
@@ -105,14 +105,14 @@ def by_market(lab: Lab) -> dict[str, tuple[int, int]]:
 def test_a_machine_is_bought_for_a_buffer_and_the_buffer_goes_when_nobody_wants_it(place: Lab) -> None:
     operator = place.start(pre_provisioning="Auto")
     place.create(placement={"catalogs": ["g5"]})
-    place.ready(within_s=60)
+    place.ready(within_s=120.0)
     operator.stop()
     (pool,) = place.pools()
     before = machines(place)
     counts = {pool["metadata"]["labels"][POOL]: 1}
     (buffer,) = buffers([{**pool, "kind": DEPLOYMENTS.name}], counts)
     place.server.create(CAPACITY_BUFFERS, buffer)
-    eventually(lambda: machines(place) > before, within_s=60, what="a machine that no pod needs")
+    eventually(lambda: machines(place) > before, within_s=120.0, what="a machine that no pod needs")
     assert len(pods(place)) == 1
     again = place.start(pre_provisioning="Auto")
     eventually_is(lambda: place.server.all(CAPACITY_BUFFERS, place.namespace), [], what="buffers")

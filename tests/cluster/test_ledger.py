@@ -84,14 +84,14 @@ def written_after(lab: Lab, moment_s: float) -> Open:
         known = {uid for machine in found.meter.machines.values() for uid in machine.stays}
         return found if running(lab).keys() <= known else None
 
-    return eventually(look, what="the ledger is written", within_s=60)
+    return eventually(look, what="the ledger is written", within_s=120.0)
 
 
 def begun(lab: Lab, replicas: int) -> OperatorProcess:
     operator = lab.start()
     lab.create(scaling={"minReplicas": replicas, "maxReplicas": replicas})
     lab.ready(within_s=90)
-    eventually(lambda: ready(lab, replicas), what="all replicas are there", within_s=60)
+    eventually(lambda: ready(lab, replicas), what="all replicas are there", within_s=120.0)
     return operator
 
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_read_is_left_alone_and_said(lab: Lab) -> None:
     metadata = {"name": OPEN, "namespace": lab.system, "labels": {"wharfage.dev/ledger": "open"}}
     lab.server.create(CONFIG_MAPS, {"metadata": metadata, "data": {"form": "99"}})
     operator = lab.start()
-    eventually(lambda: operator.ready, what="the operator is ready", within_s=60)
+    eventually(lambda: operator.ready, what="the operator is ready", within_s=120.0)
     lab.create(scaling={"minReplicas": 1, "maxReplicas": 1})
     eventually(lambda: ready(lab, 1), what="it serves all the same", within_s=90)
     eventually(
@@ -199,7 +199,7 @@ def test_old_days_are_folded_into_one_each_and_those_of_last_year_go(lab: Lab) -
         every = lab.server.all(CONFIG_MAPS, lab.system)
         return {each["metadata"]["name"]: each for each in every if each["metadata"].get("labels")}
 
-    eventually(lambda: {*closed()} - {OPEN} == {whole, interrupted}, what="the days are folded", within_s=60)
+    eventually(lambda: {*closed()} - {OPEN} == {whole, interrupted}, what="the days are folded", within_s=120.0)
     for name, begins_s in ((whole, midnight_s), (interrupted, midnight_s + DAY_S)):
         (row,) = read_part(closed()[name]).rows.items()
         assert row[0] == begins_s

@@ -190,7 +190,7 @@ def test_a_replica_whose_machine_falls_silent_is_doubled_and_stays_when_it_is_ba
     assert silent in pods(spots), "it may come back"
     mute(spots, "spot-2", "fake")
     condition(spots, "Ready", "spot-2")
-    eventually_is(lambda: len(pods(spots)), 3, within_s=60, what="replicas, as before")
+    eventually_is(lambda: len(pods(spots)), 3, within_s=120.0, what="replicas, as before")
     assert silent in pods(spots)
     assert operator.tracebacks == []
 
@@ -242,7 +242,7 @@ def test_when_spot_is_taken_back_on_demand_takes_over_at_once(either: Lab) -> No
         traffic={"peakRequestsPerSecond": "2"},
     )
     what = "wanted and serving replicas by market"
-    eventually_is(lambda: by_market(either), {"OnDemand": (2, 2), "Spot": (2, 2)}, within_s=60, what=what)
+    eventually_is(lambda: by_market(either), {"OnDemand": (2, 2), "Spot": (2, 2)}, within_s=120.0, what=what)
     with operator.paused():
         for node in SPOT:
             say(either, TAKEN_BACK, node)

@@ -103,13 +103,13 @@ def test_an_outage_of_prometheus_changes_nothing_but_a_condition(lab: Lab, prome
 
     for state in ("broken", "empty", "slow", "not a number", "of others"):
         prometheus.state = state
-        assert eventually(lambda: said("False"), within_s=60.0, what=f"{state}: it is said") == "NoMetrics"
+        assert eventually(lambda: said("False"), within_s=120.0, what=f"{state}: it is said") == "NoMetrics"
         until_s = time.monotonic() + (OUTAGE_S if state == "broken" else OUTAGE_S / 10)
         while time.monotonic() < until_s:
             assert said("False") == "NoMetrics"
             time.sleep(0.1)
         prometheus.state = "well"
-        eventually(lambda: said("True"), within_s=60.0, what=f"{state}: and it is over")
+        eventually(lambda: said("True"), within_s=120.0, what=f"{state}: and it is over")
     assert seen == {4}
     assert operator.tracebacks == []
 

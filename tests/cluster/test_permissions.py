@@ -162,7 +162,7 @@ def _touch_everything(lab: Lab) -> None:
     )
     eventually_is(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"], 1, what="the count of the pool")
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"placement": {"accelerators": ["L40S"]}}})
-    eventually(lambda: [row["accelerator"] for row in lab.ready()["status"]["fleet"]] == ["L40S x1"], within_s=40)
+    eventually(lambda: [row["accelerator"] for row in lab.ready()["status"]["fleet"]] == ["L40S x1"], within_s=120.0)
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"scaling": {"minReplicas": 9}}})
     lab.blocked("Unschedulable")
     lab.create("new", model={"source": "hf://org/new"})

@@ -100,14 +100,14 @@ def test_a_killed_operator_reads_nothing_twice(lab: Lab, nth: int) -> None:
     rule = Rule(fault=Kill(kill), match=Match(write=True, namespace=lab.namespace), nth=nth)
     with Between(lab.cluster, rule) as before, Between(lab.cluster) as after:
         first = lab.start(before.kubeconfig)
-        eventually(gone, within_s=40, what=f"{nth} writes")
+        eventually(gone, within_s=120.0, what=f"{nth} writes")
         second = lab.start(after.kubeconfig)
 
         def read() -> bool:
             _end_all(lab)
             return bool(((lab.llm() or {}).get("status") or {}).get("models")) and not readers(lab)
 
-        eventually(read, within_s=40, what="it is read, and the reader is gone")
+        eventually(read, within_s=120.0, what="it is read, and the reader is gone")
         lab.ready()
         requests = [*before.seen.requests, *after.seen.requests]
         verbs = [one.verb for one in requests if one.resource == "pods" and one.is_write]
@@ -163,7 +163,7 @@ def test_what_serves_goes_on_while_the_model_of_an_edit_is_read(lab: Lab, operat
     assert (told["status"], told["reason"]) == ("True", "Serving")
     assert lab.child(DEPLOYMENTS)["metadata"]["generation"] == before["metadata"]["generation"]
     ends(lab, reader, ANSWER)
-    eventually(lambda: lab.ready()["status"]["summary"]["fleet"] == "1x(2xL4)", within_s=40)
+    eventually(lambda: lab.ready()["status"]["summary"]["fleet"] == "1x(2xL4)", within_s=120.0)
 
 
 def _told(lab: Lab, words: str) -> Object:

@@ -26,7 +26,7 @@ def test_an_autoscaler_of_a_pool_is_named_until_it_is_gone_and_its_count_is_put_
         f"HorizontalPodAutoscaler theirs scales Deployment {pool}, whose count is decided here, so it is put back: "
         "scale LLMDeployment chat instead, with scaling.mode: Manual, or delete it.",
     )
-    eventually_is(lambda: told(lab), wanted, within_s=60.0, what="what is said")  # an HPA looks every 15 s
+    eventually_is(lambda: told(lab), wanted, within_s=120.0, what="what is said")  # an HPA looks every 15 s
     eventually_is(lambda: lab.child(DEPLOYMENTS)["spec"]["replicas"], 1, what="the count of the pool")
     events = eventually(lambda: [row for row in lab.server.all(EVENTS, lab.namespace) if row["reason"] == wanted[1]])
     assert [row["message"].rstrip(".") for row in events] == [wanted[2].rstrip(".")]

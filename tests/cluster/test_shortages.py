@@ -37,7 +37,7 @@ def test_an_offer_whose_machines_never_come_is_given_up_for_the_next(promised: L
     promised.create(placement={"catalogs": ["ghosts", "cluster-lab"], "accelerators": ["L4"]}, **spec)
     eventually_is(lambda: fleet(promised), [("ghost.l4", 1, 0)], what="the fleet")
     promised.blocked("Unschedulable")
-    eventually_is(lambda: fleet(promised), [("lab.l4", 1, 1)], within_s=60, what="the fleet")
+    eventually_is(lambda: fleet(promised), [("lab.l4", 1, 1)], within_s=120.0, what="the fleet")
     eventually_is(lambda: machines(promised), ["gpu-1"], what="machines of pods")
     assert operator.tracebacks == []
 

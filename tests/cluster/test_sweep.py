@@ -107,17 +107,17 @@ def test_a_life_ends_the_same_whatever_goes_wrong_on_the_way(lab: Lab, wrong: Wr
     with Between(lab.cluster, *wrong.rules) as proxy:
         operator = lab.start(proxy.kubeconfig, resync_s="0.5", **wrong.watches)
         lab.create()
-        lab.ready(within_s=60)
+        lab.ready(within_s=120.0)
         lab.server.delete(SERVICES, lab.namespace, "chat")
-        lab.move(within_s=60)
-        eventually(lambda: operator.rests, within_s=60, what="nothing is left to do")
+        lab.move(within_s=120.0)
+        eventually(lambda: operator.rests, within_s=120.0, what="nothing is left to do")
         assert sorted(kind for kind, _ in lab.children()) == sorted(kind.name for kind in KINDS)
         lab.server.delete(LLM_DEPLOYMENTS, lab.namespace, "chat")
-        eventually(lambda: lab.llm() is None and not lab.children(), within_s=60)
-        eventually(lambda: not lab.server.all(PODS, lab.namespace), within_s=60)
+        eventually(lambda: lab.llm() is None and not lab.children(), within_s=120.0)
+        eventually(lambda: not lab.server.all(PODS, lab.namespace), within_s=120.0)
         known = {kind.plural: 0.0 for kind in EVENTS}
         eventually_is(lambda: {name: operator.metric(cached(name)) for name in known}, known, what="what is remembered")
-        eventually(lambda: operator.rests, within_s=60, what="nothing is left to do")
+        eventually(lambda: operator.rests, within_s=120.0, what="nothing is left to do")
         assert not lab.children()
         assert wrong.faults <= {request.fault for request in proxy.seen.requests}, "it did go wrong"
         assert operator.process.poll() is None

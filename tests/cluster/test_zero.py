@@ -66,7 +66,7 @@ def rests(lab: Lab, running: OperatorProcess) -> None:
     """No pool is touched over many more looks; only what was learned is written down now and then."""
     looks, before = 'wharfage_reconciles_total{kind="llmdeployments"', generations(lab)
     enough = running.metric(looks) + 20
-    eventually(lambda: running.metric(looks) >= enough, within_s=60.0, what="twenty looks")
+    eventually(lambda: running.metric(looks) >= enough, within_s=120.0, what="twenty looks")
     assert generations(lab) == before
 
 
@@ -78,7 +78,7 @@ def at_zero(lab: Lab) -> None:
 
 
 def serves(lab: Lab) -> None:
-    eventually(lambda: condition(lab.llm(), "Ready").get("reason") == "Serving", within_s=60.0, what="it serves")
+    eventually(lambda: condition(lab.llm(), "Ready").get("reason") == "Serving", within_s=120.0, what="it serves")
 
 
 def test_it_goes_to_zero_when_nobody_asks_and_is_woken_as_often_as_somebody_wishes(lab: Lab, emulated: Start) -> None:
