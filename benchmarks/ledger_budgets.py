@@ -142,6 +142,9 @@ class _Books:
     def spent(self, budget: str, from_s: float, to_s: float) -> float:
         return self._totals.of_budget(budget, from_s, to_s).usd
 
+    def markup(self, budget: str) -> float:
+        return 1.0
+
     def hours(self, budget: str, from_s: float, to_s: float) -> Sequence[float]:
         row, hours = self._totals.by_budget[budget], range(round(from_s / HOUR_S), round(to_s / HOUR_S))
         return [row[HOUR_S * hour].usd if HOUR_S * hour in row else math.nan for hour in hours]

@@ -109,7 +109,7 @@ def _enforced(account: Account, reckoning: Reckoning, *, enforced: bool) -> Verd
         would = f"Enforce would have stage {stage} in force now" if stage else "no stage would be in force now"
         message = f"mode Observe: {would}."
         return Verdict(ConditionType.ENFORCED, holds=False, reason=Reason.BUDGET_OBSERVES, message=message)
-    cap = account.cap
+    cap = account.charged_cap
     if cap is None:
         return Verdict(ConditionType.ENFORCED, holds=True, reason=Reason.WITHIN_BUDGET, message="No stage acts now.")
     reason = Reason.BUDGET_SPENT if account.actions & HARSH else Reason.BUDGET_RESTRICTS

@@ -19,6 +19,7 @@ from wharfage_autoscaler.offers import Market
 from wharfage_autoscaler.reasons import Reason
 from wharfage_autoscaler.savings import saved_usd
 from wharfage_autoscaler.spend import NOTHING, Account, Spend
+from wharfage_autoscaler.supply import OfferKey
 from wharfage_autoscaler.usage import Usage, Usages, shifted, used
 from wharfage_autoscaler.worth import USUAL
 
@@ -101,6 +102,8 @@ class Bookkeeper:
         self._shelves = Shelves(connection, writer, namespace)
         self._neighbours = Neighbours(connection, may_ask=everywhere)
         self._ended: dict[Kind, deque[Ended]] = {kind: deque(maxlen=_MOST_ENDED) for kind in (PODS, NODES)}
+        self._listed: dict[OfferKey, float] = {}
+        """Dollars per hour of a machine, as catalogs had them at the last charge."""
         self._taken: set[str] = set()
         """Pods that have ended with their machine, by uid."""
         self._books: Open | None = None
@@ -142,6 +145,20 @@ class Bookkeeper:
         """Dollars per hour that are spent under a budget now."""
         rates = {} if self._books is None else self._books.meter.rates()
         return sum(rate for account, rate in rates.items() if budget in account.budgets)
+
+    def markup(self, budget: str) -> float:
+        """What is charged of the machines that are used under a budget, over what catalogs ask for them.
+
+        Above 1 where prices are too old to be believed; 1 where nothing runs, or nobody says a price.
+        """
+        charged_usd = listed_usd = 0.0
+        for machine in () if self._books is None else self._books.meter.machines.values():
+            for stay in machine.stays.values():
+                listed = self._listed.get(stay.account.offer, 0.0)
+                if listed > 0.0 and budget in stay.account.budgets:
+                    charged_usd += stay.part * machine.usd_per_hour
+                    listed_usd += stay.part * listed
+        return charged_usd / listed_usd if charged_usd > 0.0 else 1.0
 
     def of_payer(self, uid: str, now_s: float) -> tuple[Spend, Spend] | None:
         """What was spent for a deployment today and this month (UTC); None while the ledger is not read yet."""
@@ -244,6 +261,7 @@ class Bookkeeper:
         books = self._set(books, now_s)
         meter = books.meter
         supplied = self._supply.now()
+        self._listed = {offer.key: offer.usd_per_hour for offer in supplied.offers}
         tenancy = Tenancy(
             self._cache,
             priced(supplied.offers, supplied.prices_observed_at, now_s),

@@ -128,6 +128,6 @@ def _notification(name: str, account: Account, news: _News, now_s: float) -> Not
     }
     if news.stage:
         body["stage"] = news.stage
-    if account.cap is not None:
-        body["usdPerHour"] = f"{account.cap:.2f}"
+    if account.charged_cap is not None:
+        body["usdPerHour"] = f"{account.charged_cap:.2f}"
     return Notification(identity, account.uid, name, now_s, body)

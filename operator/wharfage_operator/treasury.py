@@ -40,6 +40,10 @@ _USUAL_PRIORITY = 100
 class Books(Protocol):
     """What was spent under budgets, in dollars; times are Unix seconds."""
 
+    def markup(self, budget: str) -> float:
+        """What is charged of what runs under a budget, over what the same costs by the prices that are decided by."""
+        ...
+
     def spent(self, budget: str, from_s: float, to_s: float) -> float:
         """Of the time between; NaN while that is not known."""
         ...
@@ -58,10 +62,11 @@ class Account:
     terms: Terms | None = None
     reckoning: Reckoning | None = None
     cap: float | None = None
-    """Dollars per hour that its deployments may cost together; None where it holds nothing down."""
+    """Dollars per hour that its deployments may cost together, by the prices that are decided by; None where it holds
+    nothing down."""
     costs: Mapping[Key, Cost] = field(default_factory=dict)
     ordered: float = 0.0
-    """Dollars per hour of all of them."""
+    """Dollars per hour of all of them, as they are charged."""
     profile: Profile = field(default_factory=Profile)
     hour: int = -1
     saved: dict[int, float] = field(default_factory=dict)
@@ -74,6 +79,13 @@ class Account:
     """Why nobody knows what is spent; empty where somebody does, or will soon."""
     unheard: str = ""
     """Why its webhook does not hear what happens; empty where it does, or there is none."""
+    markup: float = 1.0
+    """Dollars that are charged for one by the prices that are decided by: old ones are not believed."""
+
+    @property
+    def charged_cap(self) -> float | None:
+        """The cap as it is charged: what people are told."""
+        return None if self.cap is None else self.cap * self.markup
 
     @property
     def actions(self) -> frozenset[Action]:
@@ -317,7 +329,9 @@ class Treasury:
             self.show(name)
         if math.isnan(spent_usd):  # the ledger is not read yet
             return
-        wish = sum(wished[key] for key in account.costs)
+        markup = account.markup = self._books.markup(name)
+        account.ordered *= markup
+        wish = markup * sum(wished[key] for key in account.costs)
         self._remember(account, wish, now_s)
         if account.hour != int(now_s // HOUR_S):
             account.hour = int(now_s // HOUR_S)
@@ -326,14 +340,15 @@ class Treasury:
             spent_usd=spent_usd,
             ordered=account.ordered,
             wished=wish,
-            floor=sum(cost.floor for cost in account.costs.values()),
+            floor=markup * sum(cost.floor for cost in account.costs.values()),
             profile=account.profile,
         )
         before = account.reckoning
         account.reckoning = reckoned(
             account.terms, spending, before or self._resumed(name, account.terms, spending, now_s), now_s
         )
-        account.cap = account.reckoning.cap(enforced=account.terms.enforced)
+        cap = account.reckoning.cap(enforced=account.terms.enforced)
+        account.cap = None if cap is None else cap / markup
         moved = before is None or before.standing.actions != account.reckoning.standing.actions
         if moved or not 0.0 <= now_s - account.told_s < _TOLD_EVERY * self._every_s:
             account.told_s = now_s
@@ -374,7 +389,7 @@ def _shown(account: Account) -> BudgetFigures:
         forecast_usd={"low": forecast.low, "mid": forecast.mid, "high": forecast.high},
         usd_per_hour=account.ordered,
         ends_s=held.ends_s,
-        cap_usd_per_hour=account.cap,
+        cap_usd_per_hour=account.charged_cap,
         stages={action.value: action in reckoning.standing.actions for action in Action},
     )
 

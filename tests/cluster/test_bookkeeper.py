@@ -279,6 +279,24 @@ async def test_only_what_ended_after_its_spot_machine_s_notice_is_lost(
         assert here.open.ledger.spend.interruptions == 1.0
 
 
+async def test_prices_of_days_ago_are_charged_on_demand_and_budgets_hear_by_how_much_more(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
+    async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+        here = World(lab, connection, ON_SPOT)
+        (sold,) = CATALOG["spec"]["offers"]
+        prices = [*sold["prices"], {"market": "Spot", "usdPerHour": "32"}]
+        spec = {**CATALOG["spec"], "offers": [{**sold, "prices": prices}]}
+        here.cache.put(OFFER_CATALOGS, {"metadata": {**CATALOG["metadata"], "resourceVersion": "2"}, "spec": spec})
+        leader = here.leader()
+        await here.runs(leader, 60.0)
+        assert leader.markup("all") == 1.0
+        await here.runs(leader, 2 * 86_400.0, every_s=7200.0)
+        assert leader.markup("all") == pytest.approx(80.0 / 32.0)
+        assert leader.markup("another") == 1.0
+
+
 def _counted(here: World) -> float:
     """Dollars by the counters of all leaders."""
     shown = [metric for told in here.told for metric in told.registry.collect()]

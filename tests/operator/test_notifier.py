@@ -46,6 +46,9 @@ class Town:
     def spent(self, name: str, from_s: float, to_s: float) -> float:
         return self.spent_usd
 
+    def markup(self, name: str) -> float:
+        return 1.0
+
     def hours(self, name: str, from_s: float, to_s: float) -> Sequence[float]:
         return [math.nan] * round((to_s - from_s) / 3600.0)
 

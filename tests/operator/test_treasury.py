@@ -42,6 +42,7 @@ class Town:
 
     costs: dict[Key, Cost] = field(default_factory=dict)
     spent_usd: dict[str, float] = field(default_factory=dict)
+    markups: dict[str, float] = field(default_factory=dict)
     woken: list[tuple[Kind, Key]] = field(default_factory=list)
     renewed: int = 0
     trouble: str = ""
@@ -56,6 +57,9 @@ class Town:
     def spent(self, name: str, from_s: float, to_s: float) -> float:
         assert from_s <= self.now_s < to_s
         return self.spent_usd.get(name, 0.0)
+
+    def markup(self, name: str) -> float:
+        return self.markups.get(name, 1.0)
 
     def hours(self, name: str, from_s: float, to_s: float) -> Sequence[float]:
         return [math.nan] * round((to_s - from_s) / HOUR_S)
@@ -139,6 +143,24 @@ def test_one_that_does_not_is_a_cap_for_those_that_follow_their_load_and_a_bound
     assert seen.treasury.bounds(CHAT).economises
     assert {(LLM_DEPLOYMENTS, CHAT), (LLM_DEPLOYMENTS, CODE)} <= set(seen.town.woken)
     assert seen.town.renewed == 1
+
+
+def test_what_is_charged_at_twice_the_price_is_expected_at_twice_and_leaves_half_to_order() -> None:
+    dear = watched(budget("all"), costs={CHAT: Cost(20.0, 10.0)})
+    stale = watched(budget("all"), costs={CHAT: Cost(10.0, 10.0)})
+    stale.town.markups["all"] = 2.0
+    for seen in (dear, stale):
+        seen.look(12, all=120.0)
+    (cap,), (half,) = dear.treasury.caps(), stale.treasury.caps()
+    assert half.usd_per_hour == pytest.approx(cap.usd_per_hour / 2)
+    charged, known = stale.treasury.account("all"), dear.treasury.account("all")
+    assert charged is not None
+    assert known is not None
+    assert charged.reckoning is not None
+    assert known.reckoning is not None
+    assert charged.reckoning.forecast.mid == pytest.approx(known.reckoning.forecast.mid)
+    assert charged.ordered == known.ordered
+    assert charged.charged_cap == pytest.approx(known.cap)
 
 
 def test_what_it_saves_does_not_end_a_stage() -> None:

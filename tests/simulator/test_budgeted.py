@@ -49,6 +49,9 @@ class Books:
     def spent(self, budget: str, from_s: float, to_s: float) -> float:
         return self.spent_usd
 
+    def markup(self, budget: str) -> float:
+        return 1.0
+
     def hours(self, budget: str, from_s: float, to_s: float) -> Sequence[float]:
         return [self.by_hour.get(hour, math.nan) for hour in range(round(from_s / HOUR_S), round(to_s / HOUR_S))]
 
