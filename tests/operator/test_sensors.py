@@ -76,7 +76,7 @@ async def test_busy_power_and_energy_of_a_deployment(tmp_path: Path, *, honoured
     with prometheus(exporter, tmp_path, honoured=honoured) as url:
         looking = Looking(url)
         await looking.until("gpu_power_watts", 690.0)
-        assert looking.shown("gpu_busy_ratio") == pytest.approx(0.5)
+        await looking.until("gpu_busy_ratio", 0.5)  # each figure is a question of its own: it may come a look later
         assert looking.sensors.told(("shop", "chat"), 300.0) == (
             "3 GPUs: 50 % busy, 690 W, 2.3 J per token of answers",
         )
