@@ -270,7 +270,7 @@ class Bookkeeper:
             self._neighbours.shared,
             self._floor_s,
         )
-        await self._neighbours.ask({str(pod["spec"].get("nodeName") or "") for pod in self._cache.all(PODS)} - {""})
+        await self._neighbours.ask(self._used_nodes(meter))
         seen = tenancy.machines(meter, self._cache.all(PODS), tuple(self._ended[PODS]), tuple(self._ended[NODES]))
         after, charges = charged(meter, seen, now_s, proven_s=proven_s, row_of=self._rows())
         marks, served = self._served(books, seen, now_s)
@@ -285,6 +285,14 @@ class Bookkeeper:
                 self._telemetry.spend.booked(account, spend, saved_usd=saved_usd(account, spend, listed))
             ledger = ledger.posted(_not_before(each, books.closed_s))
         self._books = replace(books, meter=after, ledger=ledger, marks=marks, usages=usages)
+
+    def _used_nodes(self, meter: Meter) -> set[str]:
+        """The names of nodes that ours are or were on: one that all have just left is still whole, and ours."""
+        pods = [*self._cache.all(PODS), *(each.obj for each in self._ended[PODS])]
+        emptied = {
+            node["metadata"]["name"] for node in self._cache.all(NODES) if node["metadata"]["uid"] in meter.machines
+        }
+        return (emptied | {str(pod["spec"].get("nodeName") or "") for pod in pods}) - {""}
 
     def _losses(self, stays: Mapping[str, Stay]) -> Charges:
         """Replicas that ended with their spot machine."""

@@ -136,8 +136,8 @@ class World:
         uses = {("chat", name): Used(passed_s, part * passed_s, part * passed_s) for name, part in TENANTS.items()}
         return {"http://10.0.0.1:8081@noon": (0.0, Usage("shop", NOON_S + self.dial.set_s, 0.0, uses))}
 
-    def leader(self) -> Bookkeeper:
-        """Another process, which has read nothing yet."""
+    def leader(self, *, everywhere: bool = False) -> Bookkeeper:
+        """Another process, which has read nothing yet; one that looks everywhere sees that nobody else is there."""
         telemetry, proven = Telemetry(), self.proven
         self.told.append(telemetry)
         writer = Writer(
@@ -157,7 +157,7 @@ class World:
             self.hands,
             telemetry,
             namespace=self.lab.system,
-            everywhere=False,
+            everywhere=everywhere,
             selecting=lambda _: ("all",),
             rows=lambda: row_of(()),
             proven=lambda: proven,
@@ -277,6 +277,23 @@ async def test_only_what_ended_after_its_spot_machine_s_notice_is_lost(
             here.taken_back = True  # before the next look
             await here.runs(leader, 20.0)
         assert here.open.ledger.spend.interruptions == 1.0
+
+
+async def test_a_machine_that_all_have_left_and_others_come_to_is_charged_once_and_all_the_time(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(lab, monkeypatch) as here:
+        leader = here.leader(everywhere=True)
+        await here.runs(leader, 1200.0, every_s=60.0)
+        here.dial.passed_s += 1.0
+        for uid in ("one", "two"):
+            here.cache.forget(PODS, ("shop", uid))
+            leader.heard(PODS, pod(uid))
+        await here.runs(leader, 600.0, every_s=60.0)
+        here.cache.put(PODS, pod("three"))
+        await here.runs(leader, 600.0, every_s=60.0)
+        assert here.spent(leader) == pytest.approx(80.0 / 3600.0 * here.dial.passed_s, rel=1e-6)
+        await leader.close()
 
 
 async def test_prices_of_days_ago_are_charged_on_demand_and_budgets_hear_by_how_much_more(
