@@ -68,6 +68,10 @@ def _held_still(seen: Snapshot, decision: Decision, unsaid: str) -> Decision:
     cap, left = seen.fleet.usd_per_hour, seen.bounds.usd_per_hour
     if left is not None and (seen.bounds.still or left == 0.0):  # else the solver says how much less it is
         cap = min(left, cap)
+    running, dearer = seen.fleet, decision.target.usd_per_hour > cap + _ROUNDING
+    if dearer and running.usd_per_hour <= cap + _ROUNDING and running.replicas >= seen.wanted.min_replicas:
+        # Others for the same dollars would end what serves for what is yet to start.
+        return decision.amended(running, Reason.BUDGET_ALLOTMENT, f"{unsaid}: until then what runs stays")
     return _cut(seen, decision, cap, f"{unsaid}: until then {cap:.2f}")
 
 

@@ -163,6 +163,15 @@ def test_nothing_is_added_to_what_runs_before_dollars_are_allotted_under_its_bud
     assert all("LLMBudget all holds dollars down and nothing is allotted under it yet" in each for each in said)
 
 
+def test_until_dollars_are_allotted_under_its_budget_what_serves_is_not_swapped_for_others_of_the_same_price() -> None:
+    runs = (Pool(ON_DEMAND, "bf16", 2, 1, ready=2),)
+    mixed = allotment(portion(ON_DEMAND, 20), portion(SPOT, 30))
+    world = seen(10.0, allotted=replace(mixed, shares=replace(ALONE, floor=0.4, max_spot=0.6)), runs=runs)
+    bounds = Bounds(economises=True, usd_per_hour=1.0, why="LLMBudget all", caps=frozenset({"all"}))
+    decision, _ = decide(replace(world, bounds=bounds), TWELVE)
+    assert [(pool.offer, pool.replicas) for pool in decision.target.pools if pool.replicas] == [(ON_DEMAND, 2)]
+
+
 def test_without_metrics_and_forecast_the_count_stays() -> None:
     runs = (Pool(ON_DEMAND, "bf16", 7, 1, ready=7),)
     decision, _ = decide(seen(None, runs=runs), Memory(held=Held(replicas=7.0)))
