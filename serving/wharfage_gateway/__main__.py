@@ -104,6 +104,8 @@ async def run(options: argparse.Namespace) -> None:
             most_memory_bytes=options.most_memory_bytes,
         )
         (options.folder / "envoy.json").write_text(json.dumps(bootstrap(started)), encoding="utf-8")
+    if inherited := await recount.found(paths.admin_socket):  # before anybody can be let in beside them
+        app.recount(inherited)
     entries = await usage.served(Path(paths.log_socket), app.ended)
     try:
         async with asyncio.TaskGroup() as tasks:

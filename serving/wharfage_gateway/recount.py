@@ -1,7 +1,8 @@
 """How many requests Envoy itself has under way.
 
 What the access log did not tell is found missing there, and what was let in before this brain started is found at all.
-Asked of Envoy's own pages at the start and every few seconds; an Envoy that does not answer says nothing.
+Asked of Envoy's own pages before the first request is let in and every few seconds; an Envoy that does not answer says
+nothing.
 """
 
 import asyncio
@@ -12,10 +13,18 @@ from wharfage_gateway.hosts import admin, clusters, hosts
 
 EVERY_S = 2.0
 _ANSWER_S = 1.0
+_FIRST_ANSWER_S = 3.0
+"""Nobody is let in by this brain before: longer than a busy Envoy takes, and much less than a guard gives a start."""
 
 
 Active = Mapping[str, Mapping[str, int]]
 """Requests under way, by cluster and endpoint."""
+
+
+async def found(admin_socket: str) -> Active:
+    """What is under way at the start; nothing where there is no Envoy yet, or one that does not answer."""
+    async with admin(admin_socket, answer_s=_FIRST_ANSWER_S) as envoy:
+        return active(await clusters(envoy) or {})
 
 
 async def follow(admin_socket: str, counted: Callable[[Active], None]) -> None:
