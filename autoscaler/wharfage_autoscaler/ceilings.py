@@ -17,7 +17,7 @@ def stay_within_budget(seen: Snapshot, memory: Memory, decision: Decision) -> De
 
     Of machines that others share it is charged its part, as it was when the dollars were allotted.
     """
-    unsaid = seen.bounds.unsaid(decision.allotted_under)
+    unsaid = seen.unsaid(decision)
     if unsaid:
         return _held_still(seen, decision, unsaid)
     if decision.demand is None:

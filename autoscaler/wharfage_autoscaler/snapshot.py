@@ -48,10 +48,15 @@ class Snapshot:
     usual_law: Law | None = None  # that would hold if no budget held dollars down; None: `law` does
     elsewhere: Elsewhere | None = None  # None: what is allotted is the best there is
     kept: int = 0  # replicas that no missing allotment is a reason to do without: they were once wanted by the load
+    awaited: bool = False  # the load leads it, and an allotment by its terms of now is on its way
     idle: Idle | None = None  # None: it never goes to zero
     bounds: Bounds = UNBOUND  # of budgets
     trials: tuple[Trial, ...] = ()  # variants that get a share of the requests, beside those that serve
     adopted: str = ""  # what is looked at and never changed, in words; "": what runs is ours
+
+    def unsaid(self, decision: Decision) -> str:
+        """Why it is not known yet what budgets leave for a decision, in words; empty where it is."""
+        return self.bounds.unsaid(frozenset() if self.awaited else decision.allotted_under)
 
 
 @dataclass(frozen=True, slots=True)

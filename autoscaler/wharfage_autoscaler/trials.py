@@ -144,7 +144,7 @@ def _ordered(seen: "Snapshot", trial: Trial, decision: Decision, whole_rps: floa
     # It may be what has served so far, until what takes over does.
     needed = running.ready if running is not None and not _serves(seen, decision) else 0
     count = max(count, needed)
-    unsaid = seen.bounds.unsaid(decision.allotted_under)
+    unsaid = seen.unsaid(decision)
     frozen = seen.bounds.frozen or (f"{seen.bounds.why}, which has not counted this yet," if unsaid else "")
     if frozen:
         count = min(count, running.replicas if running is not None else 0)

@@ -61,6 +61,7 @@ TICK_S = 15.0
 
 NOBODY: Mapping[PoolKey, int] = MappingProxyType({})
 _AS_RUNS = -1.0  # the law begins with what runs: what it last held may have been written down minutes before
+_AWAITED_S = 60.0  # longer than an optimiser takes that works; until then dollars are held still, then held down
 _REDRAWN_S = 86_400.0  # lengths drift; a day later they are planned for anew
 
 
@@ -109,6 +110,10 @@ class _Voyage:
     heard_s: float = float("-inf")
     leads: bool = False
     """Whether the load leads it, or would if the user did not."""
+    led_s: float = float("-inf")
+    """When the load last led it, by an allotment."""
+    awaits: bool = False
+    """Whether it waits for the next allotment, the last one being of other terms."""
     chart: Chart | None = None
     answered_on: Charter | None = None
     """That of the last answer."""
@@ -211,12 +216,16 @@ class Pilotage:
         if seen.wanted.mode is Mode.AUTO and not seen.wanted.pinned:
             seen = replace(seen, idle=self._idle(voyage, subject, seen))
             led = self._led(voyage, subject, seen, leaving, sent)
-            decision = led or _charted(self._unled(voyage, replace(seen, kept=_kept(voyage, seen))), voyage)
+            voyage.led_s = voyage.led_s if led is None else seen.now
+            voyage.awaits = led is None and 0.0 <= seen.now - voyage.led_s <= _AWAITED_S
+            seen = replace(seen, kept=_kept(voyage, seen), awaited=voyage.awaits)
+            decision = led or _charted(self._unled(voyage, seen), voyage)
             _put_to_sleep(voyage, any(step.reason is Reason.AT_ZERO for step in decision.steps))
             return decision
         _awake(voyage)
         self._leave(subject.key)
-        voyage.leads = False
+        voyage.leads = voyage.awaits = False
+        voyage.led_s = -math.inf
         known = replace(voyage.experience, answer=None, bound_for=frozenset())  # old by the time the load leads again
         voyage.experience = known
         return self._unled(voyage, seen)
@@ -231,6 +240,11 @@ class Pilotage:
         """Replicas, by pool, for which machines are to wait beside those of the last decision."""
         voyage = self._voyages.get(key)
         return NONE if voyage is None else voyage.ahead
+
+    def awaits(self, key: Key) -> bool:
+        """Whether the last decision is one between two allotments, which says nothing of what the load asks for."""
+        voyage = self._voyages.get(key)
+        return voyage is not None and voyage.awaits
 
     def stands(self, key: Key, decision: Decision) -> None:
         """The last decision of a deployment stands from now on: it is kept, and told where it is news."""
@@ -406,39 +420,41 @@ class Pilotage:
         """The deployment's chart, drawn anew where what it shows has changed, and once a day."""
         spec = subject.deployment.spec
         economises, vertical = seen.bounds.economises, spec.scaling.vertical
-        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, vertical, spec.routing, economises)
+        drawn_for = (seen.wanted, seen.offers, spec.objectives, spec.priority, vertical, spec.routing)
         planned = self._calibrations.planned(subject.key)
         running = frozenset(pool.key for pool in seen.fleet.pools)
         stale = seen.now - voyage.drawn_s >= _REDRAWN_S
         known = drawn_for == voyage.drawn_for and running <= voyage.drawn_with
-        if voyage.chart is None or stale or not known or planned != voyage.planned:
-            before = voyage.chart
-            kept = None if before is None or stale or not known else before.traffic
-            voyage.chart = self._charts.drawn(
-                subject.key,
-                seen.wanted,
-                objectives(subject.deployment),
-                kept or planned_traffic(expected_traffic(subject.deployment), self._rows(subject.key)),
-                seen.offers,
-                seen.fleet,
-                Terms(
-                    priority=spec.priority,
-                    moves=vertical.enabled,
-                    min_savings=float(vertical.min_savings),
-                    cooldown_s=vertical.cooldown.total_seconds(),
-                    shapes=shapes(subject.deployment),
-                    variants=variants(subject.deployment),
-                    economises=economises,
-                ),
-                self._calibrations.theta(subject),
-            )
-            voyage.drawn_for, voyage.planned = drawn_for, planned
-            voyage.drawn_s = voyage.drawn_s if kept is not None else seen.now
-            voyage.drawn_with = running | frozenset(voyage.chart.charter.moorings)
-            if before is not None and before.charter.work != voyage.chart.charter.work:
-                voyage.experience = in_new_units(voyage.experience, voyage.chart.charter.work)
-                voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
-        return voyage.chart
+        before = voyage.chart
+        same = before is not None and before.charter.economises == economises and planned == voyage.planned
+        if before is not None and known and same and not stale:
+            return before
+        kept = None if before is None or stale or not known else before.traffic
+        drawn = self._charts.drawn(
+            subject.key,
+            seen.wanted,
+            objectives(subject.deployment),
+            kept or planned_traffic(expected_traffic(subject.deployment), self._rows(subject.key)),
+            seen.offers,
+            seen.fleet,
+            Terms(
+                priority=spec.priority,
+                moves=vertical.enabled,
+                min_savings=float(vertical.min_savings),
+                cooldown_s=vertical.cooldown.total_seconds(),
+                shapes=shapes(subject.deployment),
+                variants=variants(subject.deployment),
+                economises=economises,
+            ),
+            self._calibrations.theta(subject),
+        )
+        voyage.chart, voyage.drawn_for, voyage.planned = drawn, drawn_for, planned
+        voyage.drawn_s = voyage.drawn_s if kept is not None else seen.now
+        voyage.drawn_with = running | frozenset(drawn.charter.moorings)
+        if before is not None and before.charter.work != drawn.charter.work:
+            voyage.experience = in_new_units(voyage.experience, drawn.charter.work)
+            voyage.heard_s = min(voyage.heard_s, seen.now - TICK_S)
+        return drawn
 
 
 def _awake(voyage: _Voyage) -> None:

@@ -251,7 +251,8 @@ class Reconciler:
         gone = leaving(seen.fleet, subject.pods, self._lookout.notices)
         seen = replace(seen, bounds=self._treasury.bounds(subject.key))
         decision = self._pilotage.decision(subject, seen, leaving=gone)
-        self._treasury.noted(subject.key, cost(seen, decision, self._pilotage.ahead(subject.key)))
+        if not self._pilotage.awaits(subject.key):
+            self._treasury.noted(subject.key, cost(seen, decision, self._pilotage.ahead(subject.key)))
         pin = subject.deployment.spec.scaling.pin
         if seen.wanted.pinned and pin is not None:
             self._queue.add_after((LLM_DEPLOYMENTS, subject.key), pin.until.timestamp() - now)

@@ -560,3 +560,43 @@ def test_a_budget_that_stops_ends_what_the_load_leads_as_well() -> None:
     assert world.ticks(20, 10.0).target.replicas
     world.bounds = Bounds(stopped="LLMBudget all is at its stage Stop")
     assert world.tick(10.0).target.replicas == 0
+
+
+def of_other_lengths(rows: Rows) -> Rows:
+    for place in range(40):
+        rows = rows.with_row(STEP_S * (1 + place), Row(10.0, 10.0 * 1800.0, 10.0 * 440.0))
+    return rows
+
+
+HELD_DOWN = Bounds(economises=True, usd_per_hour=2.0, why="LLMBudget all", caps=frozenset({"all"}))
+
+
+def test_what_runs_stays_while_a_budgets_terms_are_yet_to_be_allotted() -> None:
+    world = World(lead=4)
+    many = world.ticks(40, 10.0).target.replicas
+    assert many * L4.usd_per_hour > 2.0
+    world.rows, world.offers, world.bounds = of_other_lengths(world.rows), (replace(L4, usd_per_hour=0.81),), HELD_DOWN
+    decision = world.tick(10.0)
+    assert decision.demand is None
+    assert world.pilotage.awaits(KEY)
+    assert decision.target.replicas == many
+    assert world.tick(10.0).demand is not None
+    assert not world.pilotage.awaits(KEY)
+
+
+def test_a_budget_holds_down_what_no_optimiser_will_answer_for() -> None:
+    world = World(lead=4)
+    many = world.ticks(40, 10.0).target.replicas
+    world.rows, world.offers, world.bounds = of_other_lengths(world.rows), (replace(L4, usd_per_hour=0.81),), HELD_DOWN
+    world.solves = False
+    decisions = [world.tick(10.0) for _ in range(8)]
+    assert decisions[0].target.replicas == many
+    assert decisions[-1].target.usd_per_hour <= 2.0
+    assert any(Reason.BUDGET_ALLOTMENT in reasons(each) for each in decisions)
+
+
+def test_a_budget_that_holds_down_asks_for_no_other_lengths() -> None:
+    world = World(lead=4)
+    world.ticks(40, 10.0)
+    world.rows, world.bounds = of_other_lengths(world.rows), HELD_DOWN
+    assert world.tick(10.0).demand is not None

@@ -124,8 +124,9 @@ def under_way(**by_model: int) -> dict[str, dict[str, int]]:
 
 
 def test_what_was_let_in_before_this_brain_started_takes_up_slots_until_it_is_over() -> None:
-    at = board(model(replica("a", 2.0)))
-    assert at.recount(under_way(chat=2), 0.0) == []
+    at = Board("b")
+    assert at.recount(under_way(chat=2), 0.0) == []  # asked first of all
+    at.see(view(model(replica("a", 2.0))), 0.0)
     slot, answer = ask(at, 1.0)
     assert isinstance(answer, Wait)
     assert [each.slot for each in at.recount(under_way(chat=1), 2.0)] == [slot]
@@ -133,15 +134,6 @@ def test_what_was_let_in_before_this_brain_started_takes_up_slots_until_it_is_ov
     assert isinstance(answer, Wait)
     assert at.recount(under_way(chat=2), 3.0) == []
     assert len(at.ended(slot, Used(), 3.5)) == 1
-
-
-def test_what_envoy_has_is_counted_before_anything_is_known_of_the_cluster() -> None:
-    at = Board("b")
-    assert at.recount(under_way(chat=2), 0.0) == []
-    at.see(view(model(replica("a", 2.0))), 0.1)
-    slot, answer = ask(at, 0.2)
-    assert isinstance(answer, Wait)
-    assert [each.slot for each in at.recount(under_way(chat=1), 2.0)] == [slot]
 
 
 def test_what_envoy_counts_beyond_ours_later_is_only_our_log_being_late() -> None:
