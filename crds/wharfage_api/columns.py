@@ -44,7 +44,7 @@ BUDGET_COLUMNS: tuple[Column, ...] = (
     _text("Within", _condition("WithinBudget", "status"), "Whether the dollars last."),
     _text("Stage", ".status.stage", "The harshest active stage."),
     _text("Spent", ".status.usdSpent", "Dollars spent in this period."),
-    _text("Limit", ".spec.usd", "Dollars per period."),
+    _text("Limit", ".status.usdLimit", "Dollars of this period, by an override while it lasts."),
     _text("Period", ".spec.period", "How long the dollars must last."),
     _text("Forecast", ".status.usdForecast.mid", "Dollars expected by the end of the period."),
     _text("Enforced", _condition("Enforced", "status"), "Whether the stages act."),

@@ -199,6 +199,7 @@ class LLMBudgetStatus(StatusPart):
         default=None, ge=0, description="Generation of the spec this status is about."
     )
     period_start: Instant | None = Field(default=None, description="When the present period began.")
+    usd_limit: Figure | None = Field(default=None, description="Dollars of this period, by an override while it lasts.")
     usd_spent: Figure | None = Field(default=None, description="Dollars spent in this period.")
     usd_forecast: UsdForecast | None = Field(default=None, description="Dollars expected by the end of the period.")
     usd_per_hour_allowance: Figure | None = Field(

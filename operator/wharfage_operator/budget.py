@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from wharfage_api.conditions import ConditionType, Reason
+from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.reckoning import Reckoning
 from wharfage_autoscaler.stages import HARSH, Action
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.events import Event
 from wharfage_operator.lines import figure, tidy
-from wharfage_operator.terms import exists
+from wharfage_operator.terms import dollars, exists
 from wharfage_operator.treasury import Account
 
 _TOP = 20
@@ -23,7 +24,7 @@ def budget_status(raw: Mapping[str, Any], account: Account | None, *, now: float
     zone = str(raw["spec"].get("timeZone", "UTC"))
     verdicts = (_accepted(zone, account), *_judged(zone, account))
     rows = conditions(verdicts, previous=previous, generation=generation, now=now)
-    found: dict[str, Any] = {"observedGeneration": generation, "conditions": rows}
+    found: dict[str, Any] = {"observedGeneration": generation, "conditions": rows, **_limit(raw, now)}
     if account is None or account.reckoning is None:
         return {**previous, **found} if exists(zone) else found
     return found | _money(account, account.reckoning, previous) | {"deployments": _spenders(account, previous)}
@@ -137,6 +138,15 @@ def _reason(stage: Action | None) -> Reason:
     if stage in HARSH:
         return Reason.BUDGET_SPENT
     return Reason.BUDGET_NOTIFIES if stage is Action.NOTIFY else Reason.BUDGET_RESTRICTS
+
+
+def _limit(raw: Mapping[str, Any], now: float) -> dict[str, str]:
+    """The dollars that hold now by the spec as it is, which the last look may not have known."""
+    try:
+        spec = LLMBudgetSpec.model_validate(raw["spec"])
+    except ValueError:  # of a later version
+        return {}
+    return {"usdLimit": f"{dollars(spec, now):.2f}"}
 
 
 def _money(account: Account, reckoning: Reckoning, previous: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,12 +68,19 @@ def test_where_the_ledger_cannot_be_read_it_says_so_and_leaves_its_money_as_it_w
 
 def test_it_tells_its_money_and_the_dearest_of_those_it_selects() -> None:
     status = budget_status(budget(), account(Action.NOTIFY, Action.PREFER_CHEAPER), now=NOW)
-    assert status["usdSpent"] == "60.00"
+    assert (status["usdLimit"], status["usdSpent"]) == ("100.00", "60.00")
     assert status["usdForecast"] == {"low": "90.00", "mid": "120.00", "high": "150.00"}
     assert status["usdPerHourAllowance"] == "2.50"
     assert status["stage"] == "PreferCheaper"
     assert status["deployments"]["count"] == 2
     assert [row["name"] for row in status["deployments"]["top"]] == ["code", "chat"]
+
+
+@pytest.mark.parametrize(("until", "limit"), [("2100-01-01T00:00:00Z", "150.00"), ("2020-01-01T00:00:00Z", "100.00")])
+@pytest.mark.parametrize("looked_at", [None, account()], ids=["not looked at", "looked at"])
+def test_its_limit_is_that_of_the_override_while_it_lasts(until: str, limit: str, looked_at: Account | None) -> None:
+    raw = budget(override={"usd": "150", "until": until, "reason": "launch week"})
+    assert budget_status(raw, looked_at, now=NOW)["usdLimit"] == limit
 
 
 def test_figures_that_hardly_moved_and_conditions_that_hold_are_no_reason_to_write() -> None:
