@@ -45,7 +45,7 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
     order = ranked(best.admitted, wanted, count)
     current = _current(seen.fleet, memory, found)
     if current is not None and current.carries(wanted, count) >= order[0].carries(wanted, count):
-        taken, reason, message = current, Reason.KEPT_OFFER, _kept(current, order[0], count)
+        taken, reason, message = current, Reason.KEPT_OFFER, _kept(current, order[0], count, runs=seen.fleet.replicas > 0)
     else:
         taken, reason, message = order[0], Reason.CHEAPEST_OFFER, _cheapest(order, count)
     rejected = _next_best(taken, order, wanted, count) + _out_of_reach(taken, found, wanted.placement, count)
@@ -75,10 +75,10 @@ def _cheapest(order: tuple[Candidate, ...], count: int) -> str:
     return f"{priced_words(taken, count)}, {among}, through {taken.offer.obtainable}: {taken.fit}"
 
 
-def _kept(taken: Candidate, cheapest: Candidate, count: int) -> str:
+def _kept(taken: Candidate, cheapest: Candidate, count: int, *, runs: bool) -> str:
     saving = taken.usd_per_hour(count) - cheapest.usd_per_hour(count)
     cheaper = f"; {offer_words(cheapest.offer)} would save {saving:.2f} usd/h" if saving >= _CENT else ""
-    return f"{priced_words(taken, count)}, as it runs{cheaper}: {taken.fit}"
+    return f"{priced_words(taken, count)}, as it {'runs' if runs else 'ran'}{cheaper}: {taken.fit}"
 
 
 def _next_best(taken: Candidate, order: tuple[Candidate, ...], wanted: Wanted, count: int) -> tuple[Rejected, ...]:

@@ -136,6 +136,12 @@ def test_a_running_pool_is_kept_and_the_cheaper_offer_named() -> None:
     assert _reasons(decision)[-1] is Reason.KEPT_OFFER
     assert "g6.xlarge (L4 x1) on-demand would save 2.12 usd/h" in decision.steps[-1].message
     assert decision.rejected[0].why == "cheaper by 2.12 usd/h; what runs is kept"
+    assert ", as it runs;" in decision.steps[-1].message
+
+
+def test_where_nothing_runs_now_it_is_said_so() -> None:
+    decision = _decided(snapshot(offers=(L4, L40S), pools=(pool(L40S, 0),), wanted=wanted(replicas=2)))
+    assert ", as it ran;" in decision.steps[-1].message
 
 
 @pytest.mark.parametrize(

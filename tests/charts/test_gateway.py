@@ -167,9 +167,17 @@ def test_clients_may_be_limited_and_what_it_tells_of_itself_is_for_operator_and_
         pytest.param({"keySecrets": ["a", "a"]}, "gateway", id="a Secret twice"),
         pytest.param({"mostBodyBytes": 1}, "gateway", id="no room for a body"),
         pytest.param({"mostMemoryBytes": 1}, "gateway", id="no memory"),
+        pytest.param({"mostMemoryBytes": 2**30}, "keep it 256 MiB below", id="as much heap as the limit"),
+        pytest.param({"envoyResources": {"limits": {"memory": "512Mi"}}}, "512Mi", id="a limit below the heap"),
+        pytest.param({"envoyResources": {"limits": {"memory": "0.5G"}}}, "0.5G", id="a limit in other units"),
         pytest.param({"keys": "x"}, "gateway", id="a value that there is not"),
     ],
 )
 def test_helm_refuses(values: dict[str, Any], words: str) -> None:
     with pytest.raises(HelmError, match=words):
         rendered({"gateway": {"enabled": True, **values}})
+
+
+@pytest.mark.parametrize("memory", ["2Gi", "1Ti", "2000000000", 2000000000, None])
+def test_helm_takes_a_limit_above_the_heap(memory: str | int | None) -> None:
+    assert rendered({"gateway": {"enabled": True, "envoyResources": {"limits": {"memory": memory}}}})

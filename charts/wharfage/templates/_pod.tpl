@@ -36,3 +36,13 @@ seccompProfile: {type: RuntimeDefault}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
 {{- end -}}
+
+{{- /* A quantity of memory in bytes; nothing for one that is missing, or of a unit that nobody uses for memory. */ -}}
+{{- define "wharfage.bytes" -}}
+{{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
+{{- $unit := regexFind "[A-Za-z]*$" (toString .) -}}
+{{- $number := trimSuffix $unit (toString .) -}}
+{{- if and $number (hasKey $units $unit) -}}
+{{- mulf (float64 $number) (get $units $unit) | int64 -}}
+{{- end -}}
+{{- end -}}
