@@ -145,11 +145,11 @@ def _ordered(seen: "Snapshot", trial: Trial, decision: Decision, whole_rps: floa
     needed = running.ready if running is not None and not _serves(seen, decision) else 0
     count = max(count, needed)
     unsaid = seen.unsaid(decision)
-    frozen = seen.bounds.frozen or (f"{seen.bounds.why}, which has not counted this yet," if unsaid else "")
-    if frozen:
+    held = f"{seen.bounds.frozen} lets nothing new begin" if seen.bounds.frozen else unsaid
+    if held:
         count = min(count, running.replicas if running is not None else 0)
         if not count:
-            return _denied(trial, decision, f"{frozen} lets nothing new begin")
+            return _denied(trial, decision, held)
     affordable = _affordable(seen, decision, best, count)
     if affordable < max(1, needed):  # whoever writes the target down lets what serves alone stay
         return _denied(trial, decision, _why_nothing(seen, decision, best))
