@@ -45,7 +45,8 @@ def choose_shape(seen: Snapshot, memory: Memory, decision: Decision) -> Decision
     order = ranked(best.admitted, wanted, count)
     current = _current(seen.fleet, memory, found)
     if current is not None and current.carries(wanted, count) >= order[0].carries(wanted, count):
-        taken, reason, message = current, Reason.KEPT_OFFER, _kept(current, order[0], count, runs=seen.fleet.replicas > 0)
+        runs = seen.fleet.replicas > 0
+        taken, reason, message = current, Reason.KEPT_OFFER, _kept(current, order[0], count, runs=runs)
     else:
         taken, reason, message = order[0], Reason.CHEAPEST_OFFER, _cheapest(order, count)
     rejected = _next_best(taken, order, wanted, count) + _out_of_reach(taken, found, wanted.placement, count)
