@@ -1,10 +1,8 @@
 """A real Prometheus, for tests that ask it: over samples of the past, or scraping engines of the present."""
 
 import json
-import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.devcluster import build
+from tests.ports import free_port
 
-_READY_S = 60.0
+_READY_S = 120.0
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def scraping(
 @contextmanager
 def _running(folder: Path, configuration: Mapping[str, Any]) -> Iterator[str]:
     (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     options = {
         "config.file": folder / "prometheus.yml",
         "storage.tsdb.path": folder / "data",
@@ -71,21 +70,15 @@ def _running(folder: Path, configuration: Mapping[str, Any]) -> Iterator[str]:
             yield f"http://{address}"
         finally:
             server.terminate()
-            server.wait(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+            server.wait(timeout=120)
 
 
 def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     until = time.monotonic() + _READY_S
     while time.monotonic() < until and server.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=5):
+            with urllib.request.urlopen(url, timeout=30):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             time.sleep(0.05)
     raise AssertionError(f"Prometheus did not get ready:\n{log.read_text()}")

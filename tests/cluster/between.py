@@ -9,7 +9,8 @@ from tests.devcluster.cluster import Cluster
 from tests.faults.proxy import FaultProxy
 from tests.faults.rules import Rule
 
-_CLOSING_S = 0.1
+_TURNS = 10
+_WITHIN_S = 120.0
 
 
 class Between:
@@ -22,14 +23,14 @@ class Between:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.seen.__aenter__(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self.seen.__aenter__(), self._loop).result(_WITHIN_S)
         self.kubeconfig = self.seen.kubeconfig
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(_WITHIN_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -37,4 +38,5 @@ class Between:
     async def _end(self) -> None:
         """End the proxy; TLS connections that it closed are gone only after some more turns of the loop."""
         await self.seen.__aexit__(None, None, None)
-        await asyncio.sleep(_CLOSING_S)
+        for _ in range(_TURNS):  # not one sleep: a loop that stood still meanwhile would turn but once
+            await asyncio.sleep(0.01)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +9,7 @@ from typing import Any
 
 from tests.cluster.lab import Lab
 from tests.cluster.server import eventually
+from tests.ports import free_port
 
 
 class BrainProcess:
@@ -18,8 +18,7 @@ class BrainProcess:
     def __init__(self, lab: Lab, name: str) -> None:
         self.folder = lab.folder / name
         self.log = lab.folder / f"{name}.log"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         command = [sys.executable, "-m", "wharfage_gateway", "--folder", str(self.folder), "--port", str(self.port)]
         # Nobody logs the end of a request here: each counts as ended after a second.
         command += ["--address", "127.0.0.1", "--namespace", lab.namespace, "--stream-limit-s", "1", "--linger-s", "1"]

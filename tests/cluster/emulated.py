@@ -71,7 +71,7 @@ class EmulatorProcess:
         self.process.terminate()
         assert self.process.stdout is not None
         self.process.stdout.close()
-        assert self.process.wait(timeout=10) == 0, self._log.read_text(encoding="utf-8")
+        assert self.process.wait(timeout=120) == 0, self._log.read_text(encoding="utf-8")
 
 
 def _trace(lab: Lab, name: str, rates: Sequence[float], tokens: tuple[int, int]) -> Path:

@@ -1,5 +1,6 @@
 """The operator as a process of its own, as in production, with durations scaled down."""
 
+import http.client
 import json
 import os
 import signal
@@ -33,6 +34,8 @@ QUICK = {
     "http_port": "0",
 }
 """Settings for tests: minutes become seconds."""
+NO_ANSWER = (OSError, http.client.HTTPException)
+"""By `page`, where there is nobody, or nobody any more."""
 
 
 class OperatorProcess:
@@ -63,8 +66,9 @@ class OperatorProcess:
 
     @property
     def records(self) -> list[dict[str, object]]:
-        """What it has logged; a line that is no JSON fails the test that looks."""
-        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines()]
+        """What it has logged; a line that is no JSON fails the test that looks, unless it is still being written."""
+        *whole, _ = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [json.loads(line) for line in whole]
 
     @property
     def port(self) -> int | None:
@@ -79,7 +83,7 @@ class OperatorProcess:
             raise AssertionError(f"the operator ended with {self.process.returncode}: {self.records[-3:]}")
         try:
             return self.port is not None and self.page("readyz") is not None
-        except (urllib.error.URLError, OSError):
+        except NO_ANSWER:
             return False
 
     @property
@@ -113,7 +117,7 @@ class OperatorProcess:
             while self._looks() < looks + 4:
                 time.sleep(0.05)
             return self.writes() == writes
-        except OSError:
+        except NO_ANSWER:  # it may be killed while it answers
             return self.process.poll() is not None
 
     def _looks(self) -> float:
@@ -129,7 +133,7 @@ class OperatorProcess:
         """SIGTERM; returns how many seconds it took to end cleanly."""
         started_s = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=15)
+        status = self.process.wait(timeout=120)
         assert status == 0, (status, self.records[-3:])
         return time.monotonic() - started_s
 

@@ -32,7 +32,7 @@ class Server:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
         for attempt in (1, 2):
             if self._connection is None:
-                self._connection = http.client.HTTPSConnection(self._address, timeout=30, context=self._context)
+                self._connection = http.client.HTTPSConnection(self._address, timeout=120, context=self._context)
             try:
                 self._connection.request(method, path, None if body is None else json.dumps(body), headers)
                 with self._connection.getresponse() as answer:

@@ -53,7 +53,7 @@ class Process:
 async def process(lab: Lab, monkeypatch: pytest.MonkeyPatch, kubeconfig: Path | None = None) -> AsyncIterator[Process]:
     """A process that has just started, and has read nothing yet."""
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig or lab.cluster.kubeconfig))
-    async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+    async with connect(request_timeout_s=120.0, connect_timeout_s=60.0) as connection:
         yield Process(lab, connection)
 
 

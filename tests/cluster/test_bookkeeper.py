@@ -193,7 +193,7 @@ class World:
 @asynccontextmanager
 async def world(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
-    async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+    async with connect(request_timeout_s=120.0, connect_timeout_s=60.0) as connection:
         yield World(lab, connection)
 
 
@@ -245,7 +245,7 @@ async def test_what_a_write_held_whose_answer_was_lost_is_counted_once(
     of_the_open = Match(verb="patch", resource=CONFIG_MAPS.plural, name=OPEN)
     async with FaultProxy(lab.cluster, rules=[Rule(fault=fault, match=of_the_open, nth=2, times=times)]) as proxy:
         monkeypatch.setenv("KUBECONFIG", str(proxy.kubeconfig))
-        async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+        async with connect(request_timeout_s=120.0, connect_timeout_s=60.0) as connection:
             here = World(lab, connection)
             leader, shown = here.leader(), 0.0
             await here.runs(leader, 600.0, every_s=20.0)
@@ -265,7 +265,7 @@ async def test_only_what_ended_after_its_spot_machine_s_notice_is_lost(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
-    async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+    async with connect(request_timeout_s=120.0, connect_timeout_s=60.0) as connection:
         here = World(lab, connection, ON_SPOT)
         leader = here.leader()
         await here.runs(leader, 60.0)
@@ -300,7 +300,7 @@ async def test_prices_of_days_ago_are_charged_on_demand_and_budgets_hear_by_how_
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(lab.cluster.kubeconfig))
-    async with connect(request_timeout_s=10.0, connect_timeout_s=5.0) as connection:
+    async with connect(request_timeout_s=120.0, connect_timeout_s=60.0) as connection:
         here = World(lab, connection, ON_SPOT)
         (sold,) = CATALOG["spec"]["offers"]
         prices = [*sold["prices"], {"market": "Spot", "usdPerHour": "32"}]

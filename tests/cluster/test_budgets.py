@@ -66,20 +66,20 @@ def test_stages_act_as_the_money_goes_and_end_at_once_when_there_is_more(lab: La
     name = budget("1000", stages=ALL_STAGES)
     lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=3, placement={"accelerators": ["L4"]})
     lab.ready()
-    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=120.0, what="what runs is counted")
+    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=300.0, what="what runs is counted")
     assert condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced")["reason"] == "WithinBudget"
     assert replicas(lab) == 3
 
     runs_out(lab, name)
-    eventually_is(lambda: seen(lab, name).get("stage"), "Floor", within_s=90.0, what="all of it is spent")
+    eventually_is(lambda: seen(lab, name).get("stage"), "Floor", within_s=300.0, what="all of it is spent")
     eventually_is(lambda: replicas(lab), 1, what="down to minReplicas")
-    eventually(lambda: condition(lab.llm(), "WithinBudget")["reason"] == "BudgetAllotment", what="and it says why")
+    eventually(lambda: condition(lab.llm(), "WithinBudget").get("reason") == "BudgetAllotment", what="and it says why")
     assert ((lab.llm() or {})["status"]["budget"]["name"]) == name
 
     lasts(lab, name, has_spent(lab, name) / 3)
     eventually_is(lambda: seen(lab, name).get("stage"), "Stop", what="twice as much is spent")
     eventually_is(lambda: len(lab.server.all(PODS, lab.namespace)), 0, what="nothing runs")
-    eventually_is(lambda: condition(lab.llm(), "WithinBudget")["reason"], "BudgetStopped", what="and it says why")
+    eventually_is(lambda: condition(lab.llm(), "WithinBudget").get("reason"), "BudgetStopped", what="and it says why")
     assert "is at its stage Stop" in condition(lab.llm(), "WithinBudget")["message"]
 
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
@@ -98,9 +98,9 @@ def test_a_restart_neither_forgets_what_was_spent_nor_ends_a_stage(lab: Lab, bud
     name = budget("1000", stages=ALL_STAGES)
     lab.create(scaling={"mode": "Manual", "minReplicas": 1}, replicas=2, placement={"accelerators": ["L4"]})
     lab.ready()
-    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=120.0, what="what runs is counted")
+    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=300.0, what="what runs is counted")
     runs_out(lab, name)
-    eventually_is(lambda: replicas(lab), 1, within_s=90.0, what="down to minReplicas")
+    eventually_is(lambda: replicas(lab), 1, within_s=300.0, what="down to minReplicas")
     spent = has_spent(lab, name)
     first.kill()
     second = lab.start(None, **FAST)
@@ -116,7 +116,7 @@ def test_one_that_observes_reports_and_does_nothing(lab: Lab, budget: Budget) ->
     name = budget("1000", stages=ALL_STAGES, mode="Observe")
     lab.create(scaling={"mode": "Manual"}, replicas=2, placement={"accelerators": ["L4"]})
     lab.ready()
-    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=120.0, what="what runs is counted")
+    eventually(lambda: has_spent(lab, name) > ENOUGH, within_s=300.0, what="what runs is counted")
     lasts(lab, name, has_spent(lab, name) / 3)
     eventually_is(lambda: seen(lab, name).get("stage"), "Stop", what="it says at which stage it would be")
     assert condition(lab.server.get(LLM_BUDGETS, "", name), "Enforced")["reason"] == "BudgetObserves"
@@ -177,7 +177,7 @@ def test_where_a_budget_is_required_nothing_starts_without_one_and_nothing_that_
     assert current is not None
     generation = current["metadata"]["generation"]
     eventually_is(
-        lambda: condition(lab.llm(), "Accepted")["observedGeneration"], generation, what="the edit was looked at"
+        lambda: condition(lab.llm(), "Accepted").get("observedGeneration"), generation, what="the edit was looked at"
     )
     assert [each["metadata"]["uid"] for each in lab.pools()] == [pool["metadata"]["uid"]]
     assert lab.pools()[0]["spec"]["replicas"] == 1

@@ -170,7 +170,7 @@ class Reader:
         return expression
 
     def _asked(self, path: str, form: dict[str, str]) -> Any:
-        with urllib.request.urlopen(f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(form)}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(form)}", timeout=60) as answer:
             return json.loads(answer.read())["data"]["result"]
 
 
@@ -237,6 +237,14 @@ def _agreements(lab: Lab, reader: Reader) -> dict[str, Callable[[], bool]]:
     }
 
 
+def _holds(agrees: Callable[[], bool]) -> bool:
+    """Whether it does; of a page that came a second late Prometheus knows nothing until it comes again."""
+    try:
+        return agrees()
+    except (ValueError, ZeroDivisionError):
+        return False
+
+
 def _of_tenants(lab: Lab, reader: Reader, throttle: str) -> dict[str, Callable[[], bool]]:
     """What panels show of savings and of tenants, against the prices and against who asked how often."""
     about = pytest.approx
@@ -293,11 +301,11 @@ def test_every_panel_is_answered_and_the_main_ones_are_right(
     with scraping(pages, lab.folder, rules=CHART / "rules.yaml") as url:
         reader = Reader(url, {"$namespace": lab.namespace, "$budget": budget}, ("chat", "batch"))
         try:
-            eventually(lambda: not reader.without(), within_s=120.0, what="every panel is answered")
+            eventually(lambda: not reader.without(), within_s=240.0, what="every panel is answered")
         except AssertionError as error:
             decision = ((lab.llm() or {}).get("status") or {}).get("decision")
             raise AssertionError(f"{error}: {reader.without()}; {decision}") from None
-        eventually(lambda: settled(lab), within_s=200.0, what="as many as the load asks for, and all of them ready")
+        eventually(lambda: settled(lab), within_s=300.0, what="as many as the load asks for, and all of them ready")
         for what, agrees in {**_agreements(lab, reader), **_of_tenants(lab, reader, throttle)}.items():
-            eventually(agrees, within_s=90.0, what=what)
+            eventually(partial(_holds, agrees), within_s=240.0, what=what)
     assert operator.tracebacks == []

@@ -8,7 +8,7 @@ import yaml
 from wharfage_operator.kinds import LLM_DEPLOYMENTS, NODE_POOLS, OFFER_CATALOGS, POD_MONITORS, Kind
 
 from tests.cluster.lab import CATALOG, MACHINES, Lab
-from tests.cluster.server import Server, eventually
+from tests.cluster.server import Server, eventually, eventually_is
 from tests.conftest import DEFINITIONS
 from tests.devcluster.cluster import Cluster
 
@@ -72,8 +72,10 @@ def test_a_definition_that_is_deleted_and_comes_back_is_served_again_by_the_same
     eventually(
         lambda: not place.children("before"), within_s=120.0, what="what went with the definition leaves nothing"
     )
-    assert operator.metric('wharfage_cached_objects{resource="llmdeployments"}') == len(
-        place.server.all(LLM_DEPLOYMENTS)
+    eventually_is(
+        lambda: operator.metric('wharfage_cached_objects{resource="llmdeployments"}'),
+        float(len(place.server.all(LLM_DEPLOYMENTS))),
+        what="what it remembers of deployments",
     )
     assert operator.process.poll() is None
     assert operator.tracebacks == []

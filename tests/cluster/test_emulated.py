@@ -73,15 +73,18 @@ def test_what_a_replica_carries_is_learned_from_the_pages_of_engines_that_are_bu
         engine = f'accelerator="L40S",accelerators="1",name="chat",namespace="{lab.namespace}",variant=""'
         windows = f"wharfage_calibration_windows{{{engine}}}"
         eventually(lambda: operator.metric(windows) >= 4, within_s=120.0, what="four windows were learned from")
-        by_model, learned = (
-            operator.metric(
+
+        def capacity(calibrated: str) -> float:
+            return operator.metric(
                 "wharfage_capacity_requests_per_second"
                 f'{{accelerator="L40S",accelerators="1",calibrated="{calibrated}",name="chat"'
                 f',namespace="{lab.namespace}",variant=""}}'
             )
-            for calibrated in ("false", "true")
+
+        eventually(
+            lambda: 0.0 < capacity("true") == pytest.approx(capacity("false"), rel=0.15),
+            what="the emulated engine is what the model takes it for",
         )
-        assert learned == pytest.approx(by_model, rel=0.15)  # the emulated engine is what the model takes it for
         told = json.loads(operator.page(f"decisions/{lab.namespace}/chat"))["engines"]
         assert "calibrated on" in told[0]
         kept = eventually(lambda: lab.server.get(CONFIG_MAPS, lab.namespace, "chat-history"), what="it is kept")

@@ -83,7 +83,7 @@ def test_a_namesake_of_a_deleted_deployment_gets_children_of_its_own(lab: Lab) -
 
 
 def test_an_operator_that_cannot_reach_the_server_stops_leading_before_another_starts(lab: Lab) -> None:
-    shared = {"lease_name": "shared", "lease_duration_s": "6", "lease_renew_deadline_s": "5"}
+    shared = {"lease_name": "shared", "lease_duration_s": "15", "lease_renew_deadline_s": "13"}
     with Between(lab.cluster) as proxy:
         first = lab.start(proxy.kubeconfig, **shared)
         eventually(lambda: first.ready)
@@ -93,7 +93,7 @@ def test_an_operator_that_cannot_reach_the_server_stops_leading_before_another_s
         eventually(lambda: second.ready)
         assert second.metric("wharfage_leader ") == 0
         proxy.seen.schedule.add(Rule(fault=Answer(503), times=None))
-        assert first.process.wait(timeout=60) == 1
+        assert first.process.wait(timeout=120) == 1
         eventually(lambda: second.metric("wharfage_leader ") == 1)
     lab.server.delete(SERVICES, lab.namespace, "chat")
     eventually(lambda: lab.server.get(SERVICES, lab.namespace, "chat"))
@@ -166,7 +166,7 @@ def test_a_quota_reaches_the_status(lab: Lab) -> None:
     lab.create()
     assert "exceeded quota: few" in lab.blocked("QuotaExceeded")["message"]
     lab.cluster.kubectl("delete", "resourcequota", "few", f"-n={lab.namespace}")
-    lab.ready(within_s=90)  # the ReplicaSet tries again by and by
+    lab.ready()  # the ReplicaSet tries again by and by
     assert operator.tracebacks == []
 
 
@@ -208,7 +208,7 @@ def test_pods_that_admission_refuses_are_told_in_its_words(
     assert lab.pools(), "the Deployment itself was accepted"
     lab.cluster.kubectl("delete", "limitrange", "--all", f"-n={lab.namespace}")
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"podTemplate": None}})
-    lab.ready(within_s=90)  # the ReplicaSet tries again by and by
+    lab.ready()  # the ReplicaSet tries again by and by
     assert operator.tracebacks == []
 
 

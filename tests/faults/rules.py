@@ -159,29 +159,35 @@ class Rule:
         return number >= self.nth and (self.times is None or number < self.nth + self.times)
 
 
+@dataclass(slots=True)
+class _Counted:
+    rule: Rule
+    count: int = 0
+
+
 class Schedule:
-    """Counts requests against rules. Every rule counts what it matches; of those that hit, the first one counts."""
+    """Counts requests against rules. Every rule counts what it matches; of those that hit, the first one counts.
+
+    Rules may come and go in another thread than the one that asks.
+    """
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
-        self._rules = list(rules)
-        self._counts = [0] * len(self._rules)
+        self._rules = [_Counted(rule) for rule in rules]
 
     def add(self, rule: Rule) -> None:
         """A rule that counts from now on."""
-        self._rules.append(rule)
-        self._counts.append(0)
+        self._rules.append(_Counted(rule))
 
     def clear(self) -> None:
         """From now on nothing goes wrong."""
         self._rules.clear()
-        self._counts.clear()
 
     def fault_for(self, request: Request) -> Fault | None:
         """What happens to this request."""
         chosen: Fault | None = None
-        for place, rule in enumerate(self._rules):
-            if rule.match(request):
-                self._counts[place] += 1
-                if chosen is None and rule.hits(self._counts[place]):
-                    chosen = rule.fault
+        for each in tuple(self._rules):
+            if each.rule.match(request):
+                each.count += 1
+                if chosen is None and each.rule.hits(each.count):
+                    chosen = each.rule.fault
         return chosen
