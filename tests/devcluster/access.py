@@ -63,21 +63,41 @@ class Kubectl:
             manifests = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         return self.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifests)
 
-    def established(self, *, within_s: float = 30.0) -> None:
+    def established(self, *, within_s: float = 120.0) -> None:
         """Wait until every definition is served. Raises `AccessError` naming those that are not in time.
 
         `kubectl wait` fails at once where it sees a definition before its controller has first said anything of it.
         """
         deadline_s = time.monotonic() + within_s
-        while unserved := [each for each in self._definitions() if not _is_established(each)]:
+        while unserved := self._unserved():
             if time.monotonic() > deadline_s:
-                names = ", ".join(each["metadata"]["name"] for each in unserved)
-                raise AccessError(f"not established within {within_s:.0f} s: {names}")
+                raise AccessError(f"not established within {within_s:.0f} s: {', '.join(unserved)}")
             time.sleep(0.1)
+
+    def _unserved(self) -> list[str]:
+        """The definitions that nobody can be asked for yet; their paths come a moment after they are established."""
+        definitions = self._definitions()
+        names = {each["metadata"]["name"] for each in definitions if _is_established(each)}
+        served = {name for path in {_path(each) for each in definitions} for name in self._served(path)}
+        return sorted({each["metadata"]["name"] for each in definitions} - (names & served))
+
+    def _served(self, path: str) -> list[str]:
+        """The names of definitions whose objects the API server has at the path of a group's version."""
+        try:
+            told = json.loads(self.run("get", "--raw", path))
+        except AccessError:
+            return []
+        group = path.split("/")[2]
+        return [f"{each['name']}.{group}" for each in told["resources"]]
 
     def _definitions(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.run("get", "crd", "-o", "json"))["items"]
         return found
+
+
+def _path(definition: Mapping[str, Any]) -> str:
+    version = next(each["name"] for each in definition["spec"]["versions"] if each["served"])
+    return f"/apis/{definition['spec']['group']}/{version}"
 
 
 def _is_established(definition: Mapping[str, Any]) -> bool:

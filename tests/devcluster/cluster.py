@@ -26,7 +26,7 @@ from tests.devcluster.node import Node, Programs
 from tests.devcluster.supervisor import SOCKET
 
 ROOT = Path(__file__).resolve().parents[2]
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 180.0
 _END_TIMEOUT_S = 300.0
 """A node leaves gigabytes of unpacked images behind; a disk that is told of each freed block takes a minute or two."""
 
@@ -304,7 +304,7 @@ def _ask(folder: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Ask the supervisor; None when it is gone."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(30.0)
+            connection.settimeout(120.0)
             connection.connect(str(folder / SOCKET))
             with connection.makefile("rw", encoding="utf-8") as stream:
                 stream.write(json.dumps(request) + "\n")

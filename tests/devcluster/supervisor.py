@@ -74,7 +74,7 @@ class Supervisor:
     def _answer(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with connection, connection.makefile("rw", encoding="utf-8") as stream:
-            connection.settimeout(5.0)
+            connection.settimeout(60.0)
             try:
                 answer = self._obey(json.loads(stream.readline()))
             except (OSError, KeyError, ValueError) as error:

@@ -65,7 +65,7 @@ def node_of(cluster: Cluster, app: str) -> dict[str, Any]:
     return node
 
 
-def wait_until(happened: Callable[[], bool], *, timeout_s: float = 40.0) -> None:
+def wait_until(happened: Callable[[], bool], *, timeout_s: float = 120.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not happened():
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s"

