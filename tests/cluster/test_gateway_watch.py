@@ -6,6 +6,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -13,10 +14,10 @@ import pytest
 from wharfage_gateway.identity import Identity, identity
 from wharfage_gateway.view import View
 from wharfage_gateway.watch import Followed, Watcher, opened
-from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, Kind
+from wharfage_operator.kinds import LLM_DEPLOYMENTS, PODS, SERVICE_ACCOUNTS, Kind
 
 from tests.cluster.lab import Lab
-from tests.cluster.server import condition, eventually
+from tests.cluster.server import condition, eventually, eventually_is
 
 SECRETS = Kind("", "v1", "secrets", "Secret")
 KEYS = "team-keys"
@@ -113,6 +114,7 @@ async def test_it_knows_a_model_its_replicas_and_their_leave_and_follows_the_key
 def test_a_pod_s_service_account_is_taken_by_a_real_api_server(lab: Lab) -> None:
     account, bind = f"--serviceaccount={lab.namespace}:default", f"{lab.namespace}-reads"
     lab.cluster.kubectl("create", "rolebinding", bind, "-n", lab.namespace, "--clusterrole=cluster-admin", account)
+    eventually(lambda: lab.server.get(SERVICE_ACCOUNTS, lab.namespace, "default"), what="the namespace has its account")
     (lab.folder / "token").write_text(lab.cluster.kubectl("create", "token", "default", "-n", lab.namespace))
     (lab.folder / "ca.crt").write_bytes(lab.cluster.ca.read_bytes())
     at = urlsplit(lab.cluster.url)
@@ -124,11 +126,20 @@ def test_a_pod_s_service_account_is_taken_by_a_real_api_server(lab: Lab) -> None
 
     found, authorization = asyncio.run(who())
     assert found.host == lab.cluster.url
-    assert isinstance(found.tls, ssl.SSLContext)
+    tls = found.tls
+    assert isinstance(tls, ssl.SSLContext)
     asked = Request(f"{found.host}/api/v1/namespaces/{lab.namespace}/pods")
     asked.add_header("Authorization", authorization)
-    with urlopen(asked, context=found.tls, timeout=30) as answer:
-        assert answer.status == 200
+
+    def status() -> int:
+        try:
+            with urlopen(asked, context=tls, timeout=30) as answer:
+                return int(answer.status)
+        except HTTPError as refusal:
+            with refusal:
+                return refusal.code
+
+    eventually_is(status, 200, what="the answer, once the API server's authorizer has heard of the binding")
 
 
 def test_without_a_gateway_it_is_refused_with_the_command_that_installs_one(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Event
 from typing import TypeAlias
 
 import pytest
@@ -21,7 +22,7 @@ from tests.cluster.between import Between
 from tests.cluster.lab import CATALOG, KINDS, Lab, priced
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, eventually, eventually_is
-from tests.faults.rules import Delay, Expire, LoseLine, Match, Repeat, Rule, Stale, SwapLines
+from tests.faults.rules import Expire, Hold, LoseLine, Match, Repeat, Rule, Stale, SwapLines
 
 Step: TypeAlias = Callable[[Lab], object]
 
@@ -159,13 +160,14 @@ def test_an_edit_that_the_answer_to_a_status_tells_before_the_watch_is_acted_on(
     with Between(
         lab.cluster, Rule(fault=losing, match=Match(verb="watch", resource=LLM_DEPLOYMENTS.plural), times=None)
     ) as proxy:
-        operator = lab.start(proxy.kubeconfig, resync_s="3600")
+        operator = lab.start(proxy.kubeconfig, resync_s="3600", request_timeout_s="90")
         ready(lab)
-        status = Match(verb="patch", resource=LLM_DEPLOYMENTS.plural, subresource="status")
-        proxy.seen.schedule.add(Rule(fault=Delay(1.0), match=status))
+        status, released = Match(verb="patch", resource=LLM_DEPLOYMENTS.plural, subresource="status"), Event()
+        proxy.seen.schedule.add(Rule(fault=Hold(released), match=status))
         lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"limits": {"usdPerHour": "100"}}})
-        eventually(lambda: [one for one in proxy.seen.requests if one.fault == "Delay"], what="a status is under way")
+        eventually(lambda: [one for one in proxy.seen.requests if one.fault == "Hold"], what="a status is under way")
         grow(lab)
+        released.set()
         grown(lab)
         assert operator.tracebacks == []
         lab.stop_all()

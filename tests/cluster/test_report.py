@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import shlex
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -99,8 +98,12 @@ def test_tokens_of_engines_that_serve_are_in_the_ledger_and_in_the_report(lab: L
     def read() -> bool:
         return operator.metric('wharfage_scrapes_total{outcome="read"}') >= 5
 
+    def served_any() -> bool:
+        written = lab.server.get(CONFIG_MAPS, lab.system, OPEN)
+        return written is not None and read_open(written).ledger.spend.served.requests > 0.0
+
     eventually(read, within_s=120.0, what="engines are read")
-    time.sleep(5.0)
+    eventually(served_any, within_s=120.0, what="what they served is in the ledger")
     operator.stop()
     found = lab.server.get(CONFIG_MAPS, lab.system, OPEN)
     assert found is not None

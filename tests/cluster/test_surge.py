@@ -40,7 +40,7 @@ def test_a_rollout_on_a_full_machine_ends_the_old_replica_first_and_says_so(one_
 
     lab.server.merge(LLM_DEPLOYMENTS, lab.namespace, "chat", {"spec": {"engine": {"maxModelTokens": 4096}}})
     eventually(lambda: condition(lab.llm(), "Progressing")["reason"] == "RollingOut", what="the new replica waits")
-    eventually(lambda: rolling(lab) == {"maxSurge": 0, "maxUnavailable": 1}, within_s=patience_s + 10)
+    eventually(lambda: rolling(lab) == {"maxSurge": 0, "maxUnavailable": 1}, what="the old one ends first")
     new = eventually(lambda: only_pod(lab, but=old), what="the new replica has the machine")
     said = eventually(lambda: steady(lab), what="the rollout is complete")
     assert "no machine came for new replicas" in said["message"]

@@ -113,7 +113,10 @@ def carried(lab: Lab) -> dict[str, int]:
 
 def weights(brain: BrainProcess) -> dict[str, int]:
     """Of each address, as Envoy is told."""
-    document = json.loads(Path(Files(str(brain.folder)).endpoints("chat")).read_text(encoding="utf-8"))
+    try:
+        document = json.loads(Path(Files(str(brain.folder)).endpoints("chat")).read_text(encoding="utf-8"))
+    except FileNotFoundError:  # the brain has not heard of the model yet
+        return {}
     return {
         each["endpoint"]["address"]["socket_address"]["address"]: each["load_balancing_weight"]
         for group in document["resources"][0]["endpoints"]
@@ -134,5 +137,5 @@ def test_mixed_variants_serve_side_by_side_and_each_is_weighed_by_what_it_carrie
 
     eventually(side_by_side, within_s=240.0, what="both variants serve")
     eventually(lambda: len(set(carried(lab).values())) == 2 and carried(lab) == weights(brain), what="weights by slots")
-    assert sent(lab, brain, 20).keys() <= {"bf16", "fp8"}
+    eventually(lambda: sent(lab, brain, 20).keys() <= {"bf16", "fp8"}, what="it is sent to them alone")
     assert running.tracebacks == []

@@ -92,7 +92,7 @@ async def heard(api: ApiServer, count: int) -> list[tuple[str, bool]]:
     async with connected(api) as server:
         following = asyncio.create_task(server.follow("/pods", hear, selector="mine"))
         try:
-            await asyncio.wait_for(enough.wait(), timeout=10)
+            await asyncio.wait_for(enough.wait(), timeout=60)
         finally:
             following.cancel()
     return told

@@ -78,7 +78,14 @@ def test_all_processes_together_stay_small(cluster: Cluster) -> None:
     assert sum(rss_mib.values()) < LIMIT_RSS_MIB, rss_mib
 
 
+def has_account(cluster: Cluster, namespace: str) -> bool:
+    """Whether a namespace has the account that the controller manager makes in each."""
+    found = cluster.kubectl("get", "serviceaccount", "default", f"-n={namespace}", "--ignore-not-found", "-o=name")
+    return bool(found.strip())
+
+
 def test_rbac_refuses_whom_nobody_gave_rights(cluster: Cluster) -> None:
+    wait_until(lambda: has_account(cluster, "shop"))
     token = cluster.kubectl("create", "token", "default", "-n=shop").strip()
     with pytest.raises(AccessError, match="cannot list resource"):
         cluster.kubectl("get", "pods", "-n=shop", f"--token={token}", "--kubeconfig=/dev/null", *server(cluster))
@@ -91,6 +98,7 @@ def server(cluster: Cluster) -> tuple[str, str]:
 def test_pod_security_refuses_a_privileged_pod_where_the_namespace_says_so(cluster: Cluster) -> None:
     label = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "strict", "labels": label}})
+    wait_until(lambda: has_account(cluster, "strict"))
     with pytest.raises(AccessError, match='violates PodSecurity "restricted'):
         cluster.kubectl("run", "p", "--image=none", "-n=strict")
 
@@ -149,8 +157,13 @@ def test_an_interrupted_spot_machine_is_drained_and_gone_after_its_notice(cluste
     node = node_of(cluster, "spot")["metadata"]["name"]
     cluster.market(interrupted=[node], notice_s=2)
     wait_until(lambda: not cluster.kubectl("get", "node", node, "--ignore-not-found"))
-    wait_until(lambda: ready(cluster, "spot") == 1)
-    assert node_of(cluster, "spot")["metadata"]["name"] != node
+
+    def serves_elsewhere() -> bool:
+        placed = "-o=jsonpath={.items[*].spec.nodeName}"
+        machines = cluster.kubectl("get", "pods", "-n=shop", "-l=app=spot", placed).split()
+        return len(machines) == 1 and machines != [node] and ready(cluster, "spot") == 1
+
+    wait_until(serves_elsewhere)
 
 
 def test_a_node_made_by_hand_carries_what_was_asked(cluster: Cluster) -> None:

@@ -29,6 +29,7 @@ from tests.faults.rules import (
     Drop,
     Fault,
     Hang,
+    Hold,
     Kill,
     LoseAnswer,
     OnStream,
@@ -137,6 +138,9 @@ class FaultProxy:
                 await asyncio.Event().wait()
             case Delay(seconds):
                 await asyncio.sleep(seconds)
+            case Hold(released):
+                while not released.is_set():  # noqa: ASYNC110 - another thread sets it
+                    await asyncio.sleep(0.01)
             case Answer():
                 request.status, request.seconds = fault.status, time.monotonic() - request.at_s
                 return _refusal(fault)

@@ -1,5 +1,6 @@
 """What goes wrong, and when: the nth request that looks like this gets that fault."""
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -29,6 +30,13 @@ class Delay:
     """The request reaches the API server late."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The request reaches the API server when somebody sets this."""
+
+    released: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Kill:
 OnStream = ResetStream | FreezeStream | Expire | LoseLine | SwapLines
 """What befalls the lines of an answer."""
 
-Fault = Drop | LoseAnswer | Repeat | Delay | Answer | Stale | Hang | OnStream | Kill
+Fault = Drop | LoseAnswer | Repeat | Delay | Hold | Answer | Stale | Hang | OnStream | Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ async def connected(app: web.Application, folder: Path, monkeypatch: pytest.Monk
     (folder / "kubeconfig").write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
     try:
-        async with connect(request_timeout_s=5, connect_timeout_s=5) as connection:
+        async with connect(request_timeout_s=45, connect_timeout_s=45) as connection:
             yield connection
     finally:
         await runner.cleanup()

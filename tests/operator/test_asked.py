@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 import pytest
+from wharfage_autoscaler.counting import Counters
 from wharfage_autoscaler.load import Load
 from wharfage_autoscaler.objectives import Objectives
 from wharfage_operator.asked import Prometheus, authority, authorization
@@ -82,45 +83,71 @@ def load(asked: Prometheus, pods: tuple[Object, ...] = PODS, key: Key = KEY) -> 
 
 async def first_load(asked: Prometheus) -> Load:
     """Ask until Prometheus has scraped often enough to tell rates."""
-    until_s = time.monotonic() + 30.0
+    until_s = time.monotonic() + 90.0
     while time.monotonic() < until_s:
         await ticked(asked)
         found = load(asked)
         if found is not None and found.requests_per_second > 0.15 * RATE:  # five seconds of the minute
             return found
         await asyncio.sleep(0.2)
-    raise AssertionError(f"no load within 30 s: {load(asked)}")
+    raise AssertionError(f"no load within 90 s: {load(asked)}")
+
+
+async def told(asked: Prometheus, check: Callable[[Load], None]) -> None:
+    """Ask until what is told is right: a page that was read late, or by one question and not the next, is not."""
+    until_s = time.monotonic() + 90.0
+    while True:
+        seen = await first_load(asked)
+        try:
+            return check(seen)
+        except AssertionError:
+            if time.monotonic() > until_s:
+                raise
+        await asyncio.sleep(0.2)
 
 
 async def test_a_prometheus_tells_the_load_of_each_deployment(server: str) -> None:
     woken: list[Key] = []
     asked = source(server, woken)
-    seen = await first_load(asked)
-    other = load(asked, PODS[:1], ("shop", "same-model"))
-    assert other is not None
-    assert 1.2 * RATE < (seen.requests_per_second_15s or 0.0) < 3.5 * RATE
-    assert 1.2 * other.requests_per_second < seen.requests_per_second < 3.5 * other.requests_per_second
-    assert seen.prompt_tokens_per_second == pytest.approx(100 * seen.requests_per_second, rel=0.3)
-    assert (seen.running, seen.waiting, seen.kv_used) == (6.0, 3.0, 0.25)  # the old release tells no reasons
-    assert seen.bad_share_1m == pytest.approx(0.1, abs=0.02)
+
+    def check(seen: Load) -> None:
+        other = load(asked, PODS[:1], ("shop", "same-model"))
+        assert other is not None
+        assert 1.2 * RATE < (seen.requests_per_second_15s or 0.0) < 3.5 * RATE
+        assert 1.2 * other.requests_per_second < seen.requests_per_second < 3.5 * other.requests_per_second
+        assert seen.prompt_tokens_per_second == pytest.approx(100 * seen.requests_per_second, rel=0.3)
+        assert (seen.running, seen.waiting, seen.kv_used) == (6.0, 3.0, 0.25)  # the old release tells no reasons
+        assert seen.bad_share_1m == pytest.approx(0.1, abs=0.02)
+
+    await told(asked, check)
     assert set(woken) == {KEY, ("shop", "same-model")}
 
 
 async def test_a_prometheus_tells_what_the_mean_pod_did_while_none_was_idle(server: str) -> None:
     asked = source(server)
-    seen = await first_load(asked)
-    (stint,) = asked.stints(KEY).values()
-    assert (stint.seconds, stint.running, stint.kv_used) == (60.0, 3.0, 0.25)
-    assert stint.tokens == pytest.approx(60.0 * seen.output_tokens_per_second / 2, rel=0.3)
-    assert stint.steps == pytest.approx(2 * stint.tokens, rel=0.3)
-    assert stint.cached_tokens == pytest.approx(stint.prompt_tokens / 4, rel=0.3)
+
+    def check(seen: Load) -> None:
+        stints = list(asked.stints(KEY).values())
+        assert [(each.seconds, each.running, each.kv_used) for each in stints] == [(60.0, 3.0, 0.25)]
+        (stint,) = stints
+        assert stint.tokens == pytest.approx(60.0 * seen.output_tokens_per_second / 2, rel=0.3)
+        assert stint.steps == pytest.approx(2 * stint.tokens, rel=0.3)
+        assert stint.cached_tokens == pytest.approx(stint.prompt_tokens / 4, rel=0.3)
+
+    await told(asked, check)
     assert asked.stints(("shop", "unknown")) == {}
 
 
 async def test_a_prometheus_tells_what_each_engine_has_counted(server: str) -> None:
     asked = source(server)
-    await first_load(asked)
-    found = asked.counters((*PODS, replica("c", "127.7.7.3")))
+    found: dict[str, tuple[float, Counters]] = {}
+
+    def check(_: Load) -> None:
+        found.clear()
+        found.update(asked.counters((*PODS, replica("c", "127.7.7.3"))))
+        assert found.keys() >= {"uid-a/0", "uid-b/0"}
+
+    await told(asked, check)
     assert found.keys() == {"uid-a/0", "uid-b/0"}  # the third has no label `pod`, and nobody's address
     for ago_s, each in found.values():
         assert ago_s >= 0.0
@@ -128,7 +155,7 @@ async def test_a_prometheus_tells_what_each_engine_has_counted(server: str) -> N
         done = each.requests
         assert (each.prompt_tokens, each.output_tokens, each.cached_tokens) == (100 * done, 50 * done, 25 * done)
     before = {name: each for name, (_, each) in found.items()}
-    async with asyncio.timeout(45.0):
+    async with asyncio.timeout(90.0):
         while asked.counters(PODS)["uid-a/0"][1] == before["uid-a/0"]:
             await ticked(asked)
     assert asked.counters(PODS)["uid-a/0"][1].since(before["uid-a/0"]).requests > 0.0
@@ -169,7 +196,6 @@ async def test_a_server_that_hangs_is_waited_for_once_a_tick() -> None:
 async def test_while_the_server_is_away_its_last_answers_hold_for_a_moment_and_no_longer(server: str) -> None:
     asked = source(server)
     assert await first_load(asked)
-    assert load(asked) is not None
     await asyncio.sleep(2.0)  # more than three ticks
     assert load(asked) is None
 
