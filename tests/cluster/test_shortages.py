@@ -32,8 +32,8 @@ def promised(lab: Lab) -> Iterator[Lab]:
     ids=["where a load leads", "where the user does"],
 )
 def test_an_offer_whose_machines_never_come_is_given_up_for_the_next(promised: Lab, spec: Object) -> None:
-    operator = promised.start(time_scale="20", machine_patience_s="3", resync_s="1")
-    # Twice the usual wait of 83 s for a machine, at twenty times real speed.
+    operator = promised.start(time_scale="14", machine_patience_s="3", resync_s="1")
+    # Twice the usual wait of 83 s for a machine, at fourteen times real speed.
     promised.create(placement={"catalogs": ["ghosts", "cluster-lab"], "accelerators": ["L4"]}, **spec)
     eventually_is(lambda: fleet(promised), [("ghost.l4", 1, 0)], what="the fleet")
     promised.blocked("Unschedulable")
