@@ -19,12 +19,12 @@ from wharfage_cli.offers.apply import FIELD_MANAGER, Withheld, apply
 from wharfage_cli.offers.catalog import Description, manifest, offered
 from wharfage_cli.offers.change import report
 from wharfage_cli.offers.price import Price
-from wharfage_operator.kinds import OFFER_CATALOGS
+from wharfage_operator.kinds import NODES, OFFER_CATALOGS
 
 from tests.charts.release import of_kind, rendered
 from tests.cli.offers.prices import price, spot
-from tests.cluster.server import Object, Server, eventually
-from tests.devcluster.cluster import Cluster
+from tests.cluster.server import Object, Server, condition, eventually
+from tests.devcluster.cluster import AccessError, Cluster
 
 
 class Shelf:
@@ -188,6 +188,16 @@ def account(shelf: Shelf, namespace: str, tmp_path: Path) -> Iterator[Path]:
     ]
     assert len(ours) == 3
     shelf.cluster.apply(ours)
+    user = f"--as=system:serviceaccount:{namespace}:wharfage-offers"
+
+    def may_read() -> bool:
+        try:
+            shelf.cluster.kubectl("auth", "can-i", "get", f"offercatalogs.wharfage.dev/{shelf.name}", user)
+        except AccessError:  # kubectl exits with 1 for "no"
+            return False
+        return True
+
+    eventually(may_read, what="the authorizer, which has a watch of its own, has heard of the role")
     token = shelf.cluster.kubectl("create", "token", "wharfage-offers", "-n", namespace).strip()
     access = json.loads(shelf.cluster.kubeconfig.read_text(encoding="utf-8"))
     access["users"][0]["user"] = {"token": token}
@@ -217,6 +227,7 @@ def test_the_list_says_what_can_be_had_and_what_would_admit_the_rest(shelf: Shel
     labels = {"node.kubernetes.io/instance-type": "test.gpu"}
     shelf.cluster.fake_node(shelf.name, labels, {"cpu": "8", "memory": "32Gi", "pods": "10", "nvidia.com/gpu": "1"})
     try:
+        eventually(lambda: condition(shelf.server.get(NODES, "", shelf.name), "Ready").get("status") == "True")
         done = run("offers", "--accelerator=L4", kubeconfig=shelf.cluster.kubeconfig)
     finally:
         shelf.cluster.kubectl("delete", "node", shelf.name)
