@@ -23,7 +23,8 @@ from wharfage_gateway.view import View
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 1.0
+PATIENCE_S = 10.0
+"""Longer than two busy cores stand still: whoever is sent to a replica that Envoy does not know yet is answered 503."""
 _LOOK_S = 0.005
 _ANSWER_S = 0.5
 

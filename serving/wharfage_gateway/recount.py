@@ -13,7 +13,7 @@ from wharfage_gateway.hosts import admin, clusters, hosts
 
 EVERY_S = 2.0
 _ANSWER_S = 1.0
-_FIRST_ANSWER_S = 3.0
+_FIRST_ANSWER_S = 10.0
 """Nobody is let in by this brain before: longer than a busy Envoy takes, and much less than a guard gives a start."""
 
 

@@ -25,6 +25,9 @@ EXTENSION = f"{TYPES}/envoy.config.core.v3.TypedExtensionConfig"
 POLICIES = "envoy.load_balancing_policies"
 POLICY_TYPES = f"{TYPES}/envoy.extensions.load_balancing_policies"
 MOST_AT_ONCE = 65536
+LEAST_AGAIN = 100
+"""Requests that may be tried again at once, however few there are: with ten, 20 of 60 that came together while one of two
+replicas was gone were refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def _cluster(served: str, files: Files) -> Json:
     left out for a while, but never more than half of them; what an engine answers says nothing of the next request.
     """
     limits = {"max_connections": MOST_AT_ONCE, "max_pending_requests": MOST_AT_ONCE, "max_requests": MOST_AT_ONCE}
-    again = {"budget_percent": {"value": 20}, "min_retry_concurrency": 10}
+    again = {"budget_percent": {"value": 20}, "min_retry_concurrency": LEAST_AGAIN}
     return {
         "name": served,
         "type": "EDS",

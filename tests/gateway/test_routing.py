@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.gateway.client import Client, all_of, eventually, load
-from tests.gateway.rig import Rig, model
+from tests.gateway.client import Answer, Client, all_of, eventually, load
+from tests.gateway.rig import Engine, Rig, model
 
 
 async def test_each_model_is_answered_by_its_own_replicas_and_a_new_one_needs_no_restart(
@@ -21,24 +21,25 @@ async def test_each_model_is_answered_by_its_own_replicas_and_a_new_one_needs_no
 
 
 async def test_replicas_get_requests_in_proportion_to_their_slots(rig: Rig, client: Client) -> None:
-    engines = [await rig.engine(name, ttft_s=0.1) for name in ("small", "large", "tiny")]
+    engines = [await rig.engine(name, up_to=0) for name in ("small", "large", "tiny")]
     slots = (20.0, 50.0, 10.0)
     await rig.up(model(replicas=[each.replica(slots=many) for each, many in zip(engines, slots, strict=True)]))
-    # 80 slots of 0.1 s carry 800 a second; four waves of 72 fill nine tenths of them.
-    for wave in range(4):
-        answers = await all_of(client.chat("chat", prompt=f"{wave}-{number}") for number in range(72))
-        assert all(answer.ok for answer in answers)
-    counted = [await each.counted() for each in engines]
-    shares = [each["finished"] / 288 for each in counted]
-    assert shares == pytest.approx([many / 80 for many in slots], abs=0.1)
-    assert all(each["most_running"] <= many for each, many in zip(counted, slots, strict=True))
+    asked = asyncio.ensure_future(all_of(client.chat("chat", prompt=f"{number}") for number in range(72)))
+    await eventually(lambda: run(engines, 72), "all of them at a replica")
+    await let_go(engines)
+    assert all(answer.ok for answer in await asked)
+    shares = [(await each.counted())["finished"] / 72 for each in engines]
+    assert shares == pytest.approx([many / 80 for many in slots], abs=0.05)
 
 
 async def test_variants_are_filled_in_their_order(rig: Rig, client: Client) -> None:
-    cheap, dear = await rig.engine("cheap", ttft_s=0.3), await rig.engine("dear", ttft_s=0.3)
+    cheap, dear = await rig.engine("cheap", up_to=0), await rig.engine("dear", up_to=0)
     replicas = [dear.replica(slots=9.0, variant="bf16"), cheap.replica(slots=2.0, variant="int4")]
     await rig.up(model(replicas=replicas, order=("int4", "bf16")))
-    assert all(answer.ok for answer in await all_of(client.chat("chat", prompt=f"{number}") for number in range(5)))
+    asked = asyncio.ensure_future(all_of(client.chat("chat", prompt=f"{number}") for number in range(5)))
+    await eventually(lambda: run([cheap, dear], 5), "all of them at a replica")
+    await let_go([cheap, dear])
+    assert all(answer.ok for answer in await asked)
     assert [(await each.counted())["finished"] for each in (cheap, dear)] == [2, 3]
 
 
@@ -82,11 +83,18 @@ async def test_prompts_with_the_same_beginning_go_to_the_same_replica(rig: Rig, 
 
 
 async def test_a_full_queue_goes_to_the_stand_in_before_anyone_is_refused(rig: Rig, client: Client) -> None:
-    big, small = await rig.engine("big", ttft_s=0.5), await rig.engine("small", ttft_s=0.5)
+    big, small = await rig.engine("big", up_to=0), await rig.engine("small", up_to=0)
     large = model("large", [big.replica(slots=2.0)], most_waiting=3, fallback=("deployment/small",))
     await rig.up(large, model("small", [small.replica(slots=4.0)]))
-    answers = await all_of(client.chat("large", prompt=f"{number}") for number in range(12))
-    assert sorted(answer.status for answer in answers) == [200] * 9 + [429] * 3
+    asked = [asyncio.ensure_future(client.chat("large", prompt=f"{number}")) for number in range(12)]
+
+    async def told() -> bool:
+        waiting = (await rig.of("large"))["waiting"]
+        return await run([big, small], 6) and waiting == 3 and sum(each.done() for each in asked) == 3
+
+    await eventually(told, "a replica, a place or an answer for each")
+    await let_go([big, small])
+    assert sorted([(await each).status for each in asked]) == [200] * 9 + [429] * 3
     assert (await big.counted())["requests"] == 5
     assert (await small.counted())["requests"] == 4
     assert (await small.counted())["body"]["model"] == "small"
@@ -112,31 +120,47 @@ async def test_a_replica_that_closes_the_connection_before_it_answers_is_not_the
     assert (await one.counted())["requests"] >= 10
 
 
-async def test_a_replica_whose_address_answers_nobody_costs_no_request(rig: Rig, client: Client) -> None:
+async def test_a_replica_whose_address_answers_nobody_costs_no_request_of_a_hundred_at_once(
+    rig: Rig, client: Client
+) -> None:
     one, two = await rig.engine("one"), await rig.engine("two")
     await rig.up(model(replicas=[one.replica(), two.replica()]))
     await one.kill()
-    answers = await load(lambda: client.chat("chat"), per_s=30.0, seconds=2.0)
-    assert [answer.status for answer in answers] == [200] * len(answers)
+    answers = await all_of(client.chat("chat", prompt=f"{number}") for number in range(100))
+    assert [answer.status for answer in answers] == [200] * 100
 
 
 async def test_a_stream_whose_replica_is_killed_is_cut_and_no_other_request_fails(rig: Rig, client: Client) -> None:
-    one, two = await rig.engine("one", itl_s=0.1), await rig.engine("two", itl_s=0.1)
+    one, two = await rig.engine("one", up_to=5), await rig.engine("two", up_to=5)
     await rig.up(model(replicas=[one.replica(), two.replica()]))
-    streams = [asyncio.ensure_future(client.chat("chat", tokens=15, prompt=f"{number}")) for number in range(10)]
+    begun = [Answer() for _ in range(10)]
+    streams = [
+        asyncio.ensure_future(client.chat("chat", tokens=15, prompt=f"{number}", into=each))
+        for number, each in enumerate(begun)
+    ]
 
-    async def all_run() -> bool:
-        return bool(sum([(await each.counted())["running"] for each in (one, two)]) == 10)
+    async def come() -> bool:
+        return all(each.portions == 5 for each in begun)
 
-    await eventually(all_run, "ten streams")
+    await eventually(come, "ten streams")
     carried = (await one.counted())["running"]
     await one.kill()
     later = await load(lambda: client.chat("chat", tokens=2), per_s=20.0, seconds=1.0)
+    await let_go([two])
     answers = await asyncio.gather(*streams)
     assert 0 < carried < 10
     assert sum(not answer.ok for answer in answers) == carried
     assert all(answer.status == 200 for answer in answers)
     assert [answer.status for answer in later] == [200] * len(later)
+
+
+async def run(engines: list[Engine], count: int) -> bool:
+    return sum([int((await each.counted())["running"]) for each in engines]) == count
+
+
+async def let_go(engines: list[Engine]) -> None:
+    for each in engines:
+        await each.control(up_to=100)
 
 
 async def good(client: Client, name: str) -> bool:
