@@ -26,13 +26,17 @@ PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messag
 
 @dataclass(slots=True)
 class Behaviour:
-    """How it answers. `fail` and `reset` are how many of the next requests get a 503, or a closed connection."""
+    """How it answers. `fail` and `reset` are how many of the next requests get a 503, or a closed connection.
+
+    A stream stands still when it has `up_to` portions, until it may have more: so a test holds it, however slow it is.
+    """
 
     ttft_s: float = 0.0
     itl_s: float = 0.0
     fail: int = 0
     reset: int = 0
     slots: int = 100_000
+    up_to: int = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Engine:
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour, self.counted = behaviour, Counted()
         self._slots = asyncio.Semaphore(behaviour.slots)
+        self._told = asyncio.Condition()
 
     def application(self) -> web.Application:
         """Its routes."""
@@ -74,6 +79,8 @@ class Engine:
         """Change how it answers."""
         for name, value in (await request.json()).items():
             setattr(self.behaviour, name, value)
+        async with self._told:
+            self._told.notify_all()
         return web.json_response(asdict(self.behaviour))
 
     async def tell(self, _: web.Request) -> web.Response:
@@ -132,12 +139,18 @@ class Engine:
             if begin := apis.beginning(request.path, said):
                 await answer.write(begin)
             for number in range(1, said.output + 1):
+                if number > self.behaviour.up_to:
+                    await self._let_go(number)
                 self.counted.output_tokens += 1
                 await answer.write(apis.portion(request.path, said, number))
                 if self.behaviour.itl_s:
                     await asyncio.sleep(self.behaviour.itl_s)
             await answer.write(apis.end(request.path, said))
         return answer
+
+    async def _let_go(self, number: int) -> None:
+        async with self._told:
+            await self._told.wait_for(lambda: number <= self.behaviour.up_to)
 
 
 async def _serve(behaviour: Behaviour, address: str, port: int) -> None:
@@ -157,8 +170,9 @@ def main() -> None:
     parser.add_argument("--ttft-s", type=float, default=0.0)
     parser.add_argument("--itl-s", type=float, default=0.0)
     parser.add_argument("--slots", type=int, default=100_000)
+    parser.add_argument("--up-to", type=int, default=1_000_000_000)
     given = parser.parse_args()
-    behaviour = Behaviour(ttft_s=given.ttft_s, itl_s=given.itl_s, slots=given.slots)
+    behaviour = Behaviour(ttft_s=given.ttft_s, itl_s=given.itl_s, slots=given.slots, up_to=given.up_to)
     uvloop.run(_serve(behaviour, given.address, given.port))
 
 

@@ -21,21 +21,33 @@ class Relay:
         self.path, self._to = path, to
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._carried: list[asyncio.StreamWriter] = []
+        self._cut = False
 
     async def open(self) -> None:
         """Pass on from now on."""
+        self._cut = False
         self._server = await asyncio.start_unix_server(self._carry, self.path)
 
     async def close(self) -> None:
         """Cut what is open, and refuse what comes."""
         assert self._server
+        self._cut = True
         self._server.close()
         for task in self._tasks:
             task.cancel()
+        for each in self._carried:
+            each.close()
+        self._carried.clear()
         self.path.unlink(missing_ok=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, forth = await asyncio.open_unix_connection(self._to)
+        if self._cut:  # while it was connected
+            forth.close()
+            writer.close()
+            return
+        self._carried += (forth, writer)
         for source, target in ((reader, forth), (back, writer)):
             task = asyncio.create_task(_copied(source, target))
             self._tasks.add(task)

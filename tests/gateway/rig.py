@@ -21,7 +21,7 @@ from wharfage_gateway.view import Credential, Model, Replica, View, endpoint
 
 from tests.devcluster import build
 
-START_S = 60.0
+START_S = 120.0
 KEYS = (Credential("key-of-red", "red"), Credential("key-of-blue", "blue"))
 
 
@@ -143,10 +143,11 @@ class Rig:
         address: str = "127.0.0.1",
     ) -> None:
         self.folder, self.shared = folder, folder / "run"
+        self._ports = reserved(), reserved()
         self.options = Options(
             folder=str(self.shared),
             address=address,
-            port=free_port(),
+            port=port_of(self._ports[0]),
             keys_required=keys_required,
             most_memory_bytes=most_memory_bytes,
         )
@@ -154,7 +155,7 @@ class Rig:
         self.engines: dict[str, Engine] = {}
         self.view = View(keys_required=keys_required)
         self.document = bootstrap(self.options)
-        self.page_port = free_port()
+        self.page_port = port_of(self._ports[1])
         self.guarded = False
         self.namespace = ""
         """Where the brain looks on the API server of $KUBECONFIG, instead of at the view's file."""
@@ -171,6 +172,8 @@ class Rig:
         for pid in behind:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        for each in self._ports:
+            each.close()
 
     async def up(self, *models: Model, **view: Any) -> None:
         """Start brain and Envoy for these models."""
@@ -268,6 +271,13 @@ class Rig:
         found: dict[str, Any] = (await self.demand())["models"].get(key, {})
         return found
 
+    async def closed(self, replica: str, key: str = "chat") -> bool:
+        """Whether the brain sends a replica nothing more, and nothing is on its way there."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.pages}/metrics") as told:
+            page = await told.text()
+        labels = f'{{model="{key}",replica="{replica}"}} 0.0'
+        return f"wharfage_gateway_open{labels}" in page and f"wharfage_gateway_running{labels}" in page
+
     async def admin(self, path: str, method: str = "GET") -> str:
         """What Envoy's own socket answers, which nobody outside reaches."""
         connector = aiohttp.UnixConnector(self.options.admin_socket)
@@ -290,11 +300,20 @@ def model(
     return Model(key=key, served=key, replicas=tuple(replicas), prefix_affinity=prefix_affinity, **fields)
 
 
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def reserved() -> socket.socket:
+    """A port of loopback that nobody is given and nobody answers at, until whoever names it listens there.
+
+    One that was only free a moment ago went to an engine of the same test now and then. The caller closes it.
+    """
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", 0))
+    return found
+
+
+def port_of(held: socket.socket) -> int:
+    """The number of a reserved one."""
+    return int(held.getsockname()[1])
 
 
 async def _status(url: str, headers: Mapping[str, str] | None = None) -> int:

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.client import Client, all_of, eventually
+from tests.gateway.client import Answer, Client, all_of, eventually
 from tests.gateway.rig import Engine, Rig, model
 
 
@@ -32,22 +32,25 @@ async def test_tokens_are_those_that_the_engines_counted(locked: Rig) -> None:
 
 
 async def test_a_stream_that_its_client_leaves_is_counted_as_far_as_it_came(rig: Rig, client: Client) -> None:
-    one = await rig.engine("one", itl_s=0.02)
+    one = await rig.engine("one", up_to=10)
     await rig.up(model(replicas=[one.replica()]))
-    streams = [asyncio.ensure_future(client.chat("chat", tokens=500, prompt=f"{number}")) for number in range(5)]
+    begun = [Answer() for _ in range(5)]
+    streams = [
+        asyncio.ensure_future(client.chat("chat", tokens=500, prompt=f"{number}", into=each))
+        for number, each in enumerate(begun)
+    ]
 
-    async def some() -> bool:
-        return bool((await one.counted())["output_tokens"] >= 50)
+    async def come() -> bool:
+        return [each.portions for each in begun] == [10] * 5
 
-    await eventually(some, "fifty tokens")
+    await eventually(come, "ten tokens of each")
     for each in streams:
         each.cancel()
     await eventually(lambda: at_rest(rig), "the end of all of them in the gateway's books")
     prompt, output = await engine_tokens([one])
     of_model = await rig.of("chat")
-    assert of_model["prompt_tokens"] == prompt
-    # An engine makes a portion or two while it hears that nobody reads.
-    assert output - 3 * len(streams) <= of_model["output_tokens"] <= output
+    assert (of_model["prompt_tokens"], of_model["output_tokens"]) == (prompt, output)
+    assert output == 50
 
 
 async def test_the_brain_s_metrics_tell_tenants_apart(locked: Rig) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -50,21 +51,26 @@ async def test_without_the_api_server_no_request_fails_and_afterwards_everything
     await server.put("llmdeployments", deployment("cold"))
     await server.put("pods", pod("one", "chat", one.address))
     rig.namespace = NAMESPACE
+    began_s = time.monotonic()
     await rig.start_brain()
     await rig.start_envoy()
     assert (await client.chat("chat")).ok
-    assert await age_s(rig) < AWAY_S
+    assert await age_s(rig) < time.monotonic() - began_s
 
     await server.go()
     held = asyncio.ensure_future(client.chat("cold"))
     answers = await load(lambda: client.chat("chat"), per_s=30.0, seconds=AWAY_S)
     assert [answer.status for answer in answers] == [200] * len(answers)
     assert await age_s(rig) >= AWAY_S
-    assert (await rig.demand())["models"]["cold"]["waiting"] == 1
 
+    async def waits() -> bool:
+        return bool((await rig.of("cold"))["waiting"] == 1)
+
+    await eventually(waits, "the request that waits")
     await server.put("pods", pod("one", "chat", one.address, serving=False))
     await server.put("pods", pod("two", "chat", two.address))
     await server.put("pods", pod("three", "cold", two.address))
+    back_s = time.monotonic()
     await server.come()
     assert (await held).ok
 
@@ -77,7 +83,7 @@ async def test_without_the_api_server_no_request_fails_and_afterwards_everything
     answers = await load(lambda: client.chat("chat"), per_s=30.0, seconds=1.0)
     assert [answer.status for answer in answers] == [200] * len(answers)
     assert (await one.counted())["requests"] == before  # it drains
-    assert await age_s(rig) < AWAY_S
+    assert await age_s(rig) < time.monotonic() - back_s
 
 
 async def test_a_brain_that_starts_while_the_api_server_is_away_refuses_nobody(
@@ -97,7 +103,7 @@ async def test_a_brain_that_starts_while_the_api_server_is_away_refuses_nobody(
         kept = rig.shared / lastview.NAME
         return kept.exists() and address in kept.read_text(encoding="utf-8")
 
-    await eventually(remembered, "a view that is kept", within_s=45.0)
+    await eventually(remembered, "a view that is kept")
     await server.go()
     os.kill(rig.guarded_pid, signal.SIGKILL)
 
@@ -112,14 +118,14 @@ async def test_a_brain_that_starts_while_the_api_server_is_away_refuses_nobody(
             except aiohttp.ClientError:
                 return False
 
-    await eventually(started, "another brain", within_s=45.0)
+    await eventually(started, "another brain")
     answered += [(await client.chat("chat")).status for _ in range(20)]
     assert set(answered) == {200}
 
     async def knows() -> bool:
         return (await client.chat("nobody")).status == 404
 
-    await eventually(knows, "a brain that goes on from what was known", within_s=45.0)
+    await eventually(knows, "a brain that goes on from what was known")
     await server.put("pods", pod("two", "cold", address))
     await server.put("llmdeployments", deployment("cold"))
     await server.come()
@@ -127,4 +133,4 @@ async def test_a_brain_that_starts_while_the_api_server_is_away_refuses_nobody(
     async def mended() -> bool:
         return (await client.chat("cold")).ok
 
-    await eventually(mended, "what came meanwhile", within_s=45.0)
+    await eventually(mended, "what came meanwhile")

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.gateway.client import Client, all_of, eventually
+from tests.gateway.client import Answer, Client, all_of, eventually
 from tests.gateway.rig import Rig, model
 
 
@@ -36,11 +36,19 @@ async def test_what_the_engine_says_arrives_byte_for_byte(rig: Rig, client: Clie
 
 
 async def test_a_stream_arrives_portion_by_portion(rig: Rig, client: Client) -> None:
-    one = await rig.engine("one", itl_s=0.05)
+    one = await rig.engine("one", up_to=0)
     await rig.up(model(replicas=[one.replica()]))
-    answer = await client.chat("chat", tokens=20)
-    assert len(answer.pieces) >= 15
-    assert answer.first_s < answer.whole_s / 2
+    answer = Answer()
+    asked = asyncio.ensure_future(client.chat("chat", tokens=20, into=answer))
+    for number in range(1, 20):
+        await one.control(up_to=number)
+
+        async def come(number: int = number) -> bool:
+            return answer.portions == number
+
+        await eventually(come, f"portion {number}, while the engine has no more")
+    await one.control(up_to=20)
+    assert (await asked).ok
 
 
 async def test_an_answer_longer_than_the_model_allows_is_cut(rig: Rig, client: Client) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wharfage_gateway import xds
 
-from tests.gateway.client import Client, eventually, load
+from tests.gateway.client import Client, all_of, eventually, load
 from tests.gateway.faults import renamed, through_relay
 from tests.gateway.rig import Rig, model
 
@@ -25,7 +25,13 @@ async def test_a_brain_that_is_killed_costs_no_request_and_is_asked_again_when_i
     await rig.start_brain()
     answers = await running
     assert [answer.status for answer in answers] == [200] * len(answers)
-    assert all([(await each.counted())["requests"] > len(answers) / 5 for each in (one, two)])
+    before = [(await each.counted())["requests"] for each in (one, two)]
+
+    async def both() -> bool:
+        assert all(answer.ok for answer in await all_of(client.chat("chat") for _ in range(10)))
+        return all([(await each.counted())["requests"] > was for each, was in zip((one, two), before, strict=True)])
+
+    await eventually(both, "requests on both")
     assert (await client.chat("nobody")).error["code"] == "model_not_found"
     assert await rig.stat(r"http\.wharfage\.ext_authz\.failure_mode_allowed") > 0
 
@@ -57,11 +63,19 @@ async def test_while_there_is_no_brain_a_model_at_zero_says_when_to_come_again(r
 
 
 async def test_without_a_brain_weights_carry_the_load(rig: Rig, client: Client) -> None:
-    engines = [await rig.engine(name, ttft_s=0.05) for name in ("small", "large")]
+    engines = [await rig.engine(name, up_to=0) for name in ("small", "large")]
     await rig.up(model(replicas=[engines[0].replica(slots=10.0), engines[1].replica(slots=50.0)]))
     await rig.brain.stop(signal.SIGKILL)
-    answers = await load(lambda: client.chat("chat"), per_s=120.0, seconds=2.0)
-    assert [answer.status for answer in answers] == [200] * len(answers)
+    held = asyncio.gather(*(client.chat("chat") for _ in range(120)))
+
+    async def all_run() -> bool:
+        return sum([int((await each.counted())["running"]) for each in engines]) == 120
+
+    await eventually(all_run, "all of them at a replica")
+    for each in engines:
+        await each.control(up_to=9)
+    answers = await held
+    assert [answer.status for answer in answers] == [200] * 120
     small, large = [(await each.counted())["requests"] for each in engines]
     assert small > 0
     assert large > 1.5 * small

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.client import Client, all_of, eventually
+from tests.gateway.client import Answer, Client, all_of, eventually
 from tests.gateway.rig import Rig, model
 
 MEMORY = 256 * 2**20
@@ -30,19 +30,18 @@ def most_resident(rig: Rig) -> int:
 async def test_bodies_that_wait_take_no_more_than_their_part(small: Rig) -> None:
     await small.up(model(hold_s=300.0))
     async with Client(small.url, give_up_s=400.0) as client:
-        held = []
-        for number in range(60):
-            held.append(asyncio.ensure_future(client.chat("chat", prompt=f"{number}" + "x" * LARGE)))
-            await asyncio.sleep(0.02)
+        held: list[asyncio.Future[Answer]] = []
 
         async def told() -> bool:
-            return bool((await small.of("chat"))["waiting"] + sum(each.done() for each in held) == 60)
+            return bool((await small.of("chat"))["waiting"] + sum(each.done() for each in held) == len(held))
 
-        await eventually(told, "an answer or a place for each", within_s=200.0)
+        for number in range(60):  # one after the other: all at once are more than Envoy takes before the brain is asked
+            held.append(asyncio.ensure_future(client.chat("chat", prompt=f"{number}" + "x" * LARGE)))
+            await eventually(told, "an answer or a place")
         waiting = (await small.of("chat"))["waiting"]
         assert 24 <= waiting * 4 <= 0.5 * MEMORY / 1e6 + 4
         one = await small.engine("one")
-        await small.look(model(hold_s=60.0, replicas=[one.replica()]))
+        await small.look(model(hold_s=300.0, replicas=[one.replica()]))
         answers = await all_of(held)
     refused = [answer for answer in answers if not answer.ok]
     assert len(refused) == 60 - waiting
@@ -61,7 +60,11 @@ async def test_a_burst_of_large_bodies_neither_ends_envoy_nor_passes_unasked(sma
         # Those that Envoy ends to have room hear nothing (0).
         assert {answer.status for answer in answers} <= {200, 429, 503, 408, 0}
         assert sum(answer.ok for answer in answers) >= 10
-        assert (await client.chat("chat")).ok
+
+        async def taken() -> bool:
+            return (await client.chat("chat")).ok
+
+        await eventually(taken, "an Envoy that takes requests again")
     assert small.envoy.running
     assert most_resident(small) < LIMIT
     counted = await one.counted()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from wharfage_gateway.view import Throttle
 
@@ -12,24 +13,27 @@ from tests.gateway.rig import Rig, model
 async def test_under_overload_the_heavy_class_is_not_refused_and_the_light_one_gets_the_rest(
     rig: Rig, client: Client
 ) -> None:
-    one = await rig.engine("one", ttft_s=0.05)
+    one = await rig.engine("one", up_to=0)
     classes = {"interactive": 100, "bulk": 1}
-    await rig.up(model(replicas=[one.replica(slots=4.0)], classes=classes, most_waiting=20))
-    # Four slots of 50 ms carry 80 a second.
-    first, rest = await asyncio.gather(
-        load(lambda: asked(client, "interactive"), per_s=20.0, seconds=4.0),
-        load(lambda: asked(client, "bulk"), per_s=110.0, seconds=4.0, seed=2),
-    )
-    assert all(answer.ok for answer in first)
-    refused = [answer for answer in rest if not answer.ok]
-    assert refused
-    assert {(answer.status, answer.error["code"]) for answer in refused} <= {
-        (429, "queue_full"),
-        (429, "queue_timeout"),
-    }
+    await rig.up(model(replicas=[one.replica(slots=4.0)], classes=classes, most_waiting=100))
+    rest = [asyncio.ensure_future(asked(client, "bulk")) for _ in range(150)]
+    await eventually(lambda: told(rig, rest), "a place or an answer for each of the light class")
+    first = [asyncio.ensure_future(asked(client, "interactive")) for _ in range(40)]
+    await eventually(lambda: told(rig, first + rest), "a place for each of the heavy one")
+    await one.control(up_to=100, ttft_s=0.02)
+    heavy, light = [await each for each in first], [await each for each in rest]
+    assert all(answer.ok for answer in heavy)
+    refused = [answer for answer in light if not answer.ok]
+    assert {(answer.status, answer.error["code"]) for answer in refused} == {(429, "queue_full")}
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-    assert sum(answer.ok for answer in rest) > len(rest) / 5
-    assert sorted(answer.first_s for answer in first)[len(first) // 2] < median(rest)
+    assert len(light) - len(refused) == 4 + 100 - 40
+    assert median(heavy) < median(light)
+
+
+async def told(rig: Rig, asked: Sequence[asyncio.Future[Answer]]) -> bool:
+    """Whether each runs, waits or was answered."""
+    of_model = await rig.of("chat")
+    return bool(of_model["running"] + of_model["waiting"] + sum(each.done() for each in asked) == len(asked))
 
 
 async def asked(client: Client, cls: str) -> Answer:
@@ -42,15 +46,16 @@ def median(answers: list[Answer]) -> float:
 
 
 async def test_a_tenant_that_floods_a_full_queue_is_refused_alone(locked: Rig) -> None:
-    one = await locked.engine("one", ttft_s=0.05)
+    one = await locked.engine("one", up_to=0)
     await locked.up(model(replicas=[one.replica(slots=2.0)], most_waiting=20))
     async with Client(locked.url, "key-of-red") as red, Client(locked.url, "key-of-blue") as blue:
-        flood, few = await asyncio.gather(
-            load(lambda: red.chat("chat"), per_s=100.0, seconds=3.0),
-            load(lambda: blue.chat("chat"), per_s=5.0, seconds=3.0, seed=2),
-        )
-    assert all(answer.ok for answer in few)
-    assert {answer.status for answer in flood} == {200, 429}
+        flood = [asyncio.ensure_future(red.chat("chat")) for _ in range(60)]
+        await eventually(lambda: told(locked, flood), "a place or an answer for each")
+        few = [asyncio.ensure_future(blue.chat("chat")) for _ in range(8)]
+        await eventually(lambda: told(locked, flood + few), "a place for the other tenant")
+        await one.control(up_to=100)
+        assert all([(await each).ok for each in few])
+        assert sorted([(await each).status for each in flood]) == [200] * 14 + [429] * 46
 
 
 async def test_a_throttled_tenant_spends_its_burst_and_its_rate_and_the_other_is_not_touched(locked: Rig) -> None:
