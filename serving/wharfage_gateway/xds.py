@@ -26,8 +26,8 @@ POLICIES = "envoy.load_balancing_policies"
 POLICY_TYPES = f"{TYPES}/envoy.extensions.load_balancing_policies"
 MOST_AT_ONCE = 65536
 LEAST_AGAIN = 100
-"""Requests that may be tried again at once, however few there are: with ten, 20 of 60 that came together while one of two
-replicas was gone were refused."""
+"""Requests that may be tried again at once, however few there are: with ten, 20 of 60 that came together were refused
+while one of two replicas was gone."""
 
 
 @dataclass(frozen=True, slots=True)
