@@ -14,8 +14,8 @@ def unobtainable() -> Outcome:
     raise OSError("no such tool")
 
 
-WELL = judge(check("layers", Outcome(True, "12 files looked at")))
-BAD = judge(check("types", Outcome(False, "a.py:1: wrong\nb.py:2: wrong\n")))
+WELL = judge(check("layers", Outcome(True, "12 files looked at")), clock=lambda: 0.0)
+BAD = judge(check("types", Outcome(False, "a.py:1: wrong\nb.py:2: wrong\n")), clock=lambda: 0.0)
 
 
 def test_a_check_that_holds_takes_one_line_whatever_it_said() -> None:
