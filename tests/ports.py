@@ -16,3 +16,19 @@ def free_port() -> int:
             continue
         return port
     raise AssertionError("a hundred loopback ports from 12000 to 20000 are all taken: something holds far too many")
+
+
+def reserved() -> socket.socket:
+    """A loopback port that stays taken, though nobody answers at it, until whoever is told of it listens there.
+
+    So of many that are needed at once none is chosen twice. The caller closes it; the listener has to reuse addresses.
+    """
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", 0))
+    return found
+
+
+def port_of(held: socket.socket) -> int:
+    """The number of a reserved one."""
+    return int(held.getsockname()[1])

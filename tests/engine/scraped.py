@@ -5,7 +5,6 @@ Debian's build knows no Kubernetes, so which pods there are comes by a file that
 
 import json
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +75,6 @@ def _wait(cluster: Cluster, url: str) -> None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             time.sleep(0.1)
     raise AssertionError(f"Prometheus did not get ready:\n{cluster.log('prometheus')}")

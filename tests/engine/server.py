@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ import wharfage_serving.drain
 from wharfage_serving.arguments import Engine, arguments, environment
 
 from tests.engine.environment import ENTRY, Environment
+from tests.ports import free_port
 
 HOST = "127.0.0.1"
 NAME = "tiny"
@@ -139,7 +139,7 @@ def starting(
     with ExitStack() as undo:
         folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="wharfage-engine-")))
         shutil.copyfile(wharfage_serving.drain.__file__, folder / DRAIN_PROGRAM)
-        port = _free_port()
+        port = free_port()
         mine = ["--host", HOST, "--port", str(port), *extra]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -178,12 +178,6 @@ def _environment(engine: Engine, folder: Path, *, bytecode: bool) -> dict[str, s
         **({} if bytecode else {"PYTHONDONTWRITEBYTECODE": "1"}),
         **environment(engine),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -89,7 +89,7 @@ def test_a_replica_on_notice_gets_nothing_new_and_fails_nobody(front: Front, fig
     before = set(front.lab.ready_pods())
     assert len({front.lab.node_of(pod) for pod in before}) == 2, "each replica has a machine of its own"
     with front.watching() as looking, front.streaming("--per-s", PER_S, "--tokens", str(LONG)) as streams:
-        until("both have requests", lambda: (busy(looking, before), str(looking.last())), timeout_s=60)
+        until("both have requests", lambda: (busy(looking, before), str(looking.last())), timeout_s=180)
         doomed, in_hand = max(looking.last().running.items(), key=lambda row: row[1])
         node = front.lab.node_of(doomed)
         with front.written_by(doomed, tmp_path / "engine.log") as log:
@@ -119,12 +119,16 @@ def test_an_engine_that_is_killed_cuts_what_had_begun_and_loses_nothing_else(fro
     until("two replicas serve", lambda: front.serving(2), timeout_s=READY_WITHIN_S)
     ready = set(front.lab.ready_pods())
     with front.watching() as looking, front.streaming("--per-s", PER_S, "--tokens", str(LONG)) as streams:
-        until("both have requests", lambda: (busy(looking, ready), str(looking.last())), timeout_s=60)
+        until("both have requests", lambda: (busy(looking, ready), str(looking.last())), timeout_s=180)
         victim, in_hand = max(looking.last().running.items(), key=lambda row: row[1])
         before_s = time.time()
         front.lab.kill(victim)
         killed_s = time.time()
-        until("the gateway sends it nothing", lambda: (not looking.last().open.get(victim), "open"), timeout_s=60)
+        until(
+            "the gateway sends it nothing",
+            lambda: (not looking.last().open.get(victim), "open"),
+            timeout_s=180,
+        )
         time.sleep(3)
     figures.engine_kill_requests = len(streams.seen)
     figures.engine_kill_cut = len(streams.ended(CUT))

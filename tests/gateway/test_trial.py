@@ -7,8 +7,9 @@ from typing import Any
 import aiohttp
 
 from tests.gateway.client import Answer, Client, all_of, eventually
-from tests.gateway.rig import Rig, model, port_of, reserved
+from tests.gateway.rig import Rig, model
 from tests.gateway.test_accounting import at_rest
+from tests.ports import port_of, reserved
 
 
 async def variants(rig: Rig) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from tests.devcluster import debian
 
 CHROMIUM = Path("/usr/lib/chromium/chromium-headless-shell")
 WIDE: ViewportSize = {"width": 1280, "height": 900}
+PATIENCE_MS = 120_000
+"""The page asks every quarter of a minute, and what a user may see holds for half a one."""
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
@@ -19,7 +21,7 @@ def chromium() -> Iterator[Browser]:
     """The browser; installed first where that may be done. MissingPackagesError where it is missing."""
     debian.require({"chromium-headless-shell": CHROMIUM})
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, timeout=PATIENCE_MS)
         yield browser
         browser.close()
 
@@ -44,14 +46,14 @@ class Tab:
 
     def names(self) -> list[str]:
         """The deployments in the table."""
-        return [each.inner_text().split("\n")[0] for each in self.page.locator("td.name").all()]
+        return [each.split("\n")[0] for each in self.page.locator("td.name").all_inner_texts()]
 
 
 @contextmanager
 def tab(browser: Browser, origin: str, *, size: ViewportSize = WIDE, dark: bool = False) -> Iterator[Tab]:
     """A tab that nothing of another one is known in."""
     context = browser.new_context(viewport=size, color_scheme="dark" if dark else "light")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE_MS)
     opened = Tab(context.new_page(), origin)
     opened.page.on("console", lambda message: _note(opened, message))
     opened.page.on("pageerror", lambda error: opened.complaints.append(f"exception: {error}"))

@@ -1,7 +1,6 @@
 """A cluster with two teams' fleets, an operator that serves the page, and users with different rights."""
 
 import math
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from tests.cluster.lab import CATALOG, MACHINES, llm
 from tests.cluster.process import OperatorProcess
 from tests.cluster.server import Object, Server, eventually
 from tests.devcluster.cluster import Cluster
+from tests.ports import free_port
 
 SYSTEM = "wharfage-system"
 FLEETS = {
@@ -38,16 +38,15 @@ class Scene:
     server: Server
     folder: Path
     operators: list[OperatorProcess] = field(default_factory=list)
-    ports: list[int] = field(default_factory=list)
 
     def start(self, **settings: str) -> str:
         """Start one more operator; returns where its page is, once it is ready."""
-        port = _free_port()
+        port = free_port()
         chosen = {"namespace": SYSTEM, "page_port": str(port), "budgets_every_s": "5", **settings}
         log = self.folder / f"operator-{len(self.operators)}.log"
         started = OperatorProcess(self.cluster.kubeconfig, log, chosen)
         self.operators.append(started)
-        eventually(lambda: started.ready, what="the operator is ready", within_s=90)
+        eventually(lambda: started.ready, what="the operator is ready")
         return f"http://127.0.0.1:{port}/"
 
     def account(self, name: str, namespace: str = "default") -> str:
@@ -133,9 +132,3 @@ def _row(payers: Sequence[tuple[Payer, float]], hour: float) -> dict[Account, Sp
 
 def _plain(manifest: Object) -> Object:
     return {name: part for name, part in manifest.items() if name not in ("apiVersion", "kind")}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -33,6 +33,7 @@ def test_who_may_see_everything_sees_both_and_the_budgets(opened: Opened, tokens
     tab = opened(tokens["everybody"])
     tab.page.locator("td.name").first.wait_for()
     assert sorted(tab.names()) == sorted(all_of("shop") + all_of("research"))
+    tab.page.locator(".budget .top b").nth(1).wait_for()
     assert sorted(tab.page.locator(".budget .top b").all_inner_texts()) == ["research", "shop"]
     week = tab.page.locator("#course").get_attribute("aria-label") or ""
     assert float(week.split()[0].replace(",", "")) > 100.0
@@ -82,7 +83,7 @@ def test_signing_out_leaves_nothing_behind(opened: Opened, tokens: dict[str, str
 
 
 def test_a_name_opens_its_decision_by_keyboard(opened: Opened, tokens: dict[str, str], place: Scene) -> None:
-    eventually(lambda: place.blocked("research", "summaries"), what="nine replicas find no room", within_s=90)
+    eventually(lambda: place.blocked("research", "summaries"), what="nine replicas find no room")
     tab = opened(tokens["research"])
     tab.page.locator("tr.row").filter(has_text="nodes are available").wait_for()
     name = tab.page.get_by_role("button", name="summaries")

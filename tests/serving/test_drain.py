@@ -141,7 +141,7 @@ def engine() -> Iterator[int]:
 def test_leaves_after_the_least_time_when_nobody_is_there(tmp_path: Path) -> None:
     with engine() as port:
         started = time.monotonic()
-        assert drain(str(tmp_path / "drain"), port, at_least_s=0.1, at_most_s=20)
+        assert drain(str(tmp_path / "drain"), port, at_least_s=0.1, at_most_s=60)
         assert time.monotonic() - started >= 0.1
     assert (tmp_path / "drain").exists()
 
@@ -149,9 +149,9 @@ def test_leaves_after_the_least_time_when_nobody_is_there(tmp_path: Path) -> Non
 def test_waits_for_a_client_that_keeps_its_connection_until_it_lets_go(tmp_path: Path) -> None:
     with engine() as port, socket.create_connection(("127.0.0.1", port)) as client:
         timer = threading.Timer(0.7, client.close)
-        timer.start()
         started = time.monotonic()
-        assert drain(str(tmp_path / "drain"), port, at_least_s=0, at_most_s=20)
+        timer.start()
+        assert drain(str(tmp_path / "drain"), port, at_least_s=0, at_most_s=60)
         assert time.monotonic() - started >= 0.7
         timer.join()
 
@@ -162,7 +162,7 @@ def test_gives_up_when_its_time_is_over(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_gone_needs_no_wait(tmp_path: Path) -> None:
-    assert drain(str(tmp_path / "drain"), unused(), at_least_s=0, at_most_s=5)
+    assert drain(str(tmp_path / "drain"), unused(), at_least_s=0, at_most_s=60)
 
 
 def test_the_file_runs_alone_under_another_name(tmp_path: Path) -> None:

@@ -30,9 +30,11 @@ class Answer(socketserver.StreamRequestHandler):
 
 socketserver.UnixStreamServer(sys.argv[1], Answer).serve_forever()
 """
-WORK_S = 0.03
+WORK_S = 0.1
 """What an answer takes of a processor."""
 SILENCE_S = 1.0
+STALL_S = 3.0
+"""The same where nobody is to be ended, so that no shorter standstill of the whole machine does it either."""
 LONG_S = 600.0
 
 
@@ -87,7 +89,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def test_one_that_is_short_of_a_processor_is_left_alone_and_that_is_told(
     tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
-    with Guarded(tmp_path / "socket", Patience(SILENCE_S, starved_s=LONG_S, start_s=LONG_S)) as guarded:
+    with Guarded(tmp_path / "socket", Patience(STALL_S, starved_s=LONG_S, start_s=LONG_S)) as guarded:
         until("answers", log)
         with crowded(guarded.process.pid):
             until("short of processor time", log)
