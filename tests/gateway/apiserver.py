@@ -40,10 +40,10 @@ class ApiServer:
 
     async def put(self, collection: str, item: Json) -> None:
         """Something is new, or another."""
-        self._version += 1
-        item["metadata"]["resourceVersion"] = str(self._version)
-        self._objects[collection][item["metadata"]["name"]] = item
         async with self._changed:
+            self._version += 1
+            item["metadata"]["resourceVersion"] = str(self._version)
+            self._objects[collection][item["metadata"]["name"]] = item
             self._events.append((self._version, collection, "MODIFIED", item))
             self._changed.notify_all()
 
@@ -64,10 +64,11 @@ class ApiServer:
         await answer.prepare(request)
         told = int(request.query["resourceVersion"])
         while True:
+            now = self._version
             for version, of, kind, item in list(self._events):
                 if version > told and of == collection and _fits(item, labels):
                     await answer.write(json.dumps({"type": kind, "object": item}).encode() + b"\n")
-            told = self._version
+            told = now  # not what came while it was written
             async with self._changed:
                 while self._version == told:
                     await self._changed.wait()

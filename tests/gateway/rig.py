@@ -166,6 +166,8 @@ class Rig:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self.guarded:
+            self.brain.tell(signal.SIGSTOP)  # or it starts another brain meanwhile
         behind = self._children() if self.guarded and self.brain.running else []  # a killed guard ends nobody
         running = [self.envoy, self.brain, *self.engines.values()]
         await asyncio.gather(*(each.stop(signal.SIGKILL) for each in running))
