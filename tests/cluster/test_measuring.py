@@ -1,18 +1,15 @@
 """An operator that measures, as a process: what it cannot read changes a condition and nothing else."""
 
-import socket
-
 import pytest
 
 from tests.cluster.lab import Lab
 from tests.cluster.server import condition, eventually
+from tests.ports import free_port
 
 
 def nobody() -> str:
     """An address of this machine at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.mark.parametrize("server", ["", "absent"], ids=["pods that do not answer", "a Prometheus that is not there"])
@@ -22,7 +19,7 @@ def test_a_deployment_whose_load_cannot_be_read_serves_on_and_says_so(lab: Lab, 
     lab.create()
     lab.ready()
     said = eventually(
-        lambda: found if (found := condition(lab.llm(), "MetricsFresh"))["status"] == "False" else None,
+        lambda: found if (found := condition(lab.llm(), "MetricsFresh")).get("status") == "False" else None,
         what="MetricsFresh is False",
     )
     assert said["reason"] == "NoMetrics"
