@@ -202,7 +202,7 @@ class Pilotage:
             voyage.heard_s = voyage.drawn_s = seen.now - TICK_S
         self._restore(voyage, subject)
         self._calibrate(voyage, subject, seen)
-        voyage.of_load, voyage.refused = None, ""
+        voyage.of_load, voyage.refused, voyage.awaits = None, "", False
         sent, voyage.ahead = voyage.ahead, NONE
         if seen.wanted.mode is Mode.RECOMMEND:
             _awake(voyage)
@@ -218,13 +218,12 @@ class Pilotage:
             led = self._led(voyage, subject, seen, leaving, sent)
             voyage.led_s = voyage.led_s if led is None else seen.now
             voyage.awaits = led is None and 0.0 <= seen.now - voyage.led_s <= _AWAITED_S
-            seen = replace(seen, kept=_kept(voyage, seen), awaited=voyage.awaits)
-            decision = led or _charted(self._unled(voyage, seen), voyage)
+            decision = led or self._between(voyage, seen)
             _put_to_sleep(voyage, any(step.reason is Reason.AT_ZERO for step in decision.steps))
             return decision
         _awake(voyage)
         self._leave(subject.key)
-        voyage.leads = voyage.awaits = False
+        voyage.leads = False
         voyage.led_s = -math.inf
         known = replace(voyage.experience, answer=None, bound_for=frozenset())  # old by the time the load leads again
         voyage.experience = known
@@ -331,6 +330,11 @@ class Pilotage:
             unit_rps = unit_rps_of(decision.serving, dict(memory.rates), memory.unit_rps)
             voyage.experience = replace(voyage.experience, memory=replace(memory, held=held, unit_rps=unit_rps))
         return decision
+
+    def _between(self, voyage: _Voyage, seen: Snapshot) -> Decision:
+        """The decision where the load is to lead and cannot yet, or not now."""
+        seen = replace(seen, kept=_kept(voyage, seen), awaited=voyage.awaits)
+        return _charted(self._unled(voyage, seen), voyage)
 
     def _led(
         self, voyage: _Voyage, subject: Subject, seen: Snapshot, leaving: Mapping[PoolKey, int], sent: Fleet

@@ -584,6 +584,18 @@ def test_what_runs_stays_while_a_budgets_terms_are_yet_to_be_allotted() -> None:
     assert not world.pilotage.awaits(KEY)
 
 
+@pytest.mark.parametrize("mode", ["Manual", "Recommend"])
+def test_whoever_decides_by_hand_waits_for_no_allotment(mode: str) -> None:
+    world = World(lead=4)
+    world.ticks(40, 10.0)
+    world.rows, world.offers, world.solves = of_other_lengths(world.rows), (replace(L4, usd_per_hour=0.81),), False
+    world.tick(10.0)
+    assert world.pilotage.awaits(KEY)
+    world.spec = {"scaling": {"mode": mode}, "replicas": 3}
+    world.tick(10.0)
+    assert not world.pilotage.awaits(KEY)
+
+
 def test_a_budget_holds_down_what_no_optimiser_will_answer_for() -> None:
     world = World(lead=4)
     many = world.ticks(40, 10.0).target.replicas
