@@ -10,12 +10,20 @@ _PORTS = range(12_000, 20_000)
 def free_port() -> int:
     """A loopback port on which nobody listens."""
     for port in random.SystemRandom().sample(_PORTS, 100):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
+        if can_listen(port):
+            return port
     raise AssertionError("a hundred loopback ports from 12000 to 20000 are all taken: something holds far too many")
+
+
+def can_listen(port: int) -> bool:
+    """Whether nobody listens there on the loopback address."""
+    with socket.socket() as candidate:
+        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            candidate.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def reserved() -> socket.socket:

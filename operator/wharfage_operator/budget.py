@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from wharfage_api.conditions import ConditionType, Reason
-from wharfage_api.llmbudget import LLMBudgetSpec
 from wharfage_autoscaler.reckoning import Reckoning
 from wharfage_autoscaler.stages import HARSH, Action
 
 from wharfage_operator.conditions import Verdict, conditions, instant
 from wharfage_operator.events import Event
 from wharfage_operator.lines import figure, tidy
+from wharfage_operator.scopes import spec_of
 from wharfage_operator.terms import dollars, exists
 from wharfage_operator.treasury import Account
 
@@ -142,11 +142,8 @@ def _reason(stage: Action | None) -> Reason:
 
 def _limit(raw: Mapping[str, Any], now: float) -> dict[str, str]:
     """The dollars that hold now by the spec as it is, which the last look may not have known."""
-    try:
-        spec = LLMBudgetSpec.model_validate(raw["spec"])
-    except ValueError:  # of a later version
-        return {}
-    return {"usdLimit": f"{dollars(spec, now):.2f}"}
+    spec = spec_of(raw)
+    return {} if spec is None else {"usdLimit": f"{dollars(spec, now):.2f}"}
 
 
 def _money(account: Account, reckoning: Reckoning, previous: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Scopes:
     def _now(self) -> _Known:
         changes = self._cache.changes(LLM_BUDGETS)
         if changes != self._known.changes:
-            read = {raw["metadata"]["name"]: _spec(raw) for raw in self._cache.all(LLM_BUDGETS)}
+            read = {raw["metadata"]["name"]: spec_of(raw) for raw in self._cache.all(LLM_BUDGETS)}
             found = {name: spec for name, spec in sorted(read.items()) if spec}
             same = found == self._known.budgets  # a status was written
             self._known = _Known(changes, found, self._known.selections if same else {})
@@ -87,7 +87,7 @@ def labels_of(obj: Object | None) -> dict[str, str]:
     return {} if obj is None else obj["metadata"].get("labels") or {}
 
 
-def _spec(raw: Object) -> LLMBudgetSpec | None:
+def spec_of(raw: Mapping[str, Any]) -> LLMBudgetSpec | None:
     """A budget's spec; None where it cannot be read: it binds nobody, and keeps nobody from anything."""
     try:
         return LLMBudgetSpec.model_validate(raw["spec"])

@@ -8,13 +8,13 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.devcluster import remains
+from tests.ports import can_listen
 
 LAYOUT = "layout.json"
 _LOCK = "lock"
@@ -76,7 +76,7 @@ def registering() -> Iterator[None]:
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback address that nobody listens on and no cluster has claimed; call within `registering`."""
     claimed = {port for folder in _folders() for port in _ports_of(folder)}
-    free = (port for port in _PORTS if port not in claimed and _can_listen(port))
+    free = (port for port in _PORTS if port not in claimed and can_listen(port))
     return [next(free) for _ in range(count)]
 
 
@@ -101,13 +101,3 @@ def _is_held(folder: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as candidate:
-        candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            candidate.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
